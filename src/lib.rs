@@ -1,0 +1,24 @@
+//! Hearth: a meeting place of your own in one binary.
+
+pub mod clock;
+pub mod ids;
+
+pub mod lifecycle;
+pub mod telemetry;
+
+pub mod meeting;
+pub mod wire;
+
+pub mod config;
+pub mod store;
+pub mod tls;
+pub mod turn;
+
+pub mod auth;
+pub mod hub;
+pub mod signaling;
+
+pub mod app;
+pub mod http;
+
+pub mod cli;

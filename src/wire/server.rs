@@ -1,0 +1,39 @@
+//! What anybody may know of this server.
+
+use serde::{Deserialize, Serialize};
+
+/// Who may make an account for themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub enum Registration {
+    /// Everybody who can reach the server.
+    Open,
+    /// Nobody; an admin makes accounts.
+    Closed,
+}
+
+/// `GET /api/server`: what the page needs before anybody has signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct ServerInfo {
+    /// What this place is called.
+    pub name: String,
+    /// The version of [`super::PROTOCOL_VERSION`]; a page that was built for another one reloads.
+    pub protocol: u32,
+    /// Whether people may register.
+    pub registration: Registration,
+    /// True until the first admin exists: the one-time link is waiting to be used.
+    pub needs_setup: bool,
+    /// How many people a meeting can hold at most.
+    pub max_participants: u32,
+}
+
+/// `GET /healthz` and `GET /readyz`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// `ok`, or `degraded` when the server can't write.
+    pub status: String,
+}
