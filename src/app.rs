@@ -1,1 +1,270 @@
-//! To be written.
+//! The composition root: the one place that makes services out of a configuration and joins them.
+
+use std::fs::DirBuilder;
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustls::ServerConfig;
+
+use crate::auth::{self, Auth, RegistrationPolicy};
+use crate::clock::Timestamp;
+use crate::config::{self, Config};
+use crate::http::{self, Api, Listener, ListenerSettings, ReachedHost};
+use crate::hub::{self, Hub};
+use crate::ids::Secret;
+use crate::lifecycle::{Tasks, stop_signal};
+use crate::meeting;
+use crate::signaling::{self, IceDirectory, Signaling};
+use crate::store::{self, OpenError, Store};
+use crate::tls::{self, Identity, Names};
+use crate::turn::{self, Relay, credentials::CredentialIssuer};
+use crate::wire::server::Registration;
+
+/// How long a seat is kept for somebody whose socket was lost.
+const RESUME_WINDOW: Duration = Duration::from_secs(30);
+/// How long an empty room is kept in memory.
+const EMPTY_AFTER: Duration = Duration::from_secs(300);
+
+/// The data can't be read; only a restore helps.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct DamagedData(OpenError);
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// When it can't start, with what to do about it. Once it serves, it ends without an error.
+pub fn serve(config: Config) -> Result<()> {
+    // Opened before anything else: whoever starts a second server on the same data hears of that and of nothing else.
+    make_private_dir(&config.server.data_dir)?;
+    let store = open_store(&config.server.data_dir)?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?.block_on(async {
+        let app = App::build(config, store).await?;
+        app.announce(&mut io::stdout()).context("the address could not be printed")?;
+        app.run(stop_signal()).await;
+        Ok(())
+    })
+}
+
+fn open_store(data_dir: &Path) -> Result<Store> {
+    Store::open(store::Settings::new(data_dir.join("store"))).map_err(|error| match error {
+        damaged @ (OpenError::Damaged { .. } | OpenError::TimedOut { .. }) => DamagedData(damaged).into(),
+        other => other.into(),
+    })
+}
+
+/// The server, bound and joined, but not yet serving.
+pub struct App {
+    listeners: Vec<Listener>,
+    addresses: Vec<SocketAddr>,
+    api: Api,
+    tls: Arc<ServerConfig>,
+    store: Store,
+    tasks: Tasks,
+    announcement: Announcement,
+}
+
+/// What whoever started the server needs to know.
+struct Announcement {
+    address: String,
+    fingerprint: String,
+    setup_token: Option<Secret<String>>,
+    open_registration: bool,
+}
+
+impl App {
+    /// Makes every service that `config` asks for and binds every socket.
+    ///
+    /// # Errors
+    /// When a key, the certificate or a socket can't be had; each with its mend.
+    pub async fn build(config: Config, store: Store) -> Result<Self> {
+        let tasks = Tasks::new();
+        let data_dir = &config.server.data_dir;
+        let listeners = bind_all(&config.server.listen)?;
+        let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
+        let address = public_address(&config, &addresses);
+
+        let identity = identity(&config, data_dir)?;
+        let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
+        let (relay, ice) = relay(&config, data_dir, &tasks).await?;
+        let hub_settings = hub::Settings {
+            capacity: config.meetings.max_participants,
+            resume_window: RESUME_WINDOW,
+            empty_after: EMPTY_AFTER,
+        };
+        let hub = Hub::new(hub_settings, store.clone(), relay, tasks.clone());
+        let rebuilt = hub.rebuild().await?;
+        if rebuilt > 0 {
+            tracing::info!(rooms = rebuilt, "meetings were under way when the server stopped; their people find their seats again");
+        }
+        let signaling_settings = signaling::Settings { resume_window_ms: u32::try_from(RESUME_WINDOW.as_millis())? };
+        let signaling = Signaling::new(signaling_settings, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
+        let announcement = Announcement {
+            address,
+            fingerprint: identity.fingerprint(),
+            setup_token: auth.setup_token(Timestamp::now()).await?,
+            open_registration: config.accounts.registration == config::Registration::Open,
+        };
+        let api = Api::new(http_settings(&config), auth, store.clone(), hub, signaling, ice);
+        Ok(Self { listeners, addresses, api, tls: tls::server_config(&identity), store, tasks, announcement })
+    }
+
+    /// Where it listens for HTTPS.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Tells whoever started the server how to reach it. The lines are for people and for programs: `name: value`.
+    ///
+    /// # Errors
+    /// When `out` can't be written.
+    pub fn announce(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Announcement { address, fingerprint, setup_token, open_registration } = &self.announcement;
+        writeln!(out, "Hearth {} is ready.", env!("CARGO_PKG_VERSION"))?;
+        writeln!(out, "address: {address}")?;
+        writeln!(out, "fingerprint: {fingerprint}")?;
+        if let Some(token) = setup_token {
+            writeln!(out, "setup: {address}/setup#{}", token.expose())?;
+            writeln!(out, "Open the setup link to make the first admin. It works once, within 24 hours.")?;
+        }
+        if *open_registration {
+            writeln!(out, "Everybody who reaches this address may register. To change that, set accounts.registration = \"closed\".")?;
+        }
+        writeln!(out, "Press Ctrl-C to stop.")?;
+        out.flush()
+    }
+
+    /// Serves until `stop` resolves, then ends in good order: clients are told, requests finish, everything is on disk.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let router = http::router(self.api);
+        for listener in self.listeners {
+            let (router, tls, tasks) = (router.clone(), Arc::clone(&self.tls), self.tasks.clone());
+            self.tasks.spawn(async move { listener.serve(router, tls, ListenerSettings::default(), tasks).await });
+        }
+        stop.await;
+        tracing::info!("stopping");
+        if !self.tasks.stop(stop_signal()).await {
+            tracing::warn!("some connections did not end in time and were dropped");
+        }
+        if let Err(error) = self.store.close().await {
+            tracing::error!(%error, "the store did not close cleanly; what was acknowledged is safe");
+        }
+    }
+}
+
+/// Makes a directory that only this user can read; leaves one that exists as it is.
+fn make_private_dir(path: &Path) -> Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).with_context(|| {
+        format!("the data directory {} can't be made; choose another with --data-dir or server.data_dir", path.display())
+    })
+}
+
+fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Listener>> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for &address in addresses {
+        match Listener::bind(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if address.is_ipv6() && addresses.len() > 1 && no_such_family(&error) => {
+                tracing::debug!(%address, "this machine has no IPv6; passed over");
+            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                bail!("another program listens on {address}; stop it, or choose another address with --listen or server.listen")
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("{address} can't be listened on; check server.listen"));
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+fn no_such_family(error: &io::Error) -> bool {
+    // EAFNOSUPPORT has no kind of its own; it reads as unsupported or uncategorised.
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported) || error.raw_os_error() == Some(97)
+}
+
+/// The address that people are told: the configured one, or this machine's own.
+fn public_address(config: &Config, bound: &[SocketAddr]) -> String {
+    if let Some(url) = &config.server.public_url {
+        return url.origin().to_owned();
+    }
+    let local = |address: &SocketAddr| address.ip().is_unspecified() || address.ip().is_loopback();
+    match bound.first() {
+        Some(address) if local(address) => format!("https://localhost:{}", address.port()),
+        Some(address) => format!("https://{address}"),
+        None => String::from("https://localhost"),
+    }
+}
+
+fn identity(config: &Config, data_dir: &Path) -> Result<Identity> {
+    let mut names = Names::of_this_machine();
+    if let Some(url) = &config.server.public_url {
+        names.add(url.host());
+    }
+    Ok(Identity::load_or_create(&data_dir.join("tls"), &names, Timestamp::now())?)
+}
+
+fn auth_settings(config: &Config, data_dir: &Path, address: &str) -> auth::Settings {
+    let registration = match config.accounts.registration {
+        config::Registration::Open => RegistrationPolicy::Open,
+        config::Registration::Closed => RegistrationPolicy::Closed,
+    };
+    auth::Settings { registration, ..auth::Settings::new(address, data_dir.join("keys")) }
+}
+
+async fn relay(config: &Config, data_dir: &Path, tasks: &Tasks) -> Result<(Option<Relay>, IceDirectory)> {
+    let config = &config.relay;
+    if !config.enabled {
+        return Ok((None, IceDirectory::empty()));
+    }
+    let secret = auth::load_or_create(&data_dir.join("keys").join("relay"))?;
+    let credentials = CredentialIssuer::new(secret.clone(), Duration::from_secs(config.credential_ttl_seconds.into()));
+    let settings = turn::Settings {
+        listen: config.listen.clone(),
+        relay_ipv4: Some(config.address.unwrap_or_else(turn::default_relay_ipv4)),
+        external_ipv4: config.external_address,
+        ports: config.ports.first..=config.ports.last,
+        allow_peers: config.allow_peers.iter().map(|range| (range.address(), range.prefix())).collect(),
+        ..turn::Settings::new(secret)
+    };
+    let relay = Relay::start(settings, tasks).await.context("the relay can't listen; check relay.listen, or set relay.enabled = false")?;
+    let port = relay.local_addrs().first().map_or(3478, SocketAddr::port);
+    Ok((Some(relay), IceDirectory::own_relay(port, credentials)))
+}
+
+fn http_settings(config: &Config) -> http::Settings {
+    let public_host = config.server.public_url.as_ref().map(|url| {
+        let host = match url.host().parse::<IpAddr>() {
+            Ok(IpAddr::V6(address)) => format!("[{address}]"),
+            Ok(IpAddr::V4(_)) | Err(_) => url.host().to_owned(),
+        };
+        let authority = if url.port() == 443 { host.clone() } else { format!("{host}:{}", url.port()) };
+        ReachedHost { authority, host }
+    });
+    http::Settings {
+        name: config.server.name.clone(),
+        public_host,
+        registration: match config.accounts.registration {
+            config::Registration::Open => Registration::Open,
+            config::Registration::Closed => Registration::Closed,
+        },
+        meeting_defaults: meeting::Settings {
+            max_participants: config.meetings.max_participants,
+            recording_enabled: false,
+            chat_enabled: true,
+            screen_share_enabled: true,
+            require_approval: false,
+            allowed_domains: Vec::new(),
+            guests_allowed: config.meetings.guests_allowed,
+        },
+        max_participants: config.meetings.max_participants,
+    }
+}

@@ -1,1 +1,135 @@
-//! To be written.
+//! Everything over HTTPS: the API, its aliases, the socket's door and the page itself.
+//!
+//! All routes stand in [`router`]. A handler is given parsed and checked arguments ([`extract`]), asks the services, and returns
+//! a wire type or an [`error::ApiError`]. It never touches a room and never sees a configuration.
+
+mod accounts;
+mod assets;
+mod error;
+mod extract;
+mod headers;
+mod health;
+mod limits;
+mod listener;
+mod meetings;
+mod origin;
+mod server;
+mod socket;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::auth::Auth;
+use crate::hub::Hub;
+use crate::meeting;
+use crate::signaling::{IceDirectory, Signaling};
+use crate::store::Store;
+use crate::wire::server::Registration;
+
+use error::ApiError;
+pub use extract::ReachedHost;
+use limits::Limits;
+pub use listener::{Listener, Settings as ListenerSettings};
+
+/// Largest body of a request, in bytes.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// What the HTTP side is told at the start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What this place is called.
+    pub name: String,
+    /// The host under which the server is known, where one is configured. Otherwise each request's own host counts.
+    pub public_host: Option<ReachedHost>,
+    /// Who may register.
+    pub registration: Registration,
+    /// What a new meeting has where its host decides nothing.
+    pub meeting_defaults: meeting::Settings,
+    /// The most people in one meeting, whatever its host wants.
+    pub max_participants: u32,
+}
+
+/// What handlers have at hand. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Api {
+    settings: Arc<Settings>,
+    auth: Auth,
+    store: Store,
+    hub: Hub,
+    signaling: Signaling,
+    ice: IceDirectory,
+    limits: Arc<Limits>,
+}
+
+impl Api {
+    /// The API over these services.
+    pub fn new(settings: Settings, auth: Auth, store: Store, hub: Hub, signaling: Signaling, ice: IceDirectory) -> Self {
+        Self { settings: Arc::new(settings), auth, store, hub, signaling, ice, limits: Arc::default() }
+    }
+}
+
+/// Every route there is.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/api/server", get(server::info))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        // Accounts and sign-in.
+        .route("/api/setup", post(accounts::setup))
+        .route("/api/auth/register", post(accounts::register))
+        .route("/api/auth/login", post(accounts::login))
+        .route("/api/auth/refresh", post(accounts::refresh))
+        .route("/api/auth/logout", post(accounts::logout))
+        .route("/api/auth/me", get(accounts::me))
+        // Meetings.
+        .route("/api/meetings", get(meetings::list::own))
+        .route("/api/meetings/create", post(meetings::create::create))
+        .route("/api/meetings/join", post(meetings::join::join))
+        .route("/api/meetings/user/{user}", get(meetings::list::of_user))
+        .route("/api/meetings/{room}", get(meetings::read::read).delete(meetings::end::delete))
+        .route("/api/meetings/{room}/preview", get(meetings::read::preview))
+        .route("/api/meetings/{room}/participants", get(meetings::read::participants))
+        .route("/api/meetings/{room}/end", post(meetings::end::end))
+        // The same under the names that older clients know.
+        .route("/auth/login", post(accounts::login))
+        .route("/meeting/create", post(meetings::create::create))
+        .route("/meeting/join", post(meetings::join::join))
+        .route("/meeting/{room}", get(meetings::read::read).delete(meetings::end::delete))
+        // The socket.
+        .route("/api/signaling", get(socket::upgrade))
+        .fallback(otherwise)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(api.clone(), limits::throttle))
+        .layer(middleware::from_fn(origin::check))
+        .layer(middleware::from_fn(limits::deadline))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(headers::secure))
+        .with_state(api)
+}
+
+/// The page and its files, and a proper answer for everything that isn't there.
+async fn otherwise(method: Method, uri: Uri, headers: axum::http::HeaderMap) -> Response {
+    if uri.path().starts_with("/api/") || !matches!(method, Method::GET | Method::HEAD) {
+        return ApiError::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.").into_response();
+    }
+    assets::serve(uri.path(), &headers)
+}
+
+async fn wrong_method() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This address doesn't take this method.")
+}
+
+/// A handler that panicked costs its own request and nothing else (fault R30). What it panicked with stays in the log.
+fn panicked(cause: Box<dyn Any + Send>) -> Response {
+    let cause = cause.downcast_ref::<&str>().copied().or_else(|| cause.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(cause = cause.unwrap_or("unknown"), "a handler panicked");
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on the server. Try again.").into_response()
+}

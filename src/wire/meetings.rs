@@ -172,6 +172,17 @@ pub struct MeetingPreview {
     pub guests_allowed: bool,
 }
 
+/// `GET /api/meetings/{roomId}/participants`: who is in the meeting now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct ParticipantList {
+    /// Always true.
+    pub success: bool,
+    /// In the order of coming.
+    pub participants: Vec<super::signaling::Participant>,
+}
+
 /// `DELETE` and sign-out have nothing to tell but that they worked.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]

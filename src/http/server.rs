@@ -1,0 +1,20 @@
+//! `GET /api/server`: what the page needs before anybody has signed in.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::Api;
+use super::error::ApiError;
+use crate::wire::PROTOCOL_VERSION;
+use crate::wire::server::ServerInfo;
+
+/// Tells what anybody may know.
+pub(super) async fn info(State(api): State<Api>) -> Result<Json<ServerInfo>, ApiError> {
+    Ok(Json(ServerInfo {
+        name: api.settings.name.clone(),
+        protocol: PROTOCOL_VERSION,
+        registration: api.settings.registration,
+        needs_setup: !api.store.has_users().await?,
+        max_participants: api.settings.max_participants,
+    }))
+}

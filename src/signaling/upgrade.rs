@@ -1,0 +1,45 @@
+//! Which requests become sockets.
+
+use std::net::IpAddr;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::response::Response;
+
+use super::{Signaling, session};
+use crate::wire::SUBPROTOCOL;
+
+/// Largest message and frame, in bytes; larger ones close the socket with 1009.
+const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+/// How much may wait in the socket's own buffer, beside the bounded outbox.
+const MAX_WRITE_BUFFER_BYTES: usize = 256 * 1024;
+
+/// The client asked for no subprotocol that this server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Ask for the WebSocket subprotocol hearth.v1.")]
+pub struct UnknownSubprotocol;
+
+impl Signaling {
+    /// Turns a request into a socket. The caller has checked its origin.
+    ///
+    /// `host` is the name or address under which the browser reached this server; its relay is named to it by the same.
+    ///
+    /// # Errors
+    /// When the client doesn't speak `hearth.v1`.
+    pub fn upgrade(&self, request: WebSocketUpgrade, host: String, client: IpAddr) -> Result<Response, UnknownSubprotocol> {
+        let request = request
+            .protocols([SUBPROTOCOL])
+            .max_message_size(MAX_MESSAGE_BYTES)
+            .max_frame_size(MAX_MESSAGE_BYTES)
+            .write_buffer_size(0)
+            .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES);
+        if request.selected_protocol().is_none() {
+            return Err(UnknownSubprotocol);
+        }
+        let context = self.context.clone();
+        Ok(request.on_upgrade(async move |socket| {
+            let tasks = context.tasks.clone();
+            // Tracked, so that stopping waits for the socket's last words.
+            tasks.spawn(session::run(socket, context, host, client));
+        }))
+    }
+}

@@ -1,0 +1,9 @@
+//! What every test here uses: a server of its own, people who speak HTTP to it, and sockets.
+
+mod person;
+mod server;
+mod socket;
+
+pub use person::{Answer, Person};
+pub use server::{Options, TestServer, eventually};
+pub use socket::{Socket, no_media};

@@ -1,0 +1,184 @@
+//! The real binary, started for one test.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// What a test wants otherwise than usual.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Lines of TOML that follow the usual ones.
+    pub config: String,
+}
+
+/// A running server and its data.
+pub struct TestServer {
+    child: Option<Child>,
+    dir: TempDir,
+    config: PathBuf,
+    /// `https://localhost:PORT`.
+    pub address: String,
+    /// The certificate's fingerprint, as printed.
+    pub fingerprint: String,
+    /// The secret part of the one-time link, until there is an admin.
+    pub setup_token: Option<String>,
+}
+
+impl TestServer {
+    /// Starts a server with nothing in it.
+    pub fn start() -> Self {
+        Self::with(&Options::default())
+    }
+
+    /// Starts a server that is configured in some way.
+    pub fn with(options: &Options) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("hearth.toml");
+        // The ports must be the same after a restart, so they are chosen here.
+        let (https, relay) = (free_tcp_port(), free_udp_port());
+        let text = format!(
+            "{}\n[server]\nlisten = [\"127.0.0.1:{https}\"]\n[relay]\nlisten = [\"127.0.0.1:{relay}\"]\naddress = \"127.0.0.1\"\n",
+            options.config
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut server =
+            Self { child: None, dir, config, address: String::new(), fingerprint: String::new(), setup_token: None };
+        server.launch();
+        server
+    }
+
+    /// A command that would start another server on the same data.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
+        command.arg("--config").arg(&self.config).arg("--data-dir").arg(self.data_dir()).stdin(Stdio::null());
+        command
+    }
+
+    /// Where its data lie.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Starts the server that was stopped or killed before.
+    pub fn launch(&mut self) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
+        let mut child = self.command().stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        self.setup_token = None;
+        // The last line says that everything before it has been said.
+        for line in lines.by_ref() {
+            let line = line.unwrap();
+            if let Some(address) = line.strip_prefix("address: ") {
+                self.address = address.to_owned();
+            } else if let Some(fingerprint) = line.strip_prefix("fingerprint: ") {
+                self.fingerprint = fingerprint.to_owned();
+            } else if let Some(link) = line.strip_prefix("setup: ") {
+                self.setup_token = link.split_once('#').map(|(_, token)| token.to_owned());
+            } else if line == "Press Ctrl-C to stop." {
+                break;
+            }
+        }
+        self.child = Some(child);
+        assert!(!self.address.is_empty(), "the server did not start:\n{}", self.log());
+    }
+
+    /// Its HTTPS socket.
+    pub fn socket_address(&self) -> SocketAddr {
+        let port = self.address.rsplit_once(':').unwrap().1.parse().unwrap();
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// Ends it as a crash or a power cut would.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Asks it to stop, as systemd does, and waits.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.take().unwrap().wait().unwrap()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+
+    /// The certificate that it serves with.
+    pub fn certificate(&self) -> String {
+        std::fs::read_to_string(self.data_dir().join("tls/cert.pem")).unwrap()
+    }
+
+    /// Every file below its data directory.
+    pub fn files(&self) -> Vec<PathBuf> {
+        fn collect(dir: &Path, into: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    collect(&path, into);
+                }
+                into.push(path);
+            }
+        }
+        let mut files = vec![self.data_dir()];
+        collect(&self.data_dir(), &mut files);
+        files
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- log of the server ---\n{}", self.log());
+        }
+    }
+}
+
+fn free_tcp_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn free_udp_port() -> u16 {
+    std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Asks again and again until `condition` holds; fails after ten seconds.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    for _ in 0..200 {
+        if condition().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("this did not come about: {what}");
+}
