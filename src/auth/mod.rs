@@ -1,1 +1,7 @@
-//! To be written.
+//! Accounts.
+mod attempts;
+mod identity;
+pub mod keys;
+mod password;
+pub mod throttle;
+mod tokens;
