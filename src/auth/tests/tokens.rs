@@ -164,7 +164,18 @@ fn a3_a_header_without_key_id_or_type_is_refused() {
 #[rstest]
 fn a4_times_of_another_type_are_refused(
     #[values("exp", "nbf", "iat")] member: &str,
-    #[values("\"1900000000\"", "1900000000.5", "1900000000.0", "1.9e9", "null", "1e400", "-1", "[]", "true", "18446744073709551616")]
+    #[values(
+        "\"1900000000\"",
+        "1900000000.5",
+        "1900000000.0",
+        "1.9e9",
+        "null",
+        "1e400",
+        "-1",
+        "[]",
+        "true",
+        "18446744073709551616"
+    )]
     value: &str,
 ) {
     let claims = with(good_claims(), member, Some(json!("HERE"))).to_string().replace("\"HERE\"", value);
