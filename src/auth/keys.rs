@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64URL_NOPAD;
@@ -81,8 +82,8 @@ fn load(path: &Path) -> Result<Key, KeyError> {
 
 fn create(path: &Path) -> Result<Key, KeyError> {
     let io = |source| KeyError::Io { path: path.to_owned(), source };
-    let directory = path.parent().unwrap_or(Path::new("."));
-    create_directory(directory).map_err(io)?;
+    let directory = directory_of(path);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
     refuse_open_directory(path)?;
 
     let key = random_bytes();
@@ -100,53 +101,31 @@ fn create(path: &Path) -> Result<Key, KeyError> {
 }
 
 fn refuse_open_directory(path: &Path) -> Result<(), KeyError> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     let metadata = fs::metadata(directory).map_err(|source| KeyError::Io { path: directory.to_owned(), source })?;
     // Who may only list the directory learns nothing; who may write to it can put his own key there.
     refuse_mode(directory, &metadata, 0o022, "700")
 }
 
-#[cfg(unix)]
 fn refuse_mode(path: &Path, metadata: &fs::Metadata, forbidden: u32, mend: &'static str) -> Result<(), KeyError> {
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & forbidden == 0 { Ok(()) } else { Err(KeyError::Exposed { path: path.to_owned(), mode, mend }) }
 }
 
-#[cfg(unix)]
-fn create_directory(directory: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
-}
-
-#[cfg(unix)]
 fn private_file() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = File::options();
     options.write(true).create_new(true).mode(0o600);
     options
 }
 
-#[cfg(not(unix))]
-fn refuse_mode(_path: &Path, _metadata: &fs::Metadata, _forbidden: u32, _mend: &'static str) -> Result<(), KeyError> {
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn create_directory(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)
-}
-
-#[cfg(not(unix))]
-fn private_file() -> OpenOptions {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    options
+/// Where `path` lies; a bare file name lies in the current directory.
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -163,6 +142,12 @@ mod tests {
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
         assert_ne!(load_or_create(&home.path().join("keys/other.key")).unwrap(), made);
         assert_eq!(fs::read_dir(home.path().join("keys")).unwrap().count(), 2, "nothing unfinished stays behind");
+    }
+
+    #[test]
+    fn a_bare_file_name_lies_in_the_current_directory() {
+        assert_eq!(directory_of(Path::new("relay.key")), Path::new("."));
+        assert_eq!(directory_of(Path::new("keys/relay.key")), Path::new("keys"));
     }
 
     #[test]

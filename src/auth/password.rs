@@ -145,6 +145,8 @@ fn is_dated(stored: &PasswordHash) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn secret(text: impl Into<String>) -> Secret<String> {
@@ -197,6 +199,40 @@ mod tests {
         let hasher = Hasher::new();
         assert_eq!(hasher.verify(&password("correct horse"), &secret(&phc)).await, Ok(Verdict::RightButDated));
         assert_eq!(hasher.verify(&password("wrong horse"), &secret(&phc)).await, Ok(Verdict::Wrong));
+    }
+
+    #[tokio::test]
+    async fn a13_no_more_hashes_run_at_once_than_there_are_slots() {
+        let hasher = Hasher { slots: Arc::new(Semaphore::new(2)) };
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let work = (0..50).map(|_| {
+            let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+            hasher.run(move || {
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::yield_now();
+                running.fetch_sub(1, Ordering::SeqCst);
+            })
+        });
+        assert!(futures_util::future::join_all(work).await.iter().all(Result::is_ok));
+        assert!((1..=2).contains(&most.load(Ordering::SeqCst)));
+    }
+
+    #[tokio::test]
+    async fn a13_who_hangs_up_does_not_free_the_slot_of_work_that_goes_on() {
+        let hasher = Hasher { slots: Arc::new(Semaphore::new(1)) };
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (end, may_end) = std::sync::mpsc::channel();
+        let work = hasher.run(move || {
+            begun.send(()).unwrap();
+            may_end.recv().unwrap();
+        });
+        tokio::select! {
+            _ = work => panic!("the work ended by itself"),
+            begun = has_begun => begun.unwrap(),
+        }
+        assert_eq!(hasher.slots.available_permits(), 0, "the caller is gone, the work is not");
+        end.send(()).unwrap();
+        assert_eq!(hasher.run(|| "next").await, Ok("next"));
     }
 
     #[tokio::test]
