@@ -1,1 +1,316 @@
-//! To be written.
+//! What outlives the process: accounts, sign-ins and meetings.
+//!
+//! The promise: **a write that was acknowledged is there after any crash, loss of power or full disk, and it is there wholly.** A
+//! write that was refused or never answered may be there or not, but never in part.
+//!
+//! How it is kept, and what must stay true:
+//! - One thread writes ([`writer`]). Each write is one transaction over all trees it touches, and is acknowledged after the database
+//!   was flushed *and* the data file was synced; the database's own flush stops short of the disk.
+//! - After any error nothing is acknowledged until the disk takes writes again ([`Store::is_degraded`]); reads go on.
+//! - Opening never hangs, never wipes and never begins an empty database where there was one ([`open`]).
+//! - Every value has a version and a checksum ([`codec`]). A damaged one is an error that names it, never a panic.
+//! - Nothing ephemeral is stored, and no secret but hashes.
+//! - Nothing outside this module knows which database it is, and nothing async ever waits for it on a runtime thread.
+//!
+//! Reads see a write from the moment it is applied, which can be a moment before it is acknowledged.
+
+mod accounts;
+mod codec;
+mod disk;
+mod meetings;
+mod migrate;
+mod open;
+mod sessions;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+pub use accounts::{AccountRole, NewUser, User};
+pub use meetings::MeetingFilter;
+pub use sessions::{Advance, AdvanceRules, Session};
+
+use crate::clock::Tick;
+use disk::{DataDir, Disk};
+use tables::{Changes, Tables};
+use writer::{Health, Shared, Write, Writer};
+
+/// Most writes that may wait. More are refused with [`StoreError::Busy`].
+const QUEUE: usize = 1024;
+/// After this long without an acknowledgement the database is asked once more: a failed write can leave its flush waiting.
+const NUDGE_AFTER: Duration = Duration::from_secs(10);
+/// After this long in addition, the write is given up. Whether it took place is then unknown.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(20);
+
+/// Where the store lies and what it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The store's own directory; nothing else may be in it. Created with mode 0700.
+    pub dir: PathBuf,
+    /// How long opening may take before it is given up.
+    pub open_timeout: Duration,
+    /// With less free space than this, writes are refused.
+    pub min_free_bytes: u64,
+}
+
+impl Settings {
+    /// The usual settings: 60 s and 64 MiB.
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir, open_timeout: Duration::from_secs(60), min_free_bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// Why the store could not be opened, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("another Hearth is using this data directory ({}); stop it first, or give this one a directory of its own", dir.display())]
+    Locked {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+    /// The data is there but can't be read. Nothing was deleted.
+    #[error("the data in {} is damaged: {detail}. Nothing was deleted; restore the latest backup into an empty directory", dir.display())]
+    Damaged {
+        /// The store's directory.
+        dir: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// Opening took too long, which damaged data can cause.
+    #[error("the data in {} could not be opened within {seconds} s: the disk is very slow or the data is damaged. Try again, or restore the latest backup into an empty directory", dir.display())]
+    TimedOut {
+        /// The store's directory.
+        dir: PathBuf,
+        /// The limit that passed.
+        seconds: u64,
+    },
+    /// The file system is full, or nearly so.
+    #[error("there is not enough free space for the data in {}; free some and start again", dir.display())]
+    NoSpace {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+    /// The directory or a file in it is not ours to use.
+    #[error("the data directory {} can't be used ({detail}); it must be a directory that this user may read and write", dir.display())]
+    Permission {
+        /// The store's directory.
+        dir: PathBuf,
+        /// What the operating system said.
+        detail: String,
+    },
+    /// Written by a newer Hearth.
+    #[error("the data in {} was written by another version of Hearth ({detail}); start that version or a newer one", dir.display())]
+    TooNew {
+        /// The store's directory.
+        dir: PathBuf,
+        /// Which version.
+        detail: String,
+    },
+    /// The operating system refused something else.
+    #[error("the data in {} could not be opened: {detail}. Check the disk and start again", dir.display())]
+    Failed {
+        /// The store's directory.
+        dir: PathBuf,
+        /// What the operating system said.
+        detail: String,
+    },
+}
+
+/// Why a read or a write was refused or failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// An account has this e-mail address already.
+    #[error("an account with this e-mail address exists already")]
+    EmailTaken,
+    /// A meeting has this code already.
+    #[error("a meeting with this code exists already")]
+    RoomTaken,
+    /// The token for the first account is wrong or too old.
+    #[error("the setup token is wrong or has expired")]
+    SetupTokenInvalid,
+    /// There is an account already, so no first one can be created.
+    #[error("the first account exists already")]
+    SetupDone,
+    /// The value is larger than the store takes.
+    #[error("this is more than the store can keep in one place")]
+    TooLarge,
+    /// Too many writes are waiting. Trying again later helps.
+    #[error("the store is busy")]
+    Busy,
+    /// Too little space is left on the disk. Writes resume by themselves when some is freed.
+    #[error("the disk is full")]
+    NoSpace,
+    /// A write failed, and writes are refused until the disk takes them again. Whether this one took place is unknown.
+    #[error("the store can't write at present")]
+    Degraded,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// A stored value is not what was written.
+    #[error("the stored value {key} in {tree} is damaged")]
+    Damaged {
+        /// The tree.
+        tree: &'static str,
+        /// The key, in hexadecimal.
+        key: String,
+    },
+    /// The database failed in another way.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// A handle on the store. Cheap to clone; all clones are one. The store closes when the last one is dropped, but only
+/// [`Store::close`] waits for it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    /// `None` once closing has begun.
+    jobs: Mutex<Option<SyncSender<Box<dyn Write>>>>,
+    writer: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("health", &self.inner.shared.health()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store, creating it if need be. Blocking: call it before the runtime starts, or in `spawn_blocking`.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; each says what to do. After [`OpenError::TimedOut`] the process should end.
+    pub fn open(settings: Settings) -> Result<Self, OpenError> {
+        Self::open_on(settings, |dir| Box::new(DataDir::new(dir)))
+    }
+
+    fn open_on(settings: Settings, disk: impl FnOnce(&Path) -> Box<dyn Disk>) -> Result<Self, OpenError> {
+        let lock = open::lock(&settings.dir)?;
+        let tables = open::open(&settings, &lock)?;
+        let failed = |error: std::io::Error| OpenError::Failed { dir: settings.dir.clone(), detail: error.to_string() };
+        let mut disk = disk(&settings.dir);
+        disk.attach().map_err(failed)?;
+        let enough = disk.free_bytes().map_err(failed)? >= settings.min_free_bytes;
+        let shared = Arc::new(Shared::new(tables, if enough { Health::Well } else { Health::LowSpace }));
+
+        let (jobs, waiting) = sync_channel(QUEUE);
+        let thread = thread::Builder::new().name(String::from("store-writer"));
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            settings: settings.clone(),
+            disk,
+            lock,
+            jobs: waiting,
+            probed: Tick::default(),
+        };
+        let writer = thread.spawn(move || writer.run()).map_err(failed)?;
+        Ok(Self { inner: Arc::new(Inner { shared, jobs: Mutex::new(Some(jobs)), writer: Mutex::new(Some(writer)) }) })
+    }
+
+    /// Finishes the writes that wait, flushes, and lets go of the directory. Every later call is refused with
+    /// [`StoreError::Closed`]. A second call does nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when the last flush failed. What was acknowledged is safe even then.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        drop(locked(&self.inner.jobs).take());
+        let Some(writer) = locked(&self.inner.writer).take() else { return Ok(()) };
+        let ended = tokio::task::spawn_blocking(move || writer.join()).await;
+        match ended {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(StoreError::Failed(String::from("the writer ended by a panic"))),
+        }
+    }
+
+    /// Whether writes are refused at present because a write failed or space ran out. Reads go on, and the store recovers by itself
+    /// within about a second of the disk taking writes again.
+    pub fn is_degraded(&self) -> bool {
+        matches!(self.inner.shared.health(), Health::LowSpace | Health::Broken)
+    }
+
+    /// Runs `read` on a thread that may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Tables) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.inner.shared);
+        let reading = tokio::task::spawn_blocking(move || match shared.tables().as_ref() {
+            Some(tables) => read(tables),
+            None => Err(shared.absence()),
+        });
+        reading.await.unwrap_or_else(|error| {
+            Err(if error.is_panic() { StoreError::Failed(String::from("the database panicked")) } else { StoreError::Closed })
+        })
+    }
+
+    /// Has the writer run `decide` and make its changes durable. Errors of `decide` change nothing.
+    async fn write<T: Send + 'static>(
+        &self,
+        decide: impl FnOnce(&Tables, &mut Changes) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, mut answer) = oneshot::channel();
+        let step = Box::new(Step { decide: Some(decide), decided: None, reply });
+        match locked(&self.inner.jobs).as_ref().map(|jobs| jobs.try_send(step)) {
+            Some(Ok(())) => {}
+            Some(Err(TrySendError::Full(_))) => return Err(StoreError::Busy),
+            Some(Err(TrySendError::Disconnected(_))) | None => return Err(StoreError::Closed),
+        }
+        if let Ok(answered) = tokio::time::timeout(NUDGE_AFTER, &mut answer).await {
+            return answered.unwrap_or(Err(StoreError::Closed));
+        }
+        let shared = Arc::clone(&self.inner.shared);
+        drop(tokio::task::spawn_blocking(move || shared.tables().as_ref().map(Tables::flush)));
+        match tokio::time::timeout(GIVE_UP_AFTER, answer).await {
+            Ok(answered) => answered.unwrap_or(Err(StoreError::Closed)),
+            Err(_) => Err(StoreError::Degraded),
+        }
+    }
+}
+
+/// One write: its decision, then its answer.
+struct Step<F, T> {
+    decide: Option<F>,
+    decided: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Write for Step<F, T>
+where
+    F: FnOnce(&Tables, &mut Changes) -> Result<T, StoreError> + Send,
+    T: Send,
+{
+    fn apply(&mut self, tables: &Tables) -> Changes {
+        let mut changes = Changes::default();
+        if let Some(decide) = self.decide.take() {
+            let decided = decide(tables, &mut changes);
+            if decided.is_err() {
+                changes = Changes::default();
+            }
+            self.decided = Some(decided);
+        }
+        changes
+    }
+
+    fn acknowledge(self: Box<Self>, durable: Result<(), StoreError>) {
+        let decided = self.decided.unwrap_or(Err(StoreError::Closed));
+        // The caller may have given up waiting; the write stands all the same.
+        drop(self.reply.send(durable.and(decided)));
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
