@@ -1,0 +1,198 @@
+//! Signing keys: 32 random bytes each, in files that only their owner may read.
+//!
+//! Every purpose has a key of its own, so that what was signed for one can't be passed off as another. To rotate a key, remove
+//! its file and restart: everything signed with it is void from then on.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use data_encoding::BASE64URL_NOPAD;
+use sha2::{Digest as _, Sha256};
+
+use crate::ids::{Secret, random_bytes};
+
+/// A key.
+pub type Key = Secret<[u8; 32]>;
+
+/// Why the keys can't be used. The program must not start then.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// Others than the owner may read or replace the key.
+    #[error("{path} is open to other users of this machine (mode {mode:04o}): run `chmod {mend} {path}`", path = path.display())]
+    Exposed {
+        /// The file or the directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// The permission bits that it should have, as `chmod` takes them.
+        mend: &'static str,
+    },
+    /// The file is not a key.
+    #[error("{path} is not a key of 32 bytes: restore it from a backup, or remove it and everybody signs in again", path = path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key can't be read or written.
+    #[error("the key {path} can't be used: {source}", path = path.display())]
+    Io {
+        /// The file or the directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A token that was just signed does not verify.
+    #[error("signing does not work in this build: a fresh {0} token does not verify")]
+    SelfTest(&'static str),
+}
+
+/// Reads the key in `path`, or makes one there, its directory included, when there is none.
+///
+/// Files are made whole or not at all. Two processes must not do this at once; the lock on the data directory sees to that.
+///
+/// # Errors
+/// When the file can't be read or written, is no regular file of 32 bytes, or is open to other users.
+pub fn load_or_create(path: &Path) -> Result<Key, KeyError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => Err(KeyError::Malformed { path: path.to_owned() }),
+        Ok(_) => load(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
+        Err(source) => Err(KeyError::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// A short name for a key that tells keys apart and tells nothing about them.
+pub(super) fn fingerprint(key: &Key) -> String {
+    let hash = Sha256::new().chain_update(b"hearth key id").chain_update(key.expose()).finalize();
+    BASE64URL_NOPAD.encode(&hash[..8])
+}
+
+fn load(path: &Path) -> Result<Key, KeyError> {
+    let io = |source| KeyError::Io { path: path.to_owned(), source };
+    refuse_open_directory(path)?;
+    let file = File::open(path).map_err(io)?;
+    // Asked of the open file, not of the path: nothing can be put in its place in between.
+    refuse_mode(path, &file.metadata().map_err(io)?, 0o077, "600")?;
+    let mut bytes = Vec::with_capacity(33);
+    file.take(33).read_to_end(&mut bytes).map_err(io)?;
+    bytes.try_into().map(Secret::new).map_err(|_| KeyError::Malformed { path: path.to_owned() })
+}
+
+fn create(path: &Path) -> Result<Key, KeyError> {
+    let io = |source| KeyError::Io { path: path.to_owned(), source };
+    let directory = directory_of(path);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
+    refuse_open_directory(path)?;
+
+    let key = random_bytes();
+    let unfinished = path.with_extension("new");
+    // Left behind by a crash in mid-write, if it is there at all.
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = private_file().open(&unfinished).map_err(io)?;
+    file.write_all(&key).and_then(|()| file.sync_all()).map_err(io)?;
+    fs::rename(&unfinished, path).map_err(io)?;
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(io)?;
+    Ok(Secret::new(key))
+}
+
+fn refuse_open_directory(path: &Path) -> Result<(), KeyError> {
+    let directory = directory_of(path);
+    let metadata = fs::metadata(directory).map_err(|source| KeyError::Io { path: directory.to_owned(), source })?;
+    // Who may only list the directory learns nothing; who may write to it can put his own key there.
+    refuse_mode(directory, &metadata, 0o022, "700")
+}
+
+fn refuse_mode(path: &Path, metadata: &fs::Metadata, forbidden: u32, mend: &'static str) -> Result<(), KeyError> {
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & forbidden == 0 { Ok(()) } else { Err(KeyError::Exposed { path: path.to_owned(), mode, mend }) }
+}
+
+fn private_file() -> OpenOptions {
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600);
+    options
+}
+
+/// Where `path` lies; a bare file name lies in the current directory.
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_key_is_made_once_and_read_afterwards() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("keys/access.key");
+        let made = load_or_create(&path).unwrap();
+        assert_eq!(load_or_create(&path).unwrap(), made);
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        assert_ne!(load_or_create(&home.path().join("keys/other.key")).unwrap(), made);
+        assert_eq!(fs::read_dir(home.path().join("keys")).unwrap().count(), 2, "nothing unfinished stays behind");
+    }
+
+    #[test]
+    fn a_bare_file_name_lies_in_the_current_directory() {
+        assert_eq!(directory_of(Path::new("relay.key")), Path::new("."));
+        assert_eq!(directory_of(Path::new("keys/relay.key")), Path::new("keys"));
+    }
+
+    #[test]
+    fn a_key_half_written_before_a_crash_is_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("access.new"), b"half").unwrap();
+        let key = load_or_create(&home.path().join("access.key")).unwrap();
+        assert_eq!(fs::read(home.path().join("access.key")).unwrap(), key.expose());
+    }
+
+    #[test]
+    fn a19_a_key_that_others_can_read_is_refused_with_the_mend() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("access.key");
+        load_or_create(&path).unwrap();
+        for open in [0o644, 0o640, 0o606] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(open)).unwrap();
+            let error = load_or_create(&path).unwrap_err();
+            assert!(matches!(error, KeyError::Exposed { mode, .. } if mode == open), "{error}");
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a19_a_key_that_others_can_replace_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let keys = home.path().join("keys");
+        load_or_create(&keys.join("access.key")).unwrap();
+        fs::set_permissions(&keys, fs::Permissions::from_mode(0o777)).unwrap();
+        for name in ["access.key", "fresh.key"] {
+            assert!(matches!(load_or_create(&keys.join(name)), Err(KeyError::Exposed { mend: "700", .. })));
+        }
+    }
+
+    #[test]
+    fn f3_links_short_files_and_long_files_are_no_keys() {
+        let home = tempfile::tempdir().unwrap();
+        let real = home.path().join("real.key");
+        load_or_create(&real).unwrap();
+        symlink(&real, home.path().join("link.key")).unwrap();
+        for (name, length) in [("short.key", 31), ("long.key", 33), ("empty.key", 0)] {
+            private_file().open(home.path().join(name)).unwrap().write_all(&vec![1; length]).unwrap();
+        }
+        for name in ["link.key", "short.key", "long.key", "empty.key"] {
+            assert!(matches!(load_or_create(&home.path().join(name)), Err(KeyError::Malformed { .. })), "{name} was taken");
+        }
+    }
+}
