@@ -97,6 +97,15 @@ fn a_reservation_that_is_not_taken_frees_the_seat_without_a_word() {
 }
 
 #[test]
+fn one_who_left_and_is_let_in_anew_starts_afresh() {
+    let mut room = Scenario::with_people(2);
+    room.accept(leave(socket(2)));
+    room.accept(reserve(2));
+    room.after(secs(30), [Output::Revoke(id(2))]);
+    room.accept(enter(2, socket(3), Pass::Ticket));
+}
+
+#[test]
 fn a_reservation_that_is_taken_does_not_run_out() {
     let mut room = Scenario::new(RoomSettings::default());
     room.accept(reserve(1));
