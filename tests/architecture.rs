@@ -166,7 +166,7 @@ fn names_a_foreign_crate(file: &File) -> Vec<String> {
 
 fn brings_the_world_into_the_core(file: &File) -> Vec<String> {
     let said = |word: &&str| file.source.says(word).map(|line| format!("{}: `meeting` says `{word}`", file.at(line)));
-    if file.top() == "meeting" { NOT_IN_MEETING.iter().filter_map(|word| said(&word)).collect() } else { Vec::new() }
+    if file.top() == "meeting" { NOT_IN_MEETING.iter().filter_map(said).collect() } else { Vec::new() }
 }
 
 fn has_an_empty_name(file: &File) -> Vec<String> {
