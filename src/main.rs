@@ -1,3 +1,7 @@
 //! The `hearth` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hearth::cli::run()
+}

@@ -1,1 +1,127 @@
-//! To be written.
+//! The command line: `hearth [serve]`, `hearth config check`, `hearth config example`.
+
+mod arguments;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::{self, Config, LogFormat, Problems};
+use crate::{app, telemetry};
+use arguments::{Arguments, Command, ConfigCommand, Options};
+
+/// How a run of the program ended, as its parent learns it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It did what was asked.
+    Done,
+    /// It failed for another reason than those below.
+    Failed,
+    /// The command line or the configuration is wrong.
+    Misused,
+    /// The data are damaged; a restore is due (`EX_IOERR` of sysexits.h).
+    Damaged,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Failed => Self::from(1),
+            Outcome::Misused => Self::from(2),
+            Outcome::Damaged => Self::from(74),
+        }
+    }
+}
+
+/// Does what the program's arguments and environment ask for.
+pub fn run() -> ExitCode {
+    // Variables that are no Unicode can be no settings of ours, or are reported as what they look like.
+    let env: Vec<(String, String)> = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .collect();
+    dispatch(std::env::args_os(), env, &mut std::io::stdout(), &mut std::io::stderr(), app::serve).into()
+}
+
+/// The same with everything from outside passed in.
+fn dispatch(
+    arguments: impl Iterator<Item = OsString>,
+    env: Vec<(String, String)>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+    serve: impl FnOnce(Config) -> anyhow::Result<()>,
+) -> Outcome {
+    let Arguments { options, command } = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return show_usage(&error, out, err),
+    };
+    match command.unwrap_or(Command::Serve) {
+        Command::Serve => match load(options, env) {
+            Ok(config) => run_server(config, err, serve),
+            Err(problems) => show_problems(&problems, err),
+        },
+        Command::Config { command: ConfigCommand::Check } => match load(options, env) {
+            Ok(_) => say(out, "The configuration is good.\n"),
+            Err(problems) => show_problems(&problems, err),
+        },
+        Command::Config { command: ConfigCommand::Example } => say(out, &config::example()),
+    }
+}
+
+fn load(options: Options, env: Vec<(String, String)>) -> Result<Config, Problems> {
+    let from_env = || env.iter().find(|(name, value)| name == "HEARTH_CONFIG" && !value.is_empty()).map(|(_, path)| path.into());
+    let path = options.config.clone().or_else(from_env);
+    Config::load(path.as_deref(), env.into_iter(), options.into())
+}
+
+fn run_server(config: Config, err: &mut dyn Write, serve: impl FnOnce(Config) -> anyhow::Result<()>) -> Outcome {
+    let format = match config.log.format {
+        LogFormat::Pretty => telemetry::Format::Pretty,
+        LogFormat::Json => telemetry::Format::Json,
+    };
+    telemetry::init(&telemetry::Settings { directives: config.log.level.clone(), format });
+    match serve(config) {
+        Ok(()) => Outcome::Done,
+        Err(error) => {
+            let outcome = if error.is::<app::DamagedData>() { Outcome::Damaged } else { Outcome::Failed };
+            best_effort(err, &format!("hearth: {error:#}\n"));
+            outcome
+        }
+    }
+}
+
+/// Help and version are asked for, and are no failure; everything else that clap stops for is.
+fn show_usage(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    if error.use_stderr() {
+        best_effort(err, &error.render().to_string());
+        Outcome::Misused
+    } else {
+        say(out, &error.render().to_string())
+    }
+}
+
+fn show_problems(problems: &Problems, err: &mut dyn Write) -> Outcome {
+    for problem in problems {
+        best_effort(err, &format!("config: {problem}\n"));
+    }
+    Outcome::Misused
+}
+
+/// Writes what was asked for. A reader that went away early, as in `hearth config example | head`, has what it wanted.
+fn say(out: &mut dyn Write, text: &str) -> Outcome {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Outcome::Done,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Outcome::Done,
+        Err(_) => Outcome::Failed,
+    }
+}
+
+/// Writes what helps; when nobody can read it, the exit status still tells.
+fn best_effort(err: &mut dyn Write, text: &str) {
+    drop(err.write_all(text.as_bytes()));
+}
+
+#[cfg(test)]
+mod tests;

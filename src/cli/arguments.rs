@@ -1,0 +1,57 @@
+//! What may stand on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Overrides;
+
+/// A meeting place of your own in one program.
+#[derive(Debug, Parser)]
+#[command(name = "hearth", version, about, long_about = None)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub options: Options,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options that go before or after the command.
+#[derive(Debug, Default, Args)]
+pub(super) struct Options {
+    /// Read the settings from this file [or name it in the variable HEARTH_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Keep the data in this directory instead of server.data_dir
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Answer HTTPS on this address instead of server.listen; may be given more than once
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    pub listen: Vec<SocketAddr>,
+}
+
+impl From<Options> for Overrides {
+    fn from(options: Options) -> Self {
+        Self { data_dir: options.data_dir, listen: options.listen }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the server; what happens without a command
+    Serve,
+    /// Look after the settings
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Tell everything that is wrong with the settings, without starting
+    Check,
+    /// Print a file with all settings, their meaning and their defaults
+    Example,
+}

@@ -1,0 +1,86 @@
+//! What types alone can't say: limits, and keys that must fit each other.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+
+use tracing_subscriber::EnvFilter;
+
+use super::problem::{Problem, Problems};
+use super::{Config, Relay};
+
+/// The name of the place, in characters.
+const NAME_LENGTH: RangeInclusive<usize> = 1..=60;
+/// In a mesh everybody sends to everybody, which nobody's line carries beyond this.
+const PARTICIPANTS: RangeInclusive<u32> = 2..=8;
+/// From a minute, so that a call can be set up, to a day.
+const CREDENTIAL_TTL_SECONDS: RangeInclusive<u32> = 60..=86_400;
+/// Two people who are both relayed need one each.
+const FEWEST_RELAY_PORTS: u32 = 2;
+
+/// Adds to `problems` what is wrong with `config`.
+pub(super) fn check(config: &Config, problems: &mut Problems) {
+    let mut refuse = |key: &str, what: String, mend: &str| problems.add(Problem::new(key, what, mend));
+    let server = &config.server;
+    if !NAME_LENGTH.contains(&server.name.trim().chars().count()) || server.name.chars().any(char::is_control) {
+        refuse("server.name", String::from("this is no name to show"), "write 1 to 60 characters on one line");
+    }
+    if let Some(what) = wrong_with_listeners(&server.listen) {
+        refuse("server.listen", what, "name each address once, at least one");
+    }
+    if server.data_dir.as_os_str().is_empty() {
+        refuse("server.data_dir", String::from("the path is empty"), "write the path of a directory");
+    }
+    let people = config.meetings.max_participants;
+    if !PARTICIPANTS.contains(&people) {
+        refuse("meetings.max_participants", format!("{people} is out of range"), "write a number from 2 to 8");
+    }
+    if config.relay.enabled {
+        check_relay(&config.relay, &mut refuse);
+    }
+    if let Err(error) = EnvFilter::builder().parse(&config.log.level) {
+        refuse(
+            "log.level",
+            format!("{:?} is not a level: {error}", config.log.level),
+            "write \"info\" or \"debug\", for example",
+        );
+    }
+}
+
+fn check_relay(relay: &Relay, refuse: &mut impl FnMut(&str, String, &str)) {
+    if let Some(what) = wrong_with_listeners(&relay.listen) {
+        refuse("relay.listen", what, "name each address once, at least one, or set relay.enabled = false");
+    }
+    for address in relay.listen.iter().filter(|address| relay.ports.contains(address.port())) {
+        refuse("relay.ports", format!("the port of relay.listen {address} is among them"), "choose a range without it");
+    }
+    if relay.ports.first == 0 || relay.ports.count() < FEWEST_RELAY_PORTS {
+        refuse("relay.ports", format!("{} has too few usable ports", relay.ports), "write a range such as \"49152-65535\"");
+    }
+    for (key, address) in [("relay.address", relay.address), ("relay.external_address", relay.external_address)] {
+        if let Some(address) = address.filter(|address| !is_unicast(*address)) {
+            refuse(key, format!("{address} belongs to no machine"), "write the address of one machine, or leave the key out");
+        }
+    }
+    let ttl = relay.credential_ttl_seconds;
+    if !CREDENTIAL_TTL_SECONDS.contains(&ttl) {
+        refuse("relay.credential_ttl_seconds", format!("{ttl} is out of range"), "write a number of seconds from 60 to 86400");
+    }
+}
+
+fn wrong_with_listeners(addresses: &[SocketAddr]) -> Option<String> {
+    if addresses.is_empty() {
+        return Some(String::from("there is no address"));
+    }
+    // Port 0 asks for any free port, so that the same address may stand there twice.
+    let twice = addresses.iter().enumerate().find(|(i, address)| address.port() != 0 && addresses[..*i].contains(address));
+    let multicast = addresses.iter().find(|address| address.ip().is_multicast() || address.ip() == IpAddr::from([255; 4]));
+    match (twice, multicast) {
+        (Some((_, address)), _) => Some(format!("{address} stands there twice")),
+        (None, Some(address)) => Some(format!("{address} belongs to no machine")),
+        (None, None) => None,
+    }
+}
+
+fn is_unicast(address: Ipv4Addr) -> bool {
+    !(address.is_unspecified() || address.is_multicast() || address.is_broadcast())
+}

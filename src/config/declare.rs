@@ -1,0 +1,183 @@
+//! How a section is declared and read.
+
+use std::collections::BTreeMap;
+
+use toml::{Table, Value};
+
+use super::problem::{Problem, Problems};
+use super::value::Setting;
+
+/// What a section is called and which keys it has.
+pub(super) struct SectionInfo {
+    /// The name in the file.
+    pub name: &'static str,
+    /// What it is about, a line each.
+    pub doc: &'static [&'static str],
+    /// Its keys, in the order of their declaration.
+    pub keys: Vec<KeyInfo>,
+}
+
+/// One key of a section.
+pub(super) struct KeyInfo {
+    /// The name in the file.
+    pub name: &'static str,
+    /// What it is for, a line each.
+    pub doc: &'static [&'static str],
+    /// What holds when nothing is said; `None` when the key may be left out.
+    pub default: Option<Value>,
+    /// What it could say, for a key that has no default.
+    pub sample: Option<&'static str>,
+}
+
+/// The variable that sets a key.
+pub(super) fn variable(section: &str, key: &str) -> String {
+    format!("HEARTH_{section}_{key}").to_ascii_uppercase()
+}
+
+/// A part of the tree.
+pub(super) trait Section: Sized {
+    /// The section, described.
+    fn info() -> SectionInfo;
+    /// The section, read.
+    fn read(reader: &mut Reader) -> Self;
+}
+
+/// Declares a section: a struct with a field for each key, and what is needed to read and to describe it.
+macro_rules! section {
+    (
+        $(#[doc = $section_doc:literal])*
+        $type:ident, $name:literal {
+            $($(#[doc = $doc:literal])* $key:ident: $kind:ty = $default:expr $(, for example $sample:literal)?;)+
+        }
+    ) => {
+        $(#[doc = $section_doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $type {
+            $($(#[doc = $doc])* pub $key: $kind,)+
+        }
+
+        impl $crate::config::declare::Section for $type {
+            fn info() -> $crate::config::declare::SectionInfo {
+                use $crate::config::declare::{KeyInfo, SectionInfo};
+                let keys = vec![$(KeyInfo {
+                    name: stringify!($key),
+                    doc: &[$($doc),*],
+                    default: <$kind as $crate::config::value::Setting>::to_value(&$default),
+                    sample: None::<&'static str>$(.or(Some($sample)))?,
+                },)+];
+                SectionInfo { name: $name, doc: &[$($section_doc),*], keys }
+            }
+
+            fn read(reader: &mut $crate::config::declare::Reader) -> Self {
+                Self { $($key: reader.take($name, stringify!($key), $default),)+ }
+            }
+        }
+    };
+}
+pub(super) use section;
+
+/// The sources, from which each key is taken once. What is left at the end is unknown.
+pub(super) struct Reader {
+    file: Table,
+    env: BTreeMap<String, String>,
+    problems: Problems,
+}
+
+impl Reader {
+    /// Reads `file` and those variables of `env` that are meant for Hearth.
+    pub fn new(file: Table, env: impl Iterator<Item = (String, String)>, problems: Problems) -> Self {
+        let env = env.filter(|(name, _)| name.starts_with("HEARTH_")).collect();
+        Self { file, env, problems }
+    }
+
+    /// The value of a key from the last source that has it, or `default`.
+    pub fn take<T: Setting>(&mut self, section: &str, key: &str, default: T) -> T {
+        let variable = variable(section, key);
+        let in_file = self.file.get_mut(section).and_then(Value::as_table_mut).and_then(|table| table.remove(key));
+        let (value, origin) = match (self.env.remove(&variable), in_file) {
+            (Some(text), _) => (T::from_text(&text), format!(" (from {variable})")),
+            (None, Some(value)) => (value, String::new()),
+            (None, None) => return default,
+        };
+        T::from_value(&value).unwrap_or_else(|wrongs| {
+            for wrong in wrongs {
+                self.problems.add(Problem::new(format!("{section}.{key}"), wrong + &origin, T::MEND));
+            }
+            default
+        })
+    }
+
+    /// Everything that was wrong, the names that no section claimed among them.
+    pub fn finish(mut self, sections: &[SectionInfo], other_variables: &[&str]) -> Problems {
+        for (name, value) in std::mem::take(&mut self.file) {
+            match sections.iter().find(|section| section.name == name) {
+                Some(section) => self.unknown_keys(section, value, sections),
+                None => self.unknown_section(&name, sections),
+            }
+        }
+        let variables: Vec<String> =
+            sections.iter().flat_map(|section| section.keys.iter().map(|key| variable(section.name, key.name))).collect();
+        for name in std::mem::take(&mut self.env).into_keys().filter(|name| !other_variables.contains(&name.as_str())) {
+            let mend = closest(&name, variables.iter().map(String::as_str)).map_or_else(
+                || String::from("remove it; `hearth config example` lists the names"),
+                |known| format!("did you mean {known}?"),
+            );
+            self.problems.add(Problem::new(name, "there is no such variable", mend));
+        }
+        self.problems
+    }
+
+    fn unknown_keys(&mut self, section: &SectionInfo, value: Value, sections: &[SectionInfo]) {
+        let name = section.name;
+        let Value::Table(left) = value else {
+            self.problems.add(Problem::new(
+                name,
+                format!("{value} is not a section"),
+                format!("write [{name}] on a line of its own"),
+            ));
+            return;
+        };
+        for key in left.into_iter().map(|(key, _)| key) {
+            let near = closest(&key, section.keys.iter().map(|key| key.name));
+            let home = sections.iter().find(|section| section.keys.iter().any(|known| known.name == key));
+            let mend = match (near, home) {
+                (_, Some(home)) => format!("move it to [{}]", home.name),
+                (Some(near), None) => format!("did you mean {near}?"),
+                (None, None) => String::from("remove it; `hearth config example` lists the keys"),
+            };
+            self.problems.add(Problem::new(format!("{name}.{key}"), "there is no such key", mend));
+        }
+    }
+
+    fn unknown_section(&mut self, name: &str, sections: &[SectionInfo]) {
+        let home = sections.iter().find(|section| section.keys.iter().any(|key| key.name == name));
+        let mend = match (home, closest(name, sections.iter().map(|section| section.name))) {
+            (Some(home), _) => format!("move it to [{}]", home.name),
+            (None, Some(near)) => format!("did you mean [{near}]?"),
+            (None, None) => String::from("remove it; `hearth config example` lists the sections"),
+        };
+        self.problems.add(Problem::new(name, "there is no such section", mend));
+    }
+}
+
+/// The known name that `name` was likely meant to be: at most a third of its letters differ.
+fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (name.chars().count() / 3).clamp(1, 3);
+    known.map(|known| (edits(name, known), known)).filter(|(edits, _)| *edits <= most).min().map(|(_, known)| known)
+}
+
+/// How many letters must be put in, taken out or changed to make `one` of `other` (Levenshtein).
+fn edits(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.iter().enumerate() {
+            let change = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}

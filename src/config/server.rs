@@ -1,0 +1,96 @@
+//! `[server]`
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::declare::section;
+use super::value::{Malformed, written_as_text};
+
+section! {
+    /// Where the server is found and where it keeps its data.
+    Server, "server" {
+        /// What this place is called. People see it on the first page.
+        name: String = String::from("Hearth");
+        /// Addresses and TCP ports to answer HTTPS on. On a machine without IPv6 the IPv6 ones are passed over.
+        listen: Vec<SocketAddr> = both_families(8443);
+        /// The address that people type, when it is not simply this machine's: used in links and to check where requests
+        /// come from.
+        public_url: Option<PublicUrl> = None, for example "https://meet.example.org";
+        /// The directory for everything that must outlive a restart. One server at a time may use it.
+        data_dir: PathBuf = PathBuf::from("./data");
+    }
+}
+
+/// The wildcard addresses of IPv4 and IPv6.
+pub(super) fn both_families(port: u16) -> Vec<SocketAddr> {
+    vec![SocketAddr::from(([0; 4], port)), SocketAddr::from(([0_u16; 8], port))]
+}
+
+/// An HTTPS origin (RFC 6454): scheme, host and port, without a path. Written in lower case without the port 443.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublicUrl {
+    origin: String,
+    host: String,
+    port: u16,
+}
+
+impl PublicUrl {
+    /// The origin, as browsers send it in `Origin`: `https://meet.example.org`, no slash at the end.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The name or address alone; an IPv6 address without brackets.
+    pub fn host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The port, 443 when none was written.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.origin)
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let malformed = Malformed::new("an https address");
+        let text = text.to_ascii_lowercase();
+        let authority = text.strip_prefix("https://").ok_or(malformed)?;
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().filter(|port| *port != 0).ok_or(malformed)?),
+            Some(_) | None => (authority, 443),
+        };
+        if !is_host(host) {
+            return Err(malformed);
+        }
+        let origin = if port == 443 { format!("https://{host}") } else { format!("https://{host}:{port}") };
+        Ok(Self { origin, host: host.to_owned(), port })
+    }
+}
+
+/// Whether `text` is an address, in brackets when of IPv6, or a name of letters, digits, hyphens and dots.
+fn is_host(text: &str) -> bool {
+    if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
+}
+
+written_as_text!(PublicUrl, "an https address without a path", "write it like \"https://meet.example.org\"");

@@ -1,0 +1,195 @@
+//! The configuration: what wins, what is refused, and that everything that is wrong is told at once.
+
+use std::io::Write as _;
+
+use super::*;
+
+fn load_text(text: &str, env: &[(&str, &str)], overrides: Overrides) -> Result<Config, Problems> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::load(Some(file.path()), env, overrides)
+}
+
+fn problems(text: &str, env: &[(&str, &str)]) -> Vec<String> {
+    load_text(text, env, Overrides::default()).unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn nothing_configured_gives_the_defaults() {
+    let config = Config::load(None, std::iter::empty(), Overrides::default()).unwrap();
+    assert_eq!(config, Config::default());
+    assert_eq!(config.server.name, "Hearth");
+    assert_eq!(config.server.listen, ["0.0.0.0:8443".parse().unwrap(), "[::]:8443".parse().unwrap()]);
+    assert_eq!(config.relay.ports, PortRange { first: 49152, last: 65535 });
+    assert_eq!(config.meetings.max_participants, 6);
+}
+
+#[test]
+fn later_sources_win_over_earlier_ones() {
+    let text = "[server]\nname = \"File\"\ndata_dir = \"/file\"\nlisten = [\"127.0.0.1:1\"]\n[meetings]\nmax_participants = 3";
+    let env = [("HEARTH_SERVER_DATA_DIR", "/env"), ("HEARTH_SERVER_LISTEN", "127.0.0.1:2"), ("PATH", "/bin")];
+    let overrides = Overrides { data_dir: None, listen: vec!["127.0.0.1:3".parse().unwrap()] };
+    let config = load_text(text, &env, overrides).unwrap();
+    assert_eq!(config.meetings.max_participants, 3, "the file wins over the default");
+    assert_eq!(config.server.name, "File");
+    assert_eq!(config.server.data_dir, PathBuf::from("/env"), "the environment wins over the file");
+    assert_eq!(config.server.listen, ["127.0.0.1:3".parse().unwrap()], "flags win over the environment");
+}
+
+#[test]
+fn variables_are_read_by_the_type_of_their_key() {
+    let env = [
+        ("HEARTH_RELAY_ENABLED", "false"),
+        ("HEARTH_RELAY_CREDENTIAL_TTL_SECONDS", "600"),
+        ("HEARTH_RELAY_ALLOW_PEERS", "10.1.0.0/16, fd00::/8"),
+        ("HEARTH_RELAY_LISTEN", ""),
+        ("HEARTH_RELAY_EXTERNAL_ADDRESS", "203.0.113.7"),
+        ("HEARTH_ACCOUNTS_REGISTRATION", "closed"),
+        ("HEARTH_SERVER_PUBLIC_URL", "https://Meet.Example.org/"),
+        ("HEARTH_LOG_FORMAT", "json"),
+        ("HEARTH_CONFIG", "elsewhere.toml"),
+    ];
+    let config = load_text("", &env, Overrides::default()).unwrap();
+    assert!(!config.relay.enabled);
+    assert_eq!(config.relay.credential_ttl_seconds, 600);
+    assert_eq!(config.relay.allow_peers, ["10.1.0.0/16".parse().unwrap(), "fd00::/8".parse().unwrap()]);
+    assert!(config.relay.listen.is_empty());
+    assert_eq!(config.relay.external_address, Some([203, 0, 113, 7].into()));
+    assert_eq!(config.accounts.registration, Registration::Closed);
+    assert_eq!(config.server.public_url.unwrap().origin(), "https://meet.example.org");
+    assert_eq!(config.log.format, LogFormat::Json);
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_with_its_key_and_mend() {
+    let text = r#"
+        extra = 1
+        [server]
+        listen = ["nonsense", "0.0.0.0:99999", "127.0.0.1:8443"]
+        public_url = "http://meet.example.org"
+        [meetings]
+        max_participants = 50
+        [log]
+        level = "info,=="
+        format = 3
+    "#;
+    let told = problems(text, &[("HEARTH_RELAY_PORTS", "5-1"), ("HEARTH_RELAI_PORTS", "1-5")]);
+    let expected = [
+        r#"server.listen: "nonsense" is not an address with a port — write it like "0.0.0.0:8443" or "[::]:8443""#,
+        r#"server.listen: "0.0.0.0:99999" is not an address with a port — write it like "0.0.0.0:8443" or "[::]:8443""#,
+        r#"server.public_url: "http://meet.example.org" is not an https address without a path — write it like "https://meet.example.org""#,
+        r#"relay.ports: "5-1" is not a range of ports (from HEARTH_RELAY_PORTS) — write it like "49152-65535", the smaller one first"#,
+        r#"log.format: 3 is not "pretty" or "json" — write "pretty" or "json""#,
+        r#"extra: there is no such section — remove it; `hearth config example` lists the sections"#,
+        r#"HEARTH_RELAI_PORTS: there is no such variable — did you mean HEARTH_RELAY_PORTS?"#,
+        r#"meetings.max_participants: 50 is out of range — write a number from 2 to 8"#,
+        r#"log.level: "info,==" is not a level: invalid filter directive — write "info" or "debug", for example"#,
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn unknown_names_are_refused_with_what_was_likely_meant() {
+    let told = problems("[server]\nbanana = []\nregistration = \"open\"\n[relais]\n", &[("HEARTH_SERVER_DATADIR", "/srv")]);
+    let expected = [
+        ("server.banana", "there is no such key", "remove it; `hearth config example` lists the keys"),
+        ("server.registration", "there is no such key", "move it to [accounts]"),
+        ("relais", "there is no such section", "did you mean [relay]?"),
+        ("HEARTH_SERVER_DATADIR", "there is no such variable", "did you mean HEARTH_SERVER_DATA_DIR?"),
+    ];
+    let expected: Vec<String> = expected.iter().map(|(key, what, mend)| format!("{key}: {what} — {mend}")).collect();
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    for line in expected {
+        assert!(told.contains(&line), "{line} is not among {told:?}");
+    }
+    assert_eq!(problems("[server]\nlisen = []", &[]), ["server.lisen: there is no such key — did you mean listen?"]);
+}
+
+#[test]
+fn keys_that_do_not_fit_each_other_are_refused() {
+    let told = problems("[relay]\nports = \"3000-4000\"\naddress = \"0.0.0.0\"\nlisten = [\"127.0.0.1:3478\"]", &[]);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("relay.ports: the port of relay.listen 127.0.0.1:3478 is among them"));
+    assert!(told[1].starts_with("relay.address: 0.0.0.0 belongs to no machine"));
+    assert_eq!(problems("[server]\nlisten = []", &[]).len(), 1);
+    assert_eq!(problems("[server]\nlisten = [\"0.0.0.0:1\", \"0.0.0.0:1\"]", &[]).len(), 1);
+    assert_eq!(problems("[server]\nname = \" \"\ndata_dir = \"\"", &[]).len(), 2);
+}
+
+#[test]
+fn a_file_that_is_none_is_told_with_its_line() {
+    let told = problems("[server]\nname = \"Hearth\"\nlisten = [\n", &[]);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("is not TOML"), "{told:?}");
+    assert!(!told[0].contains('\n'));
+    let missing = Config::load(Some(Path::new("/nowhere/hearth.toml")), std::iter::empty(), Overrides::default()).unwrap_err();
+    assert!(missing.to_string().starts_with("/nowhere/hearth.toml: the file can't be read"));
+}
+
+#[test]
+fn values_can_not_break_the_line_of_their_problem() {
+    let told = problems("[accounts]\nregistration = \"open\\n\\u001b[31m\"", &[]);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].chars().all(|c| !c.is_control()), "{told:?}");
+}
+
+#[test]
+fn the_example_changes_nothing_and_its_keys_are_all_understood() {
+    let text = example();
+    assert_eq!(load_text(&text, &[], Overrides::default()), Ok(Config::default()));
+    let uncommented: String = text
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned() + "\n")
+        .collect();
+    let config = load_text(&uncommented, &[], Overrides::default()).unwrap();
+    assert_eq!(config.server.public_url, Some("https://meet.example.org".parse().unwrap()));
+    let back = Config {
+        server: Server { public_url: None, ..config.server },
+        relay: Relay { address: None, external_address: None, ..config.relay },
+        ..config
+    };
+    assert_eq!(back, Config::default());
+}
+
+#[test]
+fn public_url_is_an_https_origin() {
+    let url = |text: &str| text.parse::<PublicUrl>();
+    let plain = url("HTTPS://Meet.example.org:443/").unwrap();
+    assert_eq!((plain.origin(), plain.host(), plain.port()), ("https://meet.example.org", "meet.example.org", 443));
+    let v6 = url("https://[2001:db8::1]:8443").unwrap();
+    assert_eq!((v6.origin(), v6.host(), v6.port()), ("https://[2001:db8::1]:8443", "2001:db8::1", 8443));
+    assert_eq!(url("https://[::1]").unwrap().port(), 443);
+    for text in [
+        "meet.example.org",
+        "http://a.org",
+        "https://",
+        "https://a.org/path",
+        "https://a.org//",
+        "https://u@a.org",
+        "https://a.org?x",
+        "https://a b.org",
+        "https://a.org:0",
+        "https://a.org:70000",
+        "https://::1",
+        "https://[::1",
+        "https://-a.org",
+        "https://a..org",
+    ] {
+        assert!(url(text).is_err(), "{text} was taken");
+    }
+}
+
+#[test]
+fn ranges_of_addresses_contain_what_they_say() {
+    let range: Cidr = "10.1.0.0/16".parse().unwrap();
+    let inside = |range: Cidr, address: &str| range.contains(address.parse().unwrap());
+    assert!(inside(range, "10.1.255.255") && inside(range, "::ffff:10.1.0.1"));
+    assert!(!inside(range, "10.2.0.0") && !inside(range, "::1"));
+    assert!(inside("0.0.0.0/0".parse().unwrap(), "203.0.113.1") && inside("::/0".parse().unwrap(), "2001:db8::1"));
+    assert!(inside("192.0.2.1".parse().unwrap(), "192.0.2.1") && !inside("192.0.2.1".parse().unwrap(), "192.0.2.0"));
+    assert!(inside("fd00::/8".parse().unwrap(), "fdff::1"));
+    for text in ["10.1.0.0/33", "10.1.0.1/16", "::1/64", "10.1/16", "10.1.0.0/", "10.1.0.0/-1", "x/8"] {
+        assert!(text.parse::<Cidr>().is_err(), "{text} was taken");
+    }
+}

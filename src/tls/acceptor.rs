@@ -1,0 +1,122 @@
+//! What a listener needs to speak TLS: our one cryptography provider, ALPN, and a certificate that can be changed while it runs.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use super::Identity;
+
+/// HTTP/2 and HTTP/1.1 (RFC 7301), what we like best first.
+const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// The certificate that new handshakes get.
+#[derive(Debug)]
+pub struct CertificateSlot(RwLock<Arc<CertifiedKey>>);
+
+impl CertificateSlot {
+    /// A slot with a certificate in it.
+    pub fn new(identity: &Identity) -> Arc<Self> {
+        Arc::new(Self(RwLock::new(identity.certified_key())))
+    }
+
+    /// Puts another certificate in. Connections that stand keep the one they began with.
+    pub fn replace(&self, identity: &Identity) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = identity.certified_key();
+    }
+}
+
+impl ResolvesServerCert for CertificateSlot {
+    fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// TLS 1.2 and 1.3 with this certificate, offering `h2` and `http/1.1`.
+pub fn server_config(identity: &Identity) -> Arc<ServerConfig> {
+    server_config_of(CertificateSlot::new(identity))
+}
+
+/// TLS 1.2 and 1.3 with whatever certificate is in the slot at the time, offering `h2` and `http/1.1`.
+pub fn server_config_of(slot: Arc<CertificateSlot>) -> Arc<ServerConfig> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring's provider has suites for TLS 1.2 and 1.3");
+    let mut config = builder.with_no_client_auth().with_cert_resolver(slot);
+    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).into();
+    Arc::new(config)
+}
+
+/// Named everywhere instead of installed for the whole process, so that no test or library can depend on the order of start.
+pub(super) fn provider() -> CryptoProvider {
+    rustls::crypto::ring::default_provider()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::tls::Names;
+
+    fn identity() -> Identity {
+        let dir = tempfile::tempdir().unwrap();
+        Identity::load_or_create(dir.path(), &Names::loopback(), Timestamp::now()).unwrap()
+    }
+
+    /// Shakes hands with `server` as a client that trusts `trusted`; the protocol that was agreed on.
+    fn handshake(server: &Arc<ServerConfig>, trusted: &Identity, name: &'static str) -> Result<Option<Vec<u8>>, io::Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(trusted.certificate().clone()).unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider())).with_safe_default_protocol_versions().unwrap();
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let mut client = ClientConnection::new(Arc::new(config), ServerName::try_from(name).unwrap()).unwrap();
+        let mut server = ServerConnection::new(Arc::clone(server)).unwrap();
+        while client.is_handshaking() || server.is_handshaking() {
+            pass(&mut client, &mut server)?;
+            pass(&mut server, &mut client)?;
+        }
+        Ok(client.alpn_protocol().map(<[u8]>::to_vec))
+    }
+
+    fn pass<A, B>(from: &mut rustls::ConnectionCommon<A>, to: &mut rustls::ConnectionCommon<B>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        while from.wants_write() {
+            from.write_tls(&mut bytes)?;
+        }
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            to.read_tls(&mut rest)?;
+            to.process_new_packets().map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_client_that_trusts_the_certificate_shakes_hands_by_every_name() {
+        let identity = identity();
+        let config = server_config(&identity);
+        for name in ["localhost", "127.0.0.1", "::1"] {
+            assert_eq!(handshake(&config, &identity, name).unwrap().as_deref(), Some(b"h2".as_slice()), "{name}");
+        }
+        assert!(handshake(&config, &identity, "example.org").is_err());
+    }
+
+    #[test]
+    fn r27_a_replaced_certificate_is_the_one_that_new_handshakes_get() {
+        let (old, new) = (identity(), identity());
+        let slot = CertificateSlot::new(&old);
+        let config = server_config_of(Arc::clone(&slot));
+        assert!(handshake(&config, &old, "localhost").is_ok());
+        slot.replace(&new);
+        assert!(handshake(&config, &old, "localhost").is_err());
+        assert!(handshake(&config, &new, "localhost").is_ok());
+    }
+}
