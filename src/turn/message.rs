@@ -1,0 +1,115 @@
+//! Reading what clients send and writing what they get: STUN messages (RFC 8489 §5), nothing about what they mean.
+
+use std::net::SocketAddr;
+
+use ::turn::proto::peeraddr::PeerAddress;
+use stun::attributes::{
+    ATTR_CHANNEL_NUMBER, ATTR_DATA, ATTR_EVEN_PORT, ATTR_FINGERPRINT, ATTR_LIFETIME, ATTR_MESSAGE_INTEGRITY, ATTR_NONCE,
+    ATTR_REALM, ATTR_REQUESTED_ADDRESS_FAMILY, ATTR_REQUESTED_TRANSPORT, ATTR_RESERVATION_TOKEN, ATTR_USERNAME,
+    ATTR_XOR_PEER_ADDRESS, AttrType, Attributes, RawAttribute,
+};
+use stun::error_code::{CODE_BAD_REQUEST, ErrorCode, ErrorCodeAttribute};
+use stun::fingerprint::FINGERPRINT;
+use stun::integrity::MessageIntegrity;
+use stun::message::{Getter, MESSAGE_HEADER_SIZE, Message, MessageClass, MessageType, Setter, is_message};
+
+/// Attributes that a client must not send unless the server understands them, and that this one does (RFC 8489 §14).
+const UNDERSTOOD: [AttrType; 12] = [
+    ATTR_CHANNEL_NUMBER,
+    ATTR_DATA,
+    ATTR_EVEN_PORT,
+    ATTR_LIFETIME,
+    ATTR_MESSAGE_INTEGRITY,
+    ATTR_NONCE,
+    ATTR_REALM,
+    ATTR_REQUESTED_ADDRESS_FAMILY,
+    ATTR_REQUESTED_TRANSPORT,
+    ATTR_RESERVATION_TOKEN,
+    ATTR_USERNAME,
+    ATTR_XOR_PEER_ADDRESS,
+];
+
+/// How many unknown attributes an error response names; a packet full of them must not make a long answer.
+const MAX_NAMED: usize = 4;
+
+/// Reads a datagram as one whole STUN message with a right fingerprint, if it has any. `None` for everything else.
+pub(super) fn read(packet: &[u8]) -> Option<Message> {
+    let length = usize::from(u16::from_be_bytes([*packet.get(2)?, *packet.get(3)?]));
+    // Two zero bits tell STUN from everything that may share its port (RFC 8489 §5).
+    if !is_message(packet) || packet[0] & 0xc0 != 0 || length % 4 != 0 || packet.len() != MESSAGE_HEADER_SIZE + length {
+        return None;
+    }
+    let mut message = Message { raw: packet.to_vec(), ..Message::default() };
+    message.decode().ok()?;
+    if message.contains(ATTR_FINGERPRINT) {
+        FINGERPRINT.check(&message).ok()?;
+    }
+    Some(message)
+}
+
+/// Checks the message's integrity and drops the attributes behind it, which it doesn't cover (RFC 8489 §14.5).
+pub(super) fn verify(message: &mut Message, key: &MessageIntegrity) -> bool {
+    let whole = key.check(message).is_ok();
+    if let Some(end) = message.attributes.0.iter().position(|attribute| attribute.typ == ATTR_MESSAGE_INTEGRITY) {
+        message.attributes.0.truncate(end + 1);
+    }
+    whole
+}
+
+/// The attributes that would have to be understood and aren't (RFC 8489 §6.3.1); the first few of them.
+pub(super) fn unknown(message: &Message) -> Vec<AttrType> {
+    let types = message.attributes.0.iter().map(|attribute| attribute.typ);
+    types.filter(|typ| typ.required() && !UNDERSTOOD.contains(typ)).take(MAX_NAMED).collect()
+}
+
+/// One attribute of the message. Absent is `None`; malformed is a bad request.
+pub(super) fn optional<A: Getter + Default>(message: &Message, typ: AttrType) -> Result<Option<A>, ErrorCode> {
+    let mut attribute = A::default();
+    if !message.contains(typ) {
+        return Ok(None);
+    }
+    attribute.get_from(message).map_err(|_| CODE_BAD_REQUEST)?;
+    Ok(Some(attribute))
+}
+
+/// Every peer that the message names. The crate's own getter sees the first one only.
+pub(super) fn peers(message: &Message) -> Result<Vec<SocketAddr>, ErrorCode> {
+    let named = message.attributes.0.iter().filter(|attribute| attribute.typ == ATTR_XOR_PEER_ADDRESS);
+    named.map(|attribute| peer(message, attribute).ok_or(CODE_BAD_REQUEST)).collect()
+}
+
+fn peer(message: &Message, attribute: &RawAttribute) -> Option<SocketAddr> {
+    let length = match attribute.value.get(1)? {
+        1 => 8,
+        2 => 20,
+        _ => return None,
+    };
+    let attributes = Attributes(vec![attribute.clone()]);
+    let alone = Message { transaction_id: message.transaction_id, attributes, ..Message::default() };
+    let mut peer = PeerAddress::default();
+    peer.get_from(&alone).ok().filter(|()| attribute.value.len() == length)?;
+    Some(SocketAddr::new(peer.ip, peer.port))
+}
+
+/// Writes an answer to `request`, with MESSAGE-INTEGRITY under `key`, and with a FINGERPRINT where the request had one.
+pub(super) fn answer(
+    request: &Message,
+    class: MessageClass,
+    attributes: &[&dyn Setter],
+    key: Option<&MessageIntegrity>,
+) -> Vec<u8> {
+    let typ = MessageType::new(request.typ.method, class);
+    let mut message = Message { typ, transaction_id: request.transaction_id, ..Message::new() };
+    message.write_header();
+    let key = key.map(|key| key as &dyn Setter);
+    let fingerprint = request.contains(ATTR_FINGERPRINT).then_some(&FINGERPRINT as &dyn Setter);
+    for attribute in attributes.iter().copied().chain(key).chain(fingerprint) {
+        attribute.add_to(&mut message).expect("answers are short and their texts within limits that are checked at start");
+    }
+    message.raw
+}
+
+/// The attribute that names an error. Without a phrase, so that answers to strangers stay short.
+pub(super) const fn error(code: ErrorCode) -> ErrorCodeAttribute {
+    ErrorCodeAttribute { code, reason: Vec::new() }
+}

@@ -1,0 +1,321 @@
+//! Who gets an answer, and which.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use hearth::clock::Timestamp;
+use hearth::ids::{ParticipantId, Secret};
+use hearth::turn::Limits;
+use hearth::turn::credentials::CredentialIssuer;
+use stun::attributes::{ATTR_LIFETIME, ATTR_NONCE, ATTR_REALM, ATTR_SOFTWARE, ATTR_UNKNOWN_ATTRIBUTES, AttrType, RawAttribute};
+use stun::fingerprint::FINGERPRINT;
+use stun::message::{
+    BINDING_REQUEST, BINDING_SUCCESS, CLASS_ERROR_RESPONSE, CLASS_INDICATION, CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, Getter,
+    METHOD_ALLOCATE, METHOD_BINDING, METHOD_CHANNEL_BIND, METHOD_CONNECT, METHOD_CONNECTION_BIND, METHOD_CREATE_PERMISSION,
+    METHOD_DATA, METHOD_REFRESH, Message, MessageType, Setter,
+};
+use stun::xoraddr::XorMappedAddress;
+use tokio::net::UdpSocket;
+use turn::proto::PROTO_TCP;
+use turn::proto::evenport::EvenPort;
+use turn::proto::lifetime::Lifetime;
+use turn::proto::reqfamily::{REQUESTED_FAMILY_IPV6, RequestedAddressFamily};
+use turn::proto::rsrvtoken::ReservationToken;
+
+use crate::client::{Client, PATIENCE, SECRET, build, code, forge, mint, settings, start, text, transport, udp};
+
+fn raw(typ: u16, value: &[u8]) -> Box<dyn Setter> {
+    Box::new(RawAttribute { typ: AttrType(typ), length: 0, value: value.to_vec() })
+}
+
+fn shape(answer: &Message) -> Vec<(u16, u16)> {
+    answer.attributes.0.iter().map(|attribute| (attribute.typ.value(), attribute.length)).collect()
+}
+
+fn lifetime(answer: &Message) -> u64 {
+    let mut lifetime = Lifetime::default();
+    lifetime.get_from(answer).unwrap();
+    lifetime.0.as_secs()
+}
+
+#[tokio::test]
+async fn binding_tells_the_senders_address_and_nothing_about_the_software() {
+    let site = start(settings()).await;
+    let client = site.client().await;
+    for attributes in [vec![], vec![Box::new(FINGERPRINT) as Box<dyn Setter>]] {
+        let request = build(BINDING_REQUEST, attributes);
+        let answer = client.ask(&request).await;
+        let mut mapped = XorMappedAddress::default();
+        mapped.get_from(&answer).unwrap();
+        assert_eq!(answer.typ, BINDING_SUCCESS);
+        assert_eq!(
+            (mapped.ip, mapped.port),
+            (client.socket.local_addr().unwrap().ip(), client.socket.local_addr().unwrap().port())
+        );
+        assert!(!answer.contains(ATTR_SOFTWARE));
+        assert!(answer.raw.len() <= 2 * request.raw.len());
+    }
+}
+
+#[tokio::test]
+async fn t1_requests_without_integrity_are_challenged_and_leave_nothing() {
+    let site = start(settings()).await;
+    let client = site.client().await;
+    for method in [METHOD_ALLOCATE, METHOD_REFRESH, METHOD_CREATE_PERMISSION, METHOD_CHANNEL_BIND] {
+        let answer = client.anonymous(method, vec![udp()]).await;
+        assert_eq!((code(&answer), text(&answer, ATTR_REALM).as_str()), (401, "hearth"));
+        assert!(!text(&answer, ATTR_NONCE).is_empty());
+        assert!(!answer.contains(ATTR_SOFTWARE));
+    }
+    assert_eq!(site.relay.counters().allocations, 0);
+}
+
+#[tokio::test]
+async fn t2_every_wrong_credential_gets_the_same_401() {
+    let site = start(settings()).await;
+    let good = mint(ParticipantId::random());
+    let mut shapes = HashSet::new();
+    for wrong in ["password", "realm", "user"] {
+        let mut client = Client::new(site.address, good.clone()).await;
+        match wrong {
+            "password" => client.credential.password = Secret::new("x".to_owned()),
+            "realm" => client.realm = "other".to_owned(),
+            _ => client.credential.username = format!("{}0", good.username),
+        }
+        let answer = client.request(METHOD_ALLOCATE, vec![udp()]).await;
+        assert_eq!(code(&answer), 401, "wrong {wrong}");
+        shapes.insert(shape(&answer));
+    }
+    assert_eq!(shapes.len(), 1, "the answers differ: {shapes:?}");
+    assert_eq!(site.relay.counters().allocations, 0);
+}
+
+#[tokio::test]
+async fn t3_expired_names_are_refused() {
+    let site = start(settings()).await;
+    let participant = ParticipantId::random();
+    let past = forge(&format!("{}:{participant}", Timestamp::now().as_secs() - 1));
+    let client = Client::new(site.address, past).await;
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp()]).await), 401);
+
+    let short = CredentialIssuer::new(Secret::new(SECRET), Duration::from_secs(3)).mint(participant, Timestamp::now());
+    let mut client = Client::new(site.address, short.clone()).await;
+    client.allocate().await;
+    tokio::time::sleep(short.expires_at.since(Timestamp::now())).await;
+    assert_eq!(code(&client.request(METHOD_REFRESH, vec![]).await), 401);
+}
+
+#[tokio::test]
+async fn t4_names_from_further_ahead_than_a_day_are_refused() {
+    let site = start(settings()).await;
+    let participant = ParticipantId::random();
+    let far = forge(&format!("{}:{participant}", Timestamp::now().as_secs() + 86_500));
+    let client = Client::new(site.address, far).await;
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp()]).await), 401);
+}
+
+#[tokio::test]
+async fn t5_malformed_names_are_refused_even_with_their_password() {
+    let site = start(settings()).await;
+    let long = "9".repeat(513);
+    for name in ["", ":", "-1:x", "18446744073709551616:x", &long] {
+        let client = Client::new(site.address, forge(name)).await;
+        assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp()]).await), 401, "{name:?}");
+    }
+    let client = site.client().await;
+    let request = client.sealed(METHOD_ALLOCATE, vec![raw(0x0006, &[0xff, 0xfe])]);
+    assert_eq!(code(&client.ask(&request).await), 400, "invalid UTF-8");
+}
+
+#[tokio::test]
+async fn t13_tcp_relays_are_refused() {
+    let site = start(settings()).await;
+    let client = site.client().await;
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![transport(PROTO_TCP)]).await), 442);
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![]).await), 400);
+    for method in [METHOD_CONNECT, METHOD_CONNECTION_BIND] {
+        assert_eq!(code(&client.anonymous(method, vec![]).await), 401);
+        assert_eq!(code(&client.request(method, vec![]).await), 400);
+    }
+    assert_eq!(site.relay.counters().allocations, 0);
+}
+
+#[tokio::test]
+async fn t16_another_users_credential_is_refused_on_the_first_ones_five_tuple() {
+    let site = start(settings()).await;
+    let mut client = site.allocated().await;
+    client.credential = mint(ParticipantId::random());
+    for method in [METHOD_ALLOCATE, METHOD_REFRESH, METHOD_CREATE_PERMISSION, METHOD_CHANNEL_BIND] {
+        assert_eq!(code(&client.request(method, vec![udp()]).await), 441);
+    }
+    assert_eq!(site.relay.counters().allocations, 1);
+}
+
+#[tokio::test]
+async fn t18_nonces_of_others_and_altered_ones_are_stale() {
+    let site = start(settings()).await;
+    let mut client = site.client().await;
+    let good = client.nonce.clone();
+    client.nonce = site.client().await.nonce;
+    let answer = client.request(METHOD_ALLOCATE, vec![udp()]).await;
+    assert_eq!(code(&answer), 438);
+    assert_ne!(text(&answer, ATTR_NONCE), client.nonce);
+    client.nonce = good.chars().rev().collect();
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp()]).await), 438);
+    client.nonce = text(&answer, ATTR_NONCE);
+    client.allocate().await;
+}
+
+#[tokio::test]
+async fn t20_quotas_of_user_source_and_relay() {
+    let limits = Limits { allocations_per_user: 2, allocations_per_source: 3, ..settings().limits };
+    let site = start(hearth::turn::Settings { limits, ..settings() }).await;
+    let participant = ParticipantId::random();
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let mut client = site.client_of(participant).await;
+        client.allocate().await;
+        kept.push(client);
+    }
+    let third = site.client_of(participant).await;
+    assert_eq!(code(&third.request(METHOD_ALLOCATE, vec![udp()]).await), 486);
+    kept.push(site.allocated().await);
+    assert_eq!(code(&site.client().await.request(METHOD_ALLOCATE, vec![udp()]).await), 508);
+    assert_eq!(code(&kept[0].request(METHOD_REFRESH, vec![Box::new(Lifetime(Duration::ZERO))]).await), 0);
+    assert_eq!(code(&third.request(METHOD_ALLOCATE, vec![udp()]).await), 0, "a freed place was not given again");
+    assert_eq!(site.relay.counters().allocations, 3);
+}
+
+#[tokio::test]
+async fn t20_a_full_port_range_answers_508() {
+    let spare = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = spare.local_addr().unwrap().port();
+    let site = start(hearth::turn::Settings { ports: port..=port, ..settings() }).await;
+    assert_eq!(code(&site.client().await.request(METHOD_ALLOCATE, vec![udp()]).await), 508);
+    drop(spare);
+    assert_eq!(site.allocated().await.relayed.unwrap().port(), port);
+}
+
+#[tokio::test]
+async fn t22_strangers_get_their_share_of_answers_and_then_silence() {
+    let limits = Limits { challenges_per_second: 3, ..settings().limits };
+    let site = start(hearth::turn::Settings { limits, ..settings() }).await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    for _ in 0..200 {
+        socket.send_to(&build(MessageType::new(METHOD_ALLOCATE, CLASS_REQUEST), vec![udp()]).raw, site.address).await.unwrap();
+    }
+    let all_read = async {
+        while site.relay.counters().received < 200 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, all_read).await.unwrap();
+    let counters = site.relay.counters();
+    assert_eq!(counters.challenged + counters.limited, 200);
+    assert!(counters.challenged >= 3, "nobody was answered");
+    assert!(counters.limited > 0, "nobody was limited");
+}
+
+#[tokio::test]
+async fn t23_what_no_client_may_send_gets_no_answer() {
+    let site = start(settings()).await;
+    let client = site.client().await;
+    for class in [CLASS_SUCCESS_RESPONSE, CLASS_ERROR_RESPONSE, CLASS_INDICATION] {
+        for method in [METHOD_BINDING, METHOD_ALLOCATE, METHOD_DATA] {
+            client.send(&build(MessageType::new(method, class), vec![udp()]).raw).await;
+        }
+    }
+    let good = build(BINDING_REQUEST, vec![udp()]).raw;
+    let altered = |at: usize, to: u8| {
+        let mut packet = good.clone();
+        packet[at] = to;
+        packet
+    };
+    let mut wrong_fingerprint = build(BINDING_REQUEST, vec![Box::new(FINGERPRINT)]).raw;
+    *wrong_fingerprint.last_mut().unwrap() ^= 1;
+    let longer = [&good[..], &[0; 4]].concat();
+    let garbage: [&[u8]; 10] = [
+        b"",
+        b"\x00",
+        b"GET / HTTP/1.1\r\n\r\n",
+        &good[..19],
+        &good[..24],
+        &longer,
+        &altered(4, 0),
+        &altered(0, 0x80),
+        &altered(23, 200),
+        &wrong_fingerprint,
+    ];
+    for packet in garbage {
+        client.send(packet).await;
+    }
+    client.send(&[0x40, 0, 0, 4, 1, 2, 3, 4]).await;
+    client.send(&[0x40, 0, 0xff, 0xff]).await;
+    client.heard_nothing().await;
+}
+
+#[tokio::test]
+async fn unknown_required_attributes_are_named_in_a_420() {
+    let site = start(settings()).await;
+    let client = site.client().await;
+    let unknown = |answer: &Message| answer.get(ATTR_UNKNOWN_ATTRIBUTES).unwrap();
+    let answer = client.anonymous(METHOD_BINDING, vec![raw(0x0003, &[0; 4])]).await;
+    assert_eq!((code(&answer), unknown(&answer)), (420, vec![0, 3]));
+    let answer = client.request(METHOD_ALLOCATE, vec![udp(), raw(0x001a, &[]), raw(0x7ffe, &[1]), raw(0xc001, &[1])]).await;
+    assert_eq!((code(&answer), unknown(&answer)), (420, vec![0, 0x1a, 0x7f, 0xfe]));
+    let many = (0x7000..0x7100).map(|typ| raw(typ, &[])).collect();
+    assert_eq!(unknown(&client.anonymous(METHOD_BINDING, many).await).len(), 8, "a long question made a long answer");
+}
+
+#[tokio::test]
+async fn t29_reservations_and_other_families_are_refused() {
+    let site = start(settings()).await;
+    let client = site.client().await;
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), Box::new(EvenPort::default())]).await), 508);
+    let token = || Box::new(ReservationToken(vec![1; 8])) as Box<dyn Setter>;
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), token()]).await), 508);
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), token(), Box::new(EvenPort::default())]).await), 400);
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), Box::new(REQUESTED_FAMILY_IPV6)]).await), 440);
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), Box::new(RequestedAddressFamily(9))]).await), 440);
+    assert_eq!(site.relay.counters().allocations, 0);
+}
+
+#[tokio::test]
+async fn without_an_allocation_the_answer_is_437() {
+    let site = start(settings()).await;
+    let mut client = site.client().await;
+    for method in [METHOD_REFRESH, METHOD_CREATE_PERMISSION, METHOD_CHANNEL_BIND] {
+        assert_eq!(code(&client.request(method, vec![]).await), 437);
+    }
+    client.allocate().await;
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp()]).await), 437, "a second allocation on one 5-tuple");
+}
+
+#[tokio::test]
+async fn a_repeated_allocate_gets_the_same_answer() {
+    let site = start(settings()).await;
+    let client = site.client().await;
+    let request = client.sealed(METHOD_ALLOCATE, vec![udp()]);
+    let first = client.ask(&request).await;
+    assert_eq!(code(&first), 0);
+    assert_eq!(client.ask(&request).await.raw, first.raw);
+    assert_eq!(site.relay.counters().allocated, 1);
+}
+
+#[tokio::test]
+async fn lifetimes_are_kept_between_ten_minutes_and_half_an_hour() {
+    let site = start(settings()).await;
+    let asked = |seconds| vec![udp(), Box::new(Lifetime(Duration::from_secs(seconds))) as Box<dyn Setter>];
+    for (seconds, granted) in [(0, 600), (1, 600), (900, 900), (1801, 1800), (3601, 1800), (u64::from(u32::MAX), 1800)] {
+        let client = site.client().await;
+        assert_eq!(lifetime(&client.request(METHOD_ALLOCATE, asked(seconds)).await), granted, "allocate for {seconds}");
+        if seconds > 0 {
+            assert_eq!(lifetime(&client.request(METHOD_REFRESH, asked(seconds)).await), granted, "refresh for {seconds}");
+        }
+    }
+    let client = site.client().await;
+    assert_eq!(lifetime(&client.request(METHOD_ALLOCATE, vec![udp()]).await), 600);
+    let answer = client.request(METHOD_REFRESH, asked(0)).await;
+    assert!(answer.contains(ATTR_LIFETIME) && lifetime(&answer) == 0);
+    assert_eq!(code(&client.request(METHOD_REFRESH, vec![]).await), 437, "the allocation is still there");
+}

@@ -1,0 +1,261 @@
+//! A relay on loopback, and a client that can say anything to it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use hearth::clock::Timestamp;
+use hearth::ids::{ParticipantId, Secret};
+use hearth::lifecycle::Tasks;
+use hearth::turn::credentials::{Credential, CredentialIssuer};
+use hearth::turn::{Limits, Relay, Settings};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use stun::agent::TransactionId;
+use stun::attributes::{ATTR_NONCE, ATTR_REALM, ATTR_USERNAME, ATTR_XOR_RELAYED_ADDRESS};
+use stun::error_code::ErrorCodeAttribute;
+use stun::integrity::MessageIntegrity;
+use stun::message::{
+    BINDING_REQUEST, BINDING_SUCCESS, CLASS_INDICATION, CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, Getter, METHOD_ALLOCATE,
+    METHOD_SEND, Message, MessageType, Method, Setter,
+};
+use stun::textattrs::{Nonce, Realm, TextAttribute, Username};
+use stun::xoraddr::XorMappedAddress;
+use tokio::net::UdpSocket;
+use turn::proto::data::Data;
+use turn::proto::peeraddr::PeerAddress;
+use turn::proto::reqtrans::RequestedTransport;
+use turn::proto::{PROTO_UDP, Protocol};
+
+pub const REALM: &str = "hearth";
+pub const SECRET: [u8; 32] = [7; 32];
+
+/// How long anything that must happen may take before the test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Settings for loopback. Loopback peers other than the relay's own ports are forbidden, as anywhere.
+pub fn settings() -> Settings {
+    Settings {
+        listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+        relay_ipv4: Some(Ipv4Addr::LOCALHOST),
+        relay_ipv6: None,
+        external_ipv4: None,
+        ports: 49_152..=65_535,
+        realm: REALM.to_owned(),
+        secret: Secret::new(SECRET),
+        allow_peers: Vec::new(),
+        // All tests share one source address.
+        limits: Limits { challenges_per_second: 1000, bindings_per_second: 1000, ..Limits::default() },
+    }
+}
+
+/// A relay with peers on 127.0.0.1 allowed.
+pub fn with_local_peers() -> Settings {
+    Settings { allow_peers: vec![(Ipv4Addr::LOCALHOST.into(), 32)], ..settings() }
+}
+
+pub struct Site {
+    pub relay: Relay,
+    pub address: SocketAddr,
+    _tasks: Tasks,
+}
+
+pub async fn start(settings: Settings) -> Site {
+    let tasks = Tasks::new();
+    let relay = Relay::start(settings, &tasks).await.unwrap();
+    let address = relay.local_addrs()[0];
+    Site { relay, address, _tasks: tasks }
+}
+
+impl Site {
+    /// A client with a good credential of a new participant.
+    pub async fn client(&self) -> Client {
+        self.client_of(ParticipantId::random()).await
+    }
+
+    pub async fn client_of(&self, participant: ParticipantId) -> Client {
+        Client::new(self.address, mint(participant)).await
+    }
+
+    /// A client with an allocation.
+    pub async fn allocated(&self) -> Client {
+        let mut client = self.client().await;
+        client.allocate().await;
+        client
+    }
+}
+
+pub fn mint(participant: ParticipantId) -> Credential {
+    CredentialIssuer::new(Secret::new(SECRET), Duration::from_secs(3600)).mint(participant, Timestamp::now())
+}
+
+/// A credential with the right password for any name.
+pub fn forge(username: &str) -> Credential {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&SECRET).unwrap();
+    mac.update(username.as_bytes());
+    let password = BASE64.encode(&mac.finalize().into_bytes());
+    Credential { username: username.to_owned(), password: Secret::new(password), expires_at: Timestamp::now() }
+}
+
+pub fn udp() -> Box<dyn Setter> {
+    transport(PROTO_UDP)
+}
+
+pub fn transport(protocol: Protocol) -> Box<dyn Setter> {
+    Box::new(RequestedTransport { protocol })
+}
+
+pub fn peer(address: &str) -> Box<dyn Setter> {
+    let address: SocketAddr = address.parse().unwrap();
+    Box::new(PeerAddress { ip: address.ip(), port: address.port() })
+}
+
+/// The error code of an answer; 0 for success.
+pub fn code(answer: &Message) -> u16 {
+    if answer.typ.class == CLASS_SUCCESS_RESPONSE {
+        return 0;
+    }
+    let mut code = ErrorCodeAttribute::default();
+    code.get_from(answer).unwrap();
+    code.code.0
+}
+
+pub fn text(answer: &Message, typ: stun::attributes::AttrType) -> String {
+    TextAttribute::get_from_as(answer, typ).unwrap().text
+}
+
+pub struct Client {
+    pub socket: UdpSocket,
+    pub server: SocketAddr,
+    pub credential: Credential,
+    pub realm: String,
+    pub nonce: String,
+    pub relayed: Option<SocketAddr>,
+}
+
+impl Client {
+    pub async fn new(server: SocketAddr, credential: Credential) -> Self {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (realm, nonce) = (REALM.to_owned(), String::new());
+        let mut client = Self { socket, server, credential, realm, nonce, relayed: None };
+        client.fetch_nonce().await;
+        client
+    }
+
+    pub async fn fetch_nonce(&mut self) {
+        let answer = self.anonymous(METHOD_ALLOCATE, vec![udp()]).await;
+        self.nonce = text(&answer, ATTR_NONCE);
+    }
+
+    /// A request without credentials.
+    pub async fn anonymous(&self, method: Method, attributes: Vec<Box<dyn Setter>>) -> Message {
+        self.ask(&build(MessageType::new(method, CLASS_REQUEST), attributes)).await
+    }
+
+    /// A request with the client's credential, realm and nonce.
+    pub async fn request(&self, method: Method, attributes: Vec<Box<dyn Setter>>) -> Message {
+        self.ask(&self.sealed(method, attributes)).await
+    }
+
+    pub fn sealed(&self, method: Method, mut attributes: Vec<Box<dyn Setter>>) -> Message {
+        let name = self.credential.username.clone();
+        let password = self.credential.password.expose().clone();
+        attributes.push(Box::new(Username::new(ATTR_USERNAME, name.clone())));
+        attributes.push(Box::new(Realm::new(ATTR_REALM, self.realm.clone())));
+        attributes.push(Box::new(Nonce::new(ATTR_NONCE, self.nonce.clone())));
+        attributes.push(Box::new(MessageIntegrity::new_long_term_integrity(name, self.realm.clone(), password)));
+        build(MessageType::new(method, CLASS_REQUEST), attributes)
+    }
+
+    pub async fn ask(&self, request: &Message) -> Message {
+        self.send(&request.raw).await;
+        loop {
+            let answer = self.receive_message().await;
+            if answer.transaction_id == request.transaction_id {
+                return answer;
+            }
+        }
+    }
+
+    pub async fn allocate(&mut self) -> SocketAddr {
+        let answer = self.request(METHOD_ALLOCATE, vec![udp()]).await;
+        assert_eq!(code(&answer), 0, "no allocation");
+        let mut relayed = XorMappedAddress::default();
+        relayed.get_from_as(&answer, ATTR_XOR_RELAYED_ADDRESS).unwrap();
+        let relayed = SocketAddr::new(relayed.ip, relayed.port);
+        self.relayed = Some(relayed);
+        relayed
+    }
+
+    pub async fn send_indication(&self, to: &str, data: &[u8]) {
+        let attributes = vec![peer(to), Box::new(Data(data.to_vec())) as Box<dyn Setter>];
+        self.send(&build(MessageType::new(METHOD_SEND, CLASS_INDICATION), attributes).raw).await;
+    }
+
+    pub async fn send(&self, packet: &[u8]) {
+        self.socket.send_to(packet, self.server).await.unwrap();
+    }
+
+    pub async fn receive(&self) -> Vec<u8> {
+        receive(&self.socket).await.0
+    }
+
+    pub async fn receive_message(&self) -> Message {
+        let mut message = Message { raw: self.receive().await, ..Message::default() };
+        message.decode().unwrap();
+        message
+    }
+
+    /// The data and the peer of the Data indication that comes next.
+    pub async fn receive_data(&self) -> (Vec<u8>, SocketAddr) {
+        let message = self.receive_message().await;
+        let (mut data, mut peer) = (Data::default(), PeerAddress::default());
+        data.get_from(&message).unwrap();
+        peer.get_from(&message).unwrap();
+        (data.0, SocketAddr::new(peer.ip, peer.port))
+    }
+
+    /// Passes when nothing was sent to this client before: the next packet is the answer to a Binding request sent now. The
+    /// listener works in order, so by then it has also finished what this client sent it before.
+    pub async fn heard_nothing(&self) {
+        let request = build(BINDING_REQUEST, Vec::new());
+        self.send(&request.raw).await;
+        let answer = self.receive_message().await;
+        assert_eq!((answer.typ, answer.transaction_id), (BINDING_SUCCESS, request.transaction_id), "there was another answer");
+    }
+}
+
+pub fn build(typ: MessageType, attributes: Vec<Box<dyn Setter>>) -> Message {
+    let mut all: Vec<Box<dyn Setter>> = vec![Box::new(typ), Box::new(TransactionId::new())];
+    all.extend(attributes);
+    let mut message = Message::new();
+    message.build(&all).unwrap();
+    message
+}
+
+pub async fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = vec![0; 65_535];
+    let (length, source) = tokio::time::timeout(PATIENCE, socket.recv_from(&mut buffer)).await.expect("nothing came").unwrap();
+    buffer.truncate(length);
+    (buffer, source)
+}
+
+/// A service on loopback that no relay may reach.
+pub struct Canary(pub UdpSocket);
+
+impl Canary {
+    pub async fn new() -> Self {
+        Self(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap())
+    }
+
+    pub fn address(&self) -> String {
+        self.0.local_addr().unwrap().to_string()
+    }
+
+    /// Passes when nothing has come: the first packet is the one that it now sends itself.
+    pub async fn is_untouched(&self) {
+        let own = self.0.local_addr().unwrap();
+        self.0.send_to(b"mine", own).await.unwrap();
+        assert_eq!(receive(&self.0).await, (b"mine".to_vec(), own), "a relay reached the canary");
+    }
+}
