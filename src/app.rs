@@ -29,10 +29,13 @@ const RESUME_WINDOW: Duration = Duration::from_secs(30);
 /// How long an empty room is kept in memory.
 const EMPTY_AFTER: Duration = Duration::from_secs(300);
 
+/// The realm of relay credentials. Short, because it is part of every challenge, and telling nothing about the site.
+const REALM: &str = "hearth";
+
 /// The data can't be read; only a restore helps.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct DamagedData(OpenError);
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the data can't be read")]
+pub struct DamagedData;
 
 /// Runs the server until it is told to stop.
 ///
@@ -52,7 +55,7 @@ pub fn serve(config: Config) -> Result<()> {
 
 fn open_store(data_dir: &Path) -> Result<Store> {
     Store::open(store::Settings::new(data_dir.join("store"))).map_err(|error| match error {
-        damaged @ (OpenError::Damaged { .. } | OpenError::TimedOut { .. }) => DamagedData(damaged).into(),
+        damaged @ (OpenError::Damaged { .. } | OpenError::TimedOut { .. }) => anyhow::Error::new(damaged).context(DamagedData),
         other => other.into(),
     })
 }
@@ -230,10 +233,13 @@ async fn relay(config: &Config, data_dir: &Path, tasks: &Tasks) -> Result<(Optio
     let settings = turn::Settings {
         listen: config.listen.clone(),
         relay_ipv4: Some(config.address.unwrap_or_else(turn::default_relay_ipv4)),
+        relay_ipv6: None,
         external_ipv4: config.external_address,
         ports: config.ports.first..=config.ports.last,
-        allow_peers: config.allow_peers.iter().map(|range| (range.address(), range.prefix())).collect(),
-        ..turn::Settings::new(secret)
+        allow_peers: config.allow_peers.iter().map(|range| (range.address, range.prefix)).collect(),
+        realm: REALM.to_owned(),
+        secret,
+        limits: turn::Limits::default(),
     };
     let relay = Relay::start(settings, tasks).await.context("the relay can't listen; check relay.listen, or set relay.enabled = false")?;
     let port = relay.local_addrs().first().map_or(3478, SocketAddr::port);

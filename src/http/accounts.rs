@@ -26,7 +26,7 @@ pub(super) async fn setup(
     Body(request): Body<wire::SetupRequest>,
 ) -> Result<Response, ApiError> {
     let wire::SetupRequest { token, email, name, password } = request;
-    let account = NewAccount { email, name, password: Secret::new(password) };
+    let account = NewAccount { email: Secret::new(email), name: Secret::new(name), password: Secret::new(password) };
     api.limits.registering(client)?;
     let signed_in = api.auth.setup(&token, account, Timestamp::now()).await?;
     Ok((StatusCode::CREATED, welcome(signed_in)).into_response())
@@ -39,7 +39,7 @@ pub(super) async fn register(
     Body(request): Body<wire::RegisterRequest>,
 ) -> Result<Response, ApiError> {
     let wire::RegisterRequest { email, name, password } = request;
-    let account = NewAccount { email, name, password: Secret::new(password) };
+    let account = NewAccount { email: Secret::new(email), name: Secret::new(name), password: Secret::new(password) };
     api.limits.registering(client)?;
     let signed_in = api.auth.register(account, Timestamp::now()).await?;
     Ok((StatusCode::CREATED, welcome(signed_in)).into_response())

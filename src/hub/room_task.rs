@@ -47,14 +47,16 @@ impl RoomTask {
     pub(super) async fn run(mut self) {
         loop {
             self.drain();
-            match self.life {
-                Life::Open => {}
-                Life::Emptied if self.close_if_idle() => break,
-                Life::Emptied => {}
+            let done = match self.life {
+                Life::Open => false,
+                Life::Emptied => self.close_if_idle(),
                 Life::Over => {
                     self.hub.rooms().remove(&self.id);
-                    break;
+                    true
                 }
+            };
+            if done {
+                break;
             }
             tokio::select! {
                 order = self.orders.recv() => match order {

@@ -120,6 +120,12 @@ pub struct Relay {
     local_addrs: Arc<[SocketAddr]>,
 }
 
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay").field("listen", &self.local_addrs()).finish_non_exhaustive()
+    }
+}
+
 impl Relay {
     /// Binds the listeners and starts serving.
     ///
