@@ -144,7 +144,8 @@ async fn a9_two_tabs_that_refresh_at_once_both_stay_signed_in() {
     let registered = person.post("/api/auth/register", &body).await;
     let cookie = registered.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     let tab = Person::guest(&server);
-    let refresh = || tab.send(reqwest::Method::POST, "/api/auth/refresh", &[("cookie", &cookie)], None);
+    let headers = [("cookie", cookie.as_str())];
+    let refresh = || tab.send(reqwest::Method::POST, "/api/auth/refresh", &headers, None);
     let (one, two) = tokio::join!(refresh(), refresh());
     let successor = |answer: &crate::harness::Answer| answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     assert_eq!(successor(&one), successor(&two));

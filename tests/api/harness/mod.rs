@@ -2,7 +2,7 @@
 
 mod person;
 mod server;
-mod socket;
+pub mod socket;
 
 pub use person::{Answer, Person};
 pub use server::{Options, TestServer, eventually};

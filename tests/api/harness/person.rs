@@ -40,8 +40,8 @@ impl Answer {
 /// Somebody, signed in or not.
 #[derive(Clone)]
 pub struct Person {
-    client: Client,
-    base: String,
+    pub client: Client,
+    pub base: String,
     pub token: Option<String>,
     pub id: String,
 }

@@ -1,0 +1,348 @@
+//! The socket (rows R1, R2, R4, R5, R6, M9; attacks W2 to W11, W13).
+
+use serde_json::{Value, json};
+
+use crate::harness::{Options, Person, Socket, TestServer, no_media};
+
+/// A server with a host and an empty meeting.
+async fn meeting() -> (TestServer, Person, String) {
+    let server = TestServer::start();
+    let ben = Person::member(&server, "Ben").await;
+    let room = ben.create("Standup", json!({})).await;
+    (server, ben, room)
+}
+
+fn names(welcome: &Value) -> Vec<&str> {
+    welcome["participants"].as_array().unwrap().iter().map(|participant| participant["name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn r4_the_list_of_participants_follows_join_and_leave() {
+    let (server, ben, room) = meeting().await;
+    let (mut host, welcome) = Socket::enter(&server, &ben, &room, "Ben").await;
+    assert_eq!(names(&welcome), ["Ben"]);
+    assert_eq!((&welcome["protocol"], &welcome["resumed"], &welcome["settlesInMs"]), (&json!(1), &json!(false), &json!(0)));
+    assert_eq!((&welcome["meeting"]["title"], &welcome["meeting"]["roomId"]), (&json!("Standup"), &json!(room)));
+    assert_eq!(welcome["participants"][0]["role"], "host");
+    assert!(welcome["iceServers"].as_array().unwrap().len() >= 2);
+    let (mut guest, welcome) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
+    assert_eq!(names(&welcome), ["Ben", "Gus"]);
+    let joined = host.expect("participantJoined").await;
+    assert_eq!(joined["participant"]["name"], "Gus");
+    assert_eq!((&joined["participant"]["guest"], &joined["participant"]["role"]), (&json!(true), &json!("participant")));
+    guest.send(&json!({"type": "leave"})).await;
+    assert_eq!(guest.closed().await, Some(1000));
+    let left = host.expect("participantLeft").await;
+    assert_eq!((&left["participantId"], &left["reason"]), (&json!(guest.participant), &json!("left")));
+    host.expect_quiet().await;
+    // What was given up can't be taken back.
+    let mut again = Socket::open(&server).await;
+    again.send(&json!({"type": "resume", "resumeToken": guest.resume_token, "media": no_media()})).await;
+    again.expect_error("seat_gone").await;
+    assert_eq!(again.closed().await, Some(4410));
+}
+
+#[tokio::test]
+async fn r1_offers_answers_and_candidates_reach_the_one_they_are_for() {
+    let (server, ben, room) = meeting().await;
+    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let (mut two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
+    let (mut three, _) = Socket::enter(&server, &Person::guest(&server), &room, "Hal").await;
+    one.skip_to("participantJoined").await;
+    one.skip_to("participantJoined").await;
+    two.skip_to("participantJoined").await;
+    for kind in ["offer", "answer"] {
+        one.send(&json!({"type": kind, "to": two.participant, "sdp": "v=0\r\n…"})).await;
+        assert_eq!(two.expect(kind).await, json!({"type": kind, "from": one.participant, "sdp": "v=0\r\n…"}));
+    }
+    let candidate = json!({"candidate": "candidate:1 1 udp 1 192.0.2.1 9 typ host", "sdpMid": "0", "sdpMLineIndex": 0, "usernameFragment": null});
+    two.send(&json!({"type": "candidate", "to": one.participant, "candidate": candidate})).await;
+    assert_eq!(one.expect("candidate").await, json!({"type": "candidate", "from": two.participant, "candidate": candidate}));
+    three.expect_quiet().await;
+}
+
+#[tokio::test]
+async fn w4_nothing_reaches_other_rooms_oneself_or_nobody() {
+    let (server, ben, room) = meeting().await;
+    let other = ben.create("Other", json!({})).await;
+    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let (mut elsewhere, _) = Socket::enter(&server, &Person::guest(&server), &other, "Gus").await;
+    for to in [elsewhere.participant.clone(), one.participant.clone(), String::from("aaaaaaaaaaaaaaaa")] {
+        one.send(&json!({"type": "offer", "to": to, "sdp": "v=0"})).await;
+        one.expect_error("unknown_participant").await;
+        one.send(&json!({"type": "chat", "id": "c1", "to": to, "text": "psst"})).await;
+        assert_eq!(one.expect_error("unknown_participant").await["chatId"], "c1");
+    }
+    elsewhere.expect_quiet().await;
+}
+
+#[tokio::test]
+async fn r2_mute_states_are_seen_by_the_others_at_once_and_by_latecomers() {
+    let (server, ben, room) = meeting().await;
+    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let (mut two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
+    one.skip_to("participantJoined").await;
+    let on = json!({"audio": true, "video": true, "screen": false});
+    two.send(&json!({"type": "media", "media": on})).await;
+    let changed = one.expect("mediaChanged").await;
+    assert_eq!((&changed["participantId"], &changed["media"]), (&json!(two.participant), &on));
+    two.expect_quiet().await;
+    let (_, welcome) = Socket::enter(&server, &Person::guest(&server), &room, "Late").await;
+    assert_eq!(welcome["participants"][1]["media"], on);
+}
+
+#[tokio::test]
+async fn r5_chat_reaches_everybody_or_only_one_and_waits_for_latecomers() {
+    let (server, ben, room) = meeting().await;
+    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let (mut two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
+    let (mut three, _) = Socket::enter(&server, &Person::guest(&server), &room, "Hal").await;
+    one.skip_to("participantJoined").await;
+    one.skip_to("participantJoined").await;
+    two.skip_to("participantJoined").await;
+    two.send(&json!({"type": "chat", "id": "a1", "to": null, "text": "<b>Hello</b> everybody 👋"})).await;
+    let writer = json!(two.participant);
+    for socket in [&mut one, &mut two, &mut three] {
+        let message = &socket.expect("chat").await["message"];
+        assert_eq!((&message["text"], &message["fromName"], &message["to"]), (&json!("<b>Hello</b> everybody 👋"), &json!("Gus"), &json!(null)));
+        assert_eq!(message["from"], writer);
+    }
+    two.send(&json!({"type": "chat", "id": "a2", "to": one.participant, "text": "between us"})).await;
+    assert_eq!(one.expect("chat").await["message"]["text"], "between us");
+    assert_eq!(two.expect("chat").await["message"]["to"], json!(one.participant));
+    three.expect_quiet().await;
+    // Sent again because the answer was lost: it doesn't appear twice.
+    two.send(&json!({"type": "chat", "id": "a2", "to": one.participant, "text": "between us"})).await;
+    two.expect("chat").await;
+    one.expect_quiet().await;
+    let (_, welcome) = Socket::enter(&server, &Person::guest(&server), &room, "Late").await;
+    let texts: Vec<_> = welcome["chat"].as_array().unwrap().iter().map(|line| line["text"].clone()).collect();
+    assert_eq!(texts, ["<b>Hello</b> everybody 👋"]);
+}
+
+#[tokio::test]
+async fn m2_chat_that_is_switched_off_is_refused_for_that_line_only() {
+    let server = TestServer::start();
+    let ben = Person::member(&server, "Ben").await;
+    let room = ben.create("Quiet", json!({"isChatEnabled": false, "isScreenShareEnabled": false})).await;
+    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    one.send(&json!({"type": "chat", "id": "a1", "to": null, "text": "hello?"})).await;
+    assert_eq!(one.expect_error("chat_disabled").await["chatId"], "a1");
+    one.send(&json!({"type": "media", "media": {"audio": true, "video": true, "screen": true}})).await;
+    one.expect_error("screen_share_disabled").await;
+    one.expect_quiet().await;
+}
+
+#[tokio::test]
+async fn r6_a_lost_socket_keeps_its_seat_and_takes_it_back() {
+    let (server, ben, room) = meeting().await;
+    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let (two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
+    one.skip_to("participantJoined").await;
+    let (participant, resume_token) = two.cut();
+    assert_eq!(one.expect("participantDisconnected").await["participantId"], json!(participant));
+    one.send(&json!({"type": "offer", "to": participant, "sdp": "v=0"})).await;
+    one.expect_error("participant_away").await;
+    one.send(&json!({"type": "chat", "id": "m1", "to": participant, "text": "come back"})).await;
+    one.expect("chat").await;
+    let mut back = Socket::open(&server).await;
+    back.send(&json!({"type": "resume", "resumeToken": resume_token, "media": {"audio": true, "video": false, "screen": false}})).await;
+    let welcome = back.expect("welcome").await;
+    assert_eq!((&welcome["participantId"], &welcome["resumed"]), (&json!(participant), &json!(true)));
+    assert_eq!(welcome["chat"][0]["text"], "come back");
+    let returned = one.expect("participantReturned").await;
+    assert_eq!((&returned["participant"]["id"], &returned["participant"]["media"]["audio"]), (&json!(participant), &json!(true)));
+    back.send(&json!({"type": "offer", "to": one.participant, "sdp": "v=0"})).await;
+    one.expect("offer").await;
+}
+
+#[tokio::test]
+async fn r6_the_same_seat_from_a_second_socket_replaces_the_first() {
+    let (server, ben, room) = meeting().await;
+    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let (mut second, welcome) = one.resume(&server).await;
+    assert_eq!(names(&welcome), ["Ben"]);
+    assert_eq!(one.closed().await, Some(4409));
+    second.expect_quiet().await;
+}
+
+#[tokio::test]
+async fn w2_tickets_are_good_once_and_only_for_what_they_were_made_for() {
+    let (server, ben, room) = meeting().await;
+    let ticket = ben.join(&room, "Ben").await.ok()["ticket"].clone();
+    let join = |ticket: &Value| json!({"type": "join", "ticket": ticket, "media": no_media()});
+    let mut first = Socket::open(&server).await;
+    first.send(&join(&ticket)).await;
+    let welcome = first.expect("welcome").await;
+    first.expect_quiet().await;
+    let mut second = Socket::open(&server).await;
+    second.send(&join(&ticket)).await;
+    second.expect_error("ticket_used").await;
+    assert_eq!(second.closed().await, Some(4401));
+    let wrong = [
+        join(&welcome["resumeToken"]),
+        join(&json!(ben.token)),
+        join(&json!("")),
+        json!({"type": "resume", "resumeToken": ticket, "media": no_media()}),
+        json!({"type": "resume", "resumeToken": "x.y.z", "media": no_media()}),
+    ];
+    for message in wrong {
+        let mut socket = Socket::open(&server).await;
+        socket.send(&message).await;
+        socket.expect_error("not_admitted").await;
+        assert_eq!(socket.closed().await, Some(4401));
+    }
+    first.expect_quiet().await;
+}
+
+#[tokio::test]
+async fn w2_a_ticket_whose_welcome_was_lost_still_works() {
+    let (server, ben, room) = meeting().await;
+    let joined = ben.join(&room, "Ben").await.ok();
+    let join = json!({"type": "join", "ticket": joined["ticket"], "media": no_media()});
+    let mut lost = Socket::open(&server).await;
+    lost.send(&join).await;
+    lost.expect("welcome").await;
+    drop(lost);
+    let mut again = Socket::open(&server).await;
+    again.send(&join).await;
+    assert_eq!(names(&again.expect("welcome").await), ["Ben"]);
+}
+
+#[tokio::test]
+async fn w2_a_socket_must_say_who_it_is_first_and_soon() {
+    let (server, _, _) = meeting().await;
+    for first in [json!({"type": "ping"}), json!({"type": "chat", "id": "a", "to": null, "text": "hello"})] {
+        let mut socket = Socket::open(&server).await;
+        socket.send(&first).await;
+        socket.expect_error("not_seated").await;
+        assert_eq!(socket.closed().await, Some(4401));
+    }
+    let mut silent = Socket::open(&server).await;
+    assert_eq!(silent.closed().await, Some(4408));
+}
+
+#[tokio::test]
+async fn w3_messages_carry_no_identity_of_their_own() {
+    let (server, ben, room) = meeting().await;
+    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let (mut two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
+    one.skip_to("participantJoined").await;
+    for (key, value) in [("from", json!(one.participant)), ("userId", json!(ben.id)), ("name", json!("Ben")), ("role", json!("host"))] {
+        let mut message = json!({"type": "chat", "id": "a1", "to": null, "text": "I am Ben"});
+        message[key] = value;
+        two.send(&message).await;
+        two.expect_error("invalid_message").await;
+    }
+    one.expect_quiet().await;
+}
+
+#[tokio::test]
+async fn w8_w9_malformed_messages_are_refused_and_the_room_goes_on() {
+    use tokio_tungstenite::tungstenite::Message;
+    let (server, ben, room) = meeting().await;
+    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let (mut two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
+    one.skip_to("participantJoined").await;
+    let deep = format!("{{\"type\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
+    let malformed = [
+        "", "null", "[]", "{", "{}", "\"ping\"", "{\"type\":\"nonsense\"}", "{\"type\":\"ping\",\"extra\":1}", &deep,
+        "{\"type\":\"media\",\"media\":{\"audio\":true,\"audio\":false,\"video\":false,\"screen\":false}}",
+        "{\"type\":\"media\",\"media\":{\"audio\":\"yes\",\"video\":false,\"screen\":false}}",
+        "{\"type\":\"offer\",\"to\":\"../../etc/passwd\",\"sdp\":\"\"}",
+        "{\"type\":\"chat\",\"id\":\"a\",\"to\":null}",
+    ];
+    for text in malformed {
+        two.send_raw(Message::text(text)).await;
+        two.expect_error("invalid_message").await;
+    }
+    let out_of_bounds = [
+        (json!({"type": "offer", "to": one.participant, "sdp": "x".repeat(50_000)}), "sdp_too_long"),
+        (json!({"type": "candidate", "to": one.participant, "candidate": {"candidate": "x".repeat(3_000)}}), "candidate_too_long"),
+        (json!({"type": "chat", "id": "a", "to": null, "text": "x".repeat(4_001)}), "chat_too_long"),
+        (json!({"type": "chat", "id": "a", "to": null, "text": "  "}), "chat_empty"),
+        (json!({"type": "chat", "id": "not plain", "to": null, "text": "x"}), "invalid_chat_id"),
+        (json!({"type": "join", "ticket": "x", "media": no_media()}), "already_seated"),
+    ];
+    for (message, code) in out_of_bounds {
+        two.send(&message).await;
+        two.expect_error(code).await;
+    }
+    one.expect_quiet().await;
+    for (message, code) in [(Message::text("x".repeat(70_000)), 1009), (Message::binary(vec![1, 2, 3]), 1003)] {
+        let (mut socket, _) = Socket::enter(&server, &Person::guest(&server), &room, "Hal").await;
+        socket.try_send(message).await;
+        assert_eq!(socket.closed().await, Some(code));
+    }
+    two.expect_error_free().await;
+}
+
+impl Socket {
+    /// The seat is unharmed: after whatever others did, the server still answers.
+    async fn expect_error_free(&mut self) {
+        self.send(&json!({"type": "ping"})).await;
+        self.skip_to("pong").await;
+    }
+}
+
+#[tokio::test]
+async fn w10_a_flood_costs_its_sender_the_connection_and_nobody_else_anything() {
+    use tokio_tungstenite::tungstenite::Message;
+    let (server, ben, room) = meeting().await;
+    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let (mut two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
+    one.skip_to("participantJoined").await;
+    for _ in 0..1_000 {
+        if !two.try_send(Message::text("{\"type\":\"ping\"}")).await {
+            break;
+        }
+    }
+    assert_eq!(two.closed().await, Some(1008));
+    assert_eq!(one.expect("participantDisconnected").await["participantId"], json!(two.participant));
+    one.expect_quiet().await;
+}
+
+#[tokio::test]
+async fn w11_a_reader_that_never_reads_is_dropped_and_nobody_waits_for_it() {
+    let (server, ben, room) = meeting().await;
+    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let (stuck, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
+    one.skip_to("participantJoined").await;
+    // What the systems' buffers hold is beyond any test's say, so this goes on until the server has had enough.
+    let sdp = "x".repeat(48 * 1024);
+    let mut dropped = false;
+    for round in 0..2_000 {
+        one.send(&json!({"type": "offer", "to": stuck.participant, "sdp": sdp})).await;
+        one.send(&json!({"type": "ping"})).await;
+        loop {
+            let message = one.next().await.expect("the sender is not to suffer");
+            match message["type"].as_str().unwrap() {
+                "pong" => break,
+                "participantDisconnected" => dropped = true,
+                "error" => assert_eq!(message["error"]["code"], "participant_away"),
+                other => panic!("{other}"),
+            }
+        }
+        if dropped {
+            break;
+        }
+        // Stay within the pace that the server allows.
+        if round % 50 == 49 {
+            tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+        }
+    }
+    assert!(dropped);
+    drop(stuck);
+}
+
+#[tokio::test]
+async fn m9_a_held_seat_that_nobody_takes_is_free_again_when_its_time_is_up() {
+    let server = TestServer::with(&Options { config: "[meetings]\nmax_participants = 2".into() });
+    let ben = Person::member(&server, "Ben").await;
+    let room = ben.create("Small", json!({})).await;
+    ben.join(&room, "One").await.ok();
+    ben.join(&room, "Two").await.ok();
+    ben.join(&room, "Three").await.refused(409, "meeting_full");
+    tokio::time::sleep(std::time::Duration::from_secs(31)).await;
+    ben.join(&room, "Four").await.ok();
+}
