@@ -227,6 +227,7 @@ async fn t27_revoking_ends_the_allocations_and_refuses_the_name() {
         }
     };
     tokio::time::timeout(Duration::from_secs(2), freed).await.expect("the relay port is still bound after two seconds");
+    client.heard_nothing().await;
     assert_eq!(site.relay.counters().allocations, 1);
     assert_eq!(code(&client.request(METHOD_REFRESH, vec![]).await), 401);
     let again = site.client_of(participant).await;
