@@ -80,6 +80,13 @@ async fn t6_nothing_reaches_a_service_on_this_machine() {
     client.heard_nothing().await;
     canary.is_untouched().await;
     assert_eq!(site.relay.counters().forbidden, 1);
+
+    // Nor does anything come from it. The relay socket reads in order, so the marker shows that what came before was dropped.
+    let own = client.relayed.unwrap();
+    assert_eq!(code(&other.request(METHOD_CREATE_PERMISSION, vec![peer(&own.to_string())]).await), 0);
+    canary.0.send_to(b"boo", own).await.unwrap();
+    other.send_indication(&own.to_string(), b"marker").await;
+    assert_eq!(client.receive_data().await, (b"marker".to_vec(), other.relayed.unwrap()));
 }
 
 #[tokio::test]
@@ -148,21 +155,20 @@ async fn t14_all_peers_of_a_request_are_permitted_or_none() {
 
 #[tokio::test]
 async fn t15_nothing_passes_without_a_permission() {
-    let site = start(with_local_peers()).await;
+    let site = start(Settings { allow_peers: vec![(Ipv4Addr::LOCALHOST.into(), 8)], ..settings() }).await;
     let client = site.allocated().await;
-    let friend = Canary::new().await;
-    client.send_indication(&friend.address(), b"boo").await;
-    client.heard_nothing().await;
-    friend.is_untouched().await;
-
-    friend.0.send_to(b"uninvited", client.relayed.unwrap()).await.unwrap();
+    let (friend, stranger) = (Canary::new().await, Canary(UdpSocket::bind("127.0.0.2:0").await.unwrap()));
     assert_eq!(code(&client.request(METHOD_CREATE_PERMISSION, vec![peer(&friend.address())]).await), 0);
-    // What came before the permission may lawfully be read after it; what is told apart here is that traffic flows now.
-    friend.0.send_to(b"invited", client.relayed.unwrap()).await.unwrap();
-    let (mut data, from) = client.receive_data().await;
-    if data == b"uninvited" {
-        data = client.receive_data().await.0;
-    }
+    client.send_indication(&stranger.address(), b"boo").await;
+    client.send(&[0x40, 0, 0, 1, b'x']).await;
+    client.heard_nothing().await;
+    stranger.is_untouched().await;
+    assert_eq!(site.relay.counters().unpermitted, 2);
+
+    let relayed = client.relayed.unwrap();
+    stranger.0.send_to(b"uninvited", relayed).await.unwrap();
+    friend.0.send_to(b"invited", relayed).await.unwrap();
+    let (data, from) = client.receive_data().await;
     assert_eq!((data, from.to_string()), (b"invited".to_vec(), friend.address()));
 }
 
