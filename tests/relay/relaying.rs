@@ -1,6 +1,6 @@
 //! What is relayed, and what isn't.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use stun::message::{METHOD_ALLOCATE, METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSI
 use tokio::net::UdpSocket;
 use turn::client::{Client as CrateClient, ClientConfig};
 use turn::proto::channum::ChannelNumber;
+use turn::proto::reqfamily::REQUESTED_FAMILY_IPV6;
 use webrtc_util::Conn;
 
 use crate::client::{Canary, PATIENCE, REALM, Site, code, mint, peer, receive, settings, start, udp, with_local_peers};
@@ -127,6 +128,27 @@ async fn t11_behind_a_nat_relays_meet_by_their_outside_address() {
     one.send_indication(&at_two.to_string(), b"hello").await;
     assert_eq!(two.receive_data().await, (b"hello".to_vec(), at_one));
     assert_eq!(code(&one.request(METHOD_CREATE_PERMISSION, vec![peer("198.41.0.4:443")]).await), 403);
+}
+
+#[tokio::test]
+async fn ipv6_relays_meet_where_there_is_an_ipv6_address() {
+    if UdpSocket::bind("[::1]:0").await.is_err() {
+        return; // A machine without IPv6 can't show this.
+    }
+    let site = start(Settings { relay_ipv6: Some(Ipv6Addr::LOCALHOST), ..settings() }).await;
+    let (mut one, mut two) = (site.client().await, site.client().await);
+    let family = || Box::new(REQUESTED_FAMILY_IPV6) as Box<dyn Setter>;
+    let at_one = one.allocate_with(vec![udp(), family()]).await.to_string();
+    let at_two = two.allocate_with(vec![udp(), family()]).await.to_string();
+    assert!(at_one.starts_with("[::1]:"));
+    assert_eq!(code(&one.request(METHOD_CREATE_PERMISSION, vec![peer(&at_two)]).await), 0);
+    assert_eq!(code(&two.request(METHOD_CREATE_PERMISSION, vec![peer(&at_one)]).await), 0);
+    one.send_indication(&at_two, b"hello").await;
+    assert_eq!(two.receive_data().await, (b"hello".to_vec(), one.relayed.unwrap()));
+    for forbidden in ["[::1]:443", "[::ffff:127.0.0.1]:443", "[fe80::1]:443"] {
+        assert_eq!(code(&one.request(METHOD_CREATE_PERMISSION, vec![peer(forbidden)]).await), 403, "{forbidden}");
+    }
+    assert_eq!(code(&one.request(METHOD_CREATE_PERMISSION, vec![peer("8.8.8.8:1")]).await), 443);
 }
 
 #[tokio::test]
