@@ -27,6 +27,13 @@ const RANDOM_TRIES: u32 = 32;
 /// How long to wait after a failed receive, so that an error that stays doesn't spin.
 pub(super) const RECEIVE_PAUSE: Duration = Duration::from_millis(10);
 
+/// Which ports will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parity {
+    Any,
+    Even,
+}
+
 /// The socket of one allocation.
 pub(super) struct Guard {
     socket: UdpSocket,
@@ -45,13 +52,13 @@ impl Guard {
     /// When every port is taken, or `ip` is not an address of this machine.
     pub(super) fn bind(
         owner: FiveTuple,
-        ip: IpAddr,
+        (ip, parity): (IpAddr, Parity),
         ports: &RangeInclusive<u16>,
         peers: &Arc<Peers>,
         tally: &Arc<Tally>,
         sessions: &Arc<Sessions>,
     ) -> io::Result<Arc<Self>> {
-        let socket = bind_in(ip, ports)?;
+        let socket = bind_in(ip, ports, parity)?;
         socket.set_nonblocking(true)?;
         let socket = UdpSocket::from_std(socket)?;
         let address = socket.local_addr()?;
@@ -178,15 +185,15 @@ impl RelayAddressGenerator for BoundSockets {
 }
 
 /// A socket at `ip` on a port of `ports`, random so that nobody can guess the next one.
-fn bind_in(ip: IpAddr, ports: &RangeInclusive<u16>) -> io::Result<std::net::UdpSocket> {
+fn bind_in(ip: IpAddr, ports: &RangeInclusive<u16>, parity: Parity) -> io::Result<std::net::UdpSocket> {
     let first = u32::from(*ports.start());
     let count = u32::from(*ports.end()).saturating_sub(first) + 1;
     let random = || u32::from_be_bytes(random_bytes()) % count;
     let start = random();
     let tries = (0..RANDOM_TRIES).map(|_| random()).chain((0..count).map(|offset| (start + offset) % count));
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-    for offset in tries {
-        let port = u16::try_from(first + offset).expect("the offset stays within a range of ports");
+    let ports = tries.map(|offset| u16::try_from(first + offset).expect("the offset stays within a range of ports"));
+    for port in ports.filter(|port| parity == Parity::Any || port % 2 == 0) {
         match std::net::UdpSocket::bind(SocketAddr::new(ip, port)) {
             Ok(socket) => return Ok(socket),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
@@ -208,7 +215,8 @@ mod tests {
     #[test]
     fn t19_relay_ports_are_spread_over_the_range() {
         let ports = 20_000..=29_999;
-        let bound: Vec<u16> = (0..400).map(|_| bind_in(LOOPBACK, &ports).unwrap().local_addr().unwrap().port()).collect();
+        let bound: Vec<u16> =
+            (0..400).map(|_| bind_in(LOOPBACK, &ports, Parity::Any).unwrap().local_addr().unwrap().port()).collect();
         let tenths: HashSet<u16> = bound.iter().map(|port| (port - 20_000) / 1000).collect();
         assert_eq!(tenths.len(), 10, "some tenth of the range was never used");
         let neighbours = bound.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) <= 1).count();
@@ -216,11 +224,20 @@ mod tests {
     }
 
     #[test]
+    fn even_ports_are_even() {
+        for _ in 0..20 {
+            let socket = bind_in(LOOPBACK, &(20_000..=29_999), Parity::Even).unwrap();
+            assert_eq!(socket.local_addr().unwrap().port() % 2, 0);
+        }
+        assert!(bind_in(LOOPBACK, &(20_001..=20_001), Parity::Even).is_err());
+    }
+
+    #[test]
     fn a_full_range_is_used_to_its_last_port_and_then_refused() {
         let anchor = std::net::UdpSocket::bind((LOOPBACK, 0)).unwrap();
         let port = anchor.local_addr().unwrap().port();
-        assert_eq!(bind_in(LOOPBACK, &(port..=port)).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(bind_in(LOOPBACK, &(port..=port), Parity::Any).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(anchor);
-        assert_eq!(bind_in(LOOPBACK, &(port..=port)).unwrap().local_addr().unwrap().port(), port);
+        assert_eq!(bind_in(LOOPBACK, &(port..=port), Parity::Any).unwrap().local_addr().unwrap().port(), port);
     }
 }

@@ -314,6 +314,30 @@ mod tests {
         assert_eq!(sockets[0].local_addr().unwrap().port(), sockets[1].local_addr().unwrap().port());
     }
 
+    #[tokio::test]
+    async fn t23_nothing_is_answered_to_ports_of_chattering_services() {
+        let server = server(Settings {
+            listen: Vec::new(),
+            relay_ipv4: Some(Ipv4Addr::LOCALHOST),
+            relay_ipv6: None,
+            external_ipv4: None,
+            ports: 49_152..=65_535,
+            realm: "hearth".to_owned(),
+            secret: Secret::new([7; 32]),
+            allow_peers: Vec::new(),
+            limits: Limits::default(),
+        });
+        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        let local = socket.local_addr().unwrap();
+        let binding = [[0, 1, 0, 0], [0x21, 0x12, 0xa4, 0x42], [1; 4], [2; 4], [3; 4]].concat();
+        for port in [0, 7, 19, 53, 123] {
+            server.handle(&socket, local, SocketAddr::from((Ipv4Addr::LOCALHOST, port)), &binding, Now::read()).await;
+        }
+        assert_eq!(server.tally.read(0), Counters { received: 5, malformed: 5, ..Counters::default() });
+        server.handle(&socket, local, local, &binding, Now::read()).await;
+        assert_eq!(server.tally.read(0), Counters { received: 6, malformed: 5, bindings: 1, ..Counters::default() });
+    }
+
     #[test]
     fn the_default_relay_address_is_one_of_this_machine() {
         let address = default_relay_ipv4();

@@ -38,7 +38,7 @@ use stun::xoraddr::XorMappedAddress;
 use tokio::net::UdpSocket;
 
 use super::counters::Tally;
-use super::guard::Guard;
+use super::guard::{Guard, Parity};
 use super::nonce::Nonces;
 use super::policy::Peers;
 use super::rate::PerSource;
@@ -55,6 +55,9 @@ const CHATTERING_PORTS: [u16; 5] = [0, 7, 19, 53, 123];
 
 /// Channel numbers that a client may bind (RFC 8656 §12).
 const CHANNELS: RangeInclusive<u16> = 0x4000..=0x4FFF;
+
+/// The flag of EVEN-PORT that asks for the port above as well (RFC 8656 §18.6).
+const RESERVE_NEXT: u8 = 0x80;
 
 /// What all listeners of one relay share.
 pub(super) struct Server {
@@ -215,9 +218,9 @@ impl Server {
         if let Some(answer) = self.sessions.with(&call.tuple, earlier) {
             return answer.ok_or(CODE_ALLOC_MISMATCH);
         }
-        let ip = self.relay_address(&call.message)?;
+        let place = self.relay_address(&call.message)?;
         let lifetime = lifetime(&call.message)?;
-        let guard = Guard::bind(call.tuple, ip, &self.ports, &self.peers, &self.tally, &self.sessions)
+        let guard = Guard::bind(call.tuple, place, &self.ports, &self.peers, &self.tally, &self.sessions)
             .map_err(|_| CODE_INSUFFICIENT_CAPACITY)?;
         let address = guard.address();
         self.sessions.open(call.tuple, Session::new(call.participant, guard, id), &self.limits)?;
@@ -241,8 +244,8 @@ impl Server {
         Ok(answer)
     }
 
-    /// The address at which to relay for this Allocate request, or why not to.
-    fn relay_address(&self, request: &Message) -> Result<IpAddr, ErrorCode> {
+    /// The address at which to relay for this Allocate request and the kind of port, or why not to.
+    fn relay_address(&self, request: &Message) -> Result<(IpAddr, Parity), ErrorCode> {
         let transport: RequestedTransport = message::optional(request, ATTR_REQUESTED_TRANSPORT)?.ok_or(CODE_BAD_REQUEST)?;
         if transport.protocol != PROTO_UDP {
             return Err(CODE_UNSUPPORTED_TRANS_PROTO);
@@ -251,8 +254,14 @@ impl Server {
         if token && (family || request.contains(ATTR_EVEN_PORT)) {
             return Err(CODE_BAD_REQUEST);
         }
-        // Pairs of ports are for RTP without multiplexing, which no browser does.
-        if token || request.contains(ATTR_EVEN_PORT) {
+        // Ports in reserve are for RTP without multiplexing, which no browser does.
+        let parity = match request.get(ATTR_EVEN_PORT).as_deref() {
+            Err(_) => Parity::Any,
+            Ok([flags]) if flags & RESERVE_NEXT == 0 => Parity::Even,
+            Ok([_]) => return Err(CODE_INSUFFICIENT_CAPACITY),
+            Ok(_) => return Err(CODE_BAD_REQUEST),
+        };
+        if token {
             return Err(CODE_INSUFFICIENT_CAPACITY);
         }
         let ipv6 = match request.get(ATTR_REQUESTED_ADDRESS_FAMILY).as_deref() {
@@ -262,7 +271,8 @@ impl Server {
             Ok([_, _, _, _]) => return Err(CODE_ADDR_FAMILY_NOT_SUPPORTED),
             Ok(_) => return Err(CODE_BAD_REQUEST),
         };
-        self.relays.iter().copied().find(|ip| ip.is_ipv6() == ipv6).ok_or(CODE_ADDR_FAMILY_NOT_SUPPORTED)
+        let ip = self.relays.iter().copied().find(|ip| ip.is_ipv6() == ipv6).ok_or(CODE_ADDR_FAMILY_NOT_SUPPORTED)?;
+        Ok((ip, parity))
     }
 
     /// RFC 8656 §8.2.

@@ -271,13 +271,14 @@ async fn unknown_required_attributes_are_named_in_a_420() {
 async fn t29_reservations_and_other_families_are_refused() {
     let site = start(settings()).await;
     let client = site.client().await;
-    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), Box::new(EvenPort::default())]).await), 508);
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), raw(0x0018, &[0x80])]).await), 508, "a port in reserve");
     let token = || Box::new(ReservationToken(vec![1; 8])) as Box<dyn Setter>;
     assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), token()]).await), 508);
     assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), token(), Box::new(EvenPort::default())]).await), 400);
     assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), Box::new(REQUESTED_FAMILY_IPV6)]).await), 440);
     assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), Box::new(RequestedAddressFamily(9))]).await), 440);
     assert_eq!(site.relay.counters().allocations, 0);
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), Box::new(EvenPort::default())]).await), 0, "an even port alone");
 }
 
 #[tokio::test]

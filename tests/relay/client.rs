@@ -178,7 +178,11 @@ impl Client {
     }
 
     pub async fn allocate(&mut self) -> SocketAddr {
-        let answer = self.request(METHOD_ALLOCATE, vec![udp()]).await;
+        self.allocate_with(vec![udp()]).await
+    }
+
+    pub async fn allocate_with(&mut self, attributes: Vec<Box<dyn Setter>>) -> SocketAddr {
+        let answer = self.request(METHOD_ALLOCATE, attributes).await;
         assert_eq!(code(&answer), 0, "no allocation");
         let mut relayed = XorMappedAddress::default();
         relayed.get_from_as(&answer, ATTR_XOR_RELAYED_ADDRESS).unwrap();

@@ -5,3 +5,4 @@
 mod admission;
 mod client;
 mod relaying;
+mod tools;

@@ -1,6 +1,6 @@
 //! What is relayed, and what isn't.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use stun::message::{METHOD_ALLOCATE, METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSI
 use tokio::net::UdpSocket;
 use turn::client::{Client as CrateClient, ClientConfig};
 use turn::proto::channum::ChannelNumber;
+use turn::proto::reqfamily::REQUESTED_FAMILY_IPV6;
 use webrtc_util::Conn;
 
 use crate::client::{Canary, PATIENCE, REALM, Site, code, mint, peer, receive, settings, start, udp, with_local_peers};
@@ -80,6 +81,13 @@ async fn t6_nothing_reaches_a_service_on_this_machine() {
     client.heard_nothing().await;
     canary.is_untouched().await;
     assert_eq!(site.relay.counters().forbidden, 1);
+
+    // Nor does anything come from it. The relay socket reads in order, so the marker shows that what came before was dropped.
+    let own = client.relayed.unwrap();
+    assert_eq!(code(&other.request(METHOD_CREATE_PERMISSION, vec![peer(&own.to_string())]).await), 0);
+    canary.0.send_to(b"boo", own).await.unwrap();
+    other.send_indication(&own.to_string(), b"marker").await;
+    assert_eq!(client.receive_data().await, (b"marker".to_vec(), other.relayed.unwrap()));
 }
 
 #[tokio::test]
@@ -123,6 +131,27 @@ async fn t11_behind_a_nat_relays_meet_by_their_outside_address() {
 }
 
 #[tokio::test]
+async fn ipv6_relays_meet_where_there_is_an_ipv6_address() {
+    if UdpSocket::bind("[::1]:0").await.is_err() {
+        return; // A machine without IPv6 can't show this.
+    }
+    let site = start(Settings { relay_ipv6: Some(Ipv6Addr::LOCALHOST), ..settings() }).await;
+    let (mut one, mut two) = (site.client().await, site.client().await);
+    let family = || Box::new(REQUESTED_FAMILY_IPV6) as Box<dyn Setter>;
+    let at_one = one.allocate_with(vec![udp(), family()]).await.to_string();
+    let at_two = two.allocate_with(vec![udp(), family()]).await.to_string();
+    assert!(at_one.starts_with("[::1]:"));
+    assert_eq!(code(&one.request(METHOD_CREATE_PERMISSION, vec![peer(&at_two)]).await), 0);
+    assert_eq!(code(&two.request(METHOD_CREATE_PERMISSION, vec![peer(&at_one)]).await), 0);
+    one.send_indication(&at_two, b"hello").await;
+    assert_eq!(two.receive_data().await, (b"hello".to_vec(), one.relayed.unwrap()));
+    for forbidden in ["[::1]:443", "[::ffff:127.0.0.1]:443", "[fe80::1]:443"] {
+        assert_eq!(code(&one.request(METHOD_CREATE_PERMISSION, vec![peer(forbidden)]).await), 403, "{forbidden}");
+    }
+    assert_eq!(code(&one.request(METHOD_CREATE_PERMISSION, vec![peer("8.8.8.8:1")]).await), 443);
+}
+
+#[tokio::test]
 async fn t14_all_peers_of_a_request_are_permitted_or_none() {
     let site = start(with_local_peers()).await;
     let client = site.allocated().await;
@@ -148,21 +177,20 @@ async fn t14_all_peers_of_a_request_are_permitted_or_none() {
 
 #[tokio::test]
 async fn t15_nothing_passes_without_a_permission() {
-    let site = start(with_local_peers()).await;
+    let site = start(Settings { allow_peers: vec![(Ipv4Addr::LOCALHOST.into(), 8)], ..settings() }).await;
     let client = site.allocated().await;
-    let friend = Canary::new().await;
-    client.send_indication(&friend.address(), b"boo").await;
-    client.heard_nothing().await;
-    friend.is_untouched().await;
-
-    friend.0.send_to(b"uninvited", client.relayed.unwrap()).await.unwrap();
+    let (friend, stranger) = (Canary::new().await, Canary(UdpSocket::bind("127.0.0.2:0").await.unwrap()));
     assert_eq!(code(&client.request(METHOD_CREATE_PERMISSION, vec![peer(&friend.address())]).await), 0);
-    // What came before the permission may lawfully be read after it; what is told apart here is that traffic flows now.
-    friend.0.send_to(b"invited", client.relayed.unwrap()).await.unwrap();
-    let (mut data, from) = client.receive_data().await;
-    if data == b"uninvited" {
-        data = client.receive_data().await.0;
-    }
+    client.send_indication(&stranger.address(), b"boo").await;
+    client.send(&[0x40, 0, 0, 1, b'x']).await;
+    client.heard_nothing().await;
+    stranger.is_untouched().await;
+    assert_eq!(site.relay.counters().unpermitted, 2);
+
+    let relayed = client.relayed.unwrap();
+    stranger.0.send_to(b"uninvited", relayed).await.unwrap();
+    friend.0.send_to(b"invited", relayed).await.unwrap();
+    let (data, from) = client.receive_data().await;
     assert_eq!((data, from.to_string()), (b"invited".to_vec(), friend.address()));
 }
 
@@ -227,6 +255,7 @@ async fn t27_revoking_ends_the_allocations_and_refuses_the_name() {
         }
     };
     tokio::time::timeout(Duration::from_secs(2), freed).await.expect("the relay port is still bound after two seconds");
+    client.heard_nothing().await;
     assert_eq!(site.relay.counters().allocations, 1);
     assert_eq!(code(&client.request(METHOD_REFRESH, vec![]).await), 401);
     let again = site.client_of(participant).await;

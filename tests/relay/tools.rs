@@ -1,0 +1,41 @@
+//! Foreign clients against the relay. Ignored, because they need coturn's tools on the machine.
+
+use std::process::Command;
+
+use hearth::ids::ParticipantId;
+use hearth::turn::Settings;
+
+use crate::client::{mint, settings, start};
+
+async fn run(settings: Settings, tool: &str, arguments: &[&str]) -> (String, hearth::turn::Counters) {
+    let site = start(settings).await;
+    let credential = mint(ParticipantId::random());
+    let port = site.address.port().to_string();
+    let mut command = Command::new(tool);
+    if tool.ends_with("uclient") {
+        command.args(["-u", &credential.username, "-w", credential.password.expose()]);
+    }
+    command.args(arguments).args(["-p", &port, "127.0.0.1"]);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{tool} failed: {text}");
+    (text, site.relay.counters())
+}
+
+#[tokio::test]
+#[ignore = "needs coturn's turnutils_stunclient"]
+async fn stunclient_learns_its_address() {
+    let (text, counters) = run(settings(), "turnutils_stunclient", &[]).await;
+    assert!(text.contains("UDP reflexive addr: 127.0.0.1"));
+    assert!(counters.bindings > 0);
+}
+
+#[tokio::test]
+#[ignore = "needs coturn's turnutils_uclient"]
+async fn uclient_relays_between_two_of_its_own_allocations() {
+    // With Send indications, because this tool picks its channels from the range of RFC 5766, most of which RFC 8656 took back.
+    let arguments = ["-y", "-c", "-s", "-n", "50", "-l", "800", "-m", "2"];
+    let (text, counters) = run(settings(), "turnutils_uclient", &arguments).await;
+    assert!(text.contains("Total lost packets 0 (0.000000%)"), "packets were lost: {text}");
+    assert!(counters.packets_in >= 100);
+}
