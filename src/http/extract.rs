@@ -43,10 +43,19 @@ fn bad_body(rejection: JsonRejection) -> ApiError {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             ("not_json", String::from("Send JSON, with the header Content-Type: application/json."))
         }
-        StatusCode::UNPROCESSABLE_ENTITY => ("invalid_body", rejection.body_text()),
+        StatusCode::UNPROCESSABLE_ENTITY => ("invalid_body", format!("The body is not as it should be: {}.", cause_of(&rejection))),
         _ => ("invalid_json", String::from("The body is not valid JSON.")),
     };
     ApiError::new(rejection.status(), code, message)
+}
+
+/// What is wrong, without the library's introduction to it.
+fn cause_of(rejection: &dyn std::error::Error) -> String {
+    let mut cause = rejection;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }
 
 /// Like [`Body`], where the body may be left out altogether.
@@ -73,7 +82,8 @@ impl<T: DeserializeOwned + 'static> FromRequestParts<Api> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
         let query: Result<Query<T>, QueryRejection> = parts.extract().await;
         query.map(|Query(params)| Self(params)).map_err(|rejection| {
-            ApiError::new(StatusCode::BAD_REQUEST, "invalid_query", rejection.body_text())
+            let message = format!("The query is not as it should be: {}.", cause_of(&rejection));
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_query", message)
         })
     }
 }

@@ -153,7 +153,7 @@ impl Hub {
             .map(|_| ())
     }
 
-    /// Seats a socket. Its welcome is already in the outbox when this returns.
+    /// Seats a socket. Its welcome is in the outbox when this returns.
     ///
     /// # Errors
     /// When there is no such meeting, it is over, or the room refuses.
@@ -169,6 +169,10 @@ impl Hub {
                 reply,
             })
             .await?;
+        // The seat may have been lost, and its credentials with it, before it was taken back.
+        if let Some(relay) = &self.inner.relay {
+            relay.readmit(participant);
+        }
         Ok(Seat { connection, room })
     }
 
@@ -233,7 +237,11 @@ impl Hub {
                 return Ok(handle.clone());
             }
             let settings = self.room_settings(&meeting);
-            self.open(&mut rooms, Arc::new(meeting), Room::new(settings, Now::read()))
+            let room = match meeting.started_at {
+                Some(started_at) => Room::reopened(settings, started_at, Now::read()),
+                None => Room::new(settings, Now::read()),
+            };
+            self.open(&mut rooms, Arc::new(meeting), room)
         };
         // The meeting may have been ended between reading it and opening its room, which nobody would then end again.
         if self.inner.store.meeting(room).await?.is_none_or(|meeting| meeting.status == Status::Ended) {

@@ -30,6 +30,8 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 const DEAD_AFTER: Duration = Duration::from_secs(45);
 /// A socket that takes nothing for so long is given up.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a closed socket may take to say goodbye.
+const LINGER: Duration = Duration::from_secs(1);
 /// Clients spread their return over a moment after this pause.
 const RETRY_AFTER_MS: u32 = 1_000;
 
@@ -100,7 +102,8 @@ pub(super) async fn run(mut socket: WebSocket, context: Arc<Context>, host: Stri
         let frame = CloseFrame { code: closing.code(), reason: "".into() };
         // Whoever doesn't take even this within the deadline is simply dropped.
         let _ = timeout(WRITE_DEADLINE, socket.send(Message::Close(Some(frame)))).await;
-        let _ = timeout(Duration::from_secs(1), socket.close()).await;
+        // Closing with data unread would make the system reset the connection, and the frame would never be seen.
+        let _ = timeout(LINGER, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
     }
 }
 

@@ -150,12 +150,17 @@ impl Relay {
     }
 
     /// Ends the participant's allocations at once and refuses its names from now on, however long they would be good for.
-    /// There is no way back: a participant that is let in again needs a new id.
+    /// Only [`Relay::readmit`] takes it back.
     pub fn revoke(&self, participant: ParticipantId) {
         let held = self.server.sessions.revoke(participant, Timestamp::now());
         let server = Arc::clone(&self.server);
         // No packet passes any more; what is left is to free the sockets, which can't be done without waiting.
         self.tasks.spawn(async move { server.end(held).await });
+    }
+
+    /// Accepts the participant's names again: somebody whose seat was lost for a while has taken it back.
+    pub fn readmit(&self, participant: ParticipantId) {
+        self.server.sessions.readmit(participant);
     }
 
     /// What the relay has done so far.

@@ -138,6 +138,11 @@ impl Sessions {
         held.inspect(|(_, session)| session.guard.cut()).map(|(tuple, _)| *tuple).collect()
     }
 
+    /// Takes a revocation back.
+    pub(super) fn readmit(&self, participant: ParticipantId) {
+        self.table().revoked.remove(&participant);
+    }
+
     /// Whether the participant's names are refused.
     pub(super) fn is_revoked(&self, participant: ParticipantId, now: Now) -> bool {
         self.table().revoked.get(&participant).is_some_and(|until| *until > now.wall)

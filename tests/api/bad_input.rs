@@ -17,7 +17,7 @@ async fn h7_wrong_bodies_get_a_code_each_and_change_nothing() {
         (b"", 400, "invalid_json"),
         (b"{", 400, "invalid_json"),
         (b"\xff\xfe{}", 400, "invalid_json"),
-        (deep.as_bytes(), 400, "invalid_json"),
+        (deep.as_bytes(), 422, "invalid_body"),
         (b"null", 422, "invalid_body"),
         (b"[]", 422, "invalid_body"),
         (b"{}", 422, "invalid_body"),

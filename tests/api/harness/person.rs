@@ -53,7 +53,7 @@ impl Person {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let certificate = reqwest::Certificate::from_pem(server.certificate().as_bytes()).unwrap();
         let client =
-            Client::builder().tls_certs_only([certificate]).cookie_store(true).no_proxy().build().unwrap();
+            Client::builder().tls_certs_only([certificate]).cookie_store(true).no_proxy().pool_max_idle_per_host(0).build().unwrap();
         Self { client, base: server.address.clone(), token: None, id: String::new() }
     }
 

@@ -41,7 +41,7 @@ impl TestServer {
         // The ports must be the same after a restart, so they are chosen here.
         let (https, relay) = (free_tcp_port(), free_udp_port());
         let text = format!(
-            "{}\n[server]\nlisten = [\"127.0.0.1:{https}\"]\n[relay]\nlisten = [\"127.0.0.1:{relay}\"]\naddress = \"127.0.0.1\"\n",
+            "{}\n[server]\nlisten = [\"127.0.0.1:{https}\"]\n[relay]\nlisten = [\"127.0.0.1:{relay}\"]\naddress = \"127.0.0.1\"\nports = \"20000-29999\"\n",
             options.config
         );
         std::fs::write(&config, text).unwrap();
