@@ -11,7 +11,7 @@ use super::{StoreError, codec::Fault};
 /// A tree. Ids in keys are their raw bytes, meeting codes their text; numbers are big endian, so that keys sort as they count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
-    /// `schema` → the number of the schema.
+    /// `schema` → the number of the schema. `probe` → nothing, written to see whether writing works.
     Meta,
     /// `token` → the one token that lets somebody create the first account.
     Setup,
