@@ -149,8 +149,8 @@ pub enum StoreError {
     /// Too little space is left on the disk. Writes resume by themselves when some is freed.
     #[error("the disk is full")]
     NoSpace,
-    /// A write failed, and writes are refused until the disk takes them again. Whether this one took place is unknown.
-    #[error("the store can't write at present")]
+    /// The disk failed, and writes are refused until it takes them again. Whether a write that got this answer took place is unknown.
+    #[error("the store's disk fails at present")]
     Degraded,
     /// The store was closed.
     #[error("the store is closed")]

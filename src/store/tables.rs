@@ -11,7 +11,7 @@ use super::{StoreError, codec::Fault};
 /// A tree. Ids in keys are their raw bytes, meeting codes their text; numbers are big endian, so that keys sort as they count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
-    /// `schema` → the number of the schema.
+    /// `schema` → the number of the schema. `probe` → nothing, written to see whether writing works.
     Meta,
     /// `token` → the one token that lets somebody create the first account.
     Setup,
@@ -216,10 +216,14 @@ fn unseal(table: Table, key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError
 
 fn read_failed(table: Table, key: &[u8], error: &sled::Error) -> StoreError {
     tracing::error!(tree = table.name(), key = %hex(key), %error, "the store could not be read");
-    if matches!(error, sled::Error::Corruption { .. }) {
-        return StoreError::Damaged { tree: table.name(), key: hex(key) };
+    match error {
+        sled::Error::Corruption { .. } => StoreError::Damaged { tree: table.name(), key: hex(key) },
+        // After a failed write the database answers with that error whatever would need another write.
+        sled::Error::Io(_) => StoreError::Degraded,
+        sled::Error::CollectionNotFound(_) | sled::Error::Unsupported(_) | sled::Error::ReportableBug(_) => {
+            StoreError::Failed(error.to_string())
+        }
     }
-    StoreError::Failed(error.to_string())
 }
 
 fn hex(key: &[u8]) -> String {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::disk::Disk;
 use super::open::{self, Lock};
-use super::tables::{Changes, Tables};
+use super::tables::{Changes, Table, Tables};
 use super::{Settings, StoreError};
 use crate::clock::Tick;
 
@@ -23,6 +23,7 @@ const BATCH: usize = 256;
 const CHECK_EVERY: Duration = Duration::from_secs(60);
 /// How often a degraded store tries to recover.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
+const PROBE_KEY: &[u8] = b"probe";
 
 /// How the store fares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,8 @@ pub(super) enum Health {
     Well,
     /// Too little space is left: reads go on, writes are refused. Nothing is wrong with the database.
     LowSpace,
-    /// A write failed: reads go on from memory, writes are refused, and the database must be opened anew.
+    /// A write failed: writes are refused and the database must be opened anew. Reads go on from its memory, except for the few that
+    /// find it in the middle of reorganising itself.
     Broken,
     /// Closed for good.
     Closed,
@@ -146,11 +148,13 @@ impl Writer {
             changed |= !changes.is_empty();
             tables.commit(&changes)?;
         }
-        if changed {
-            tables.flush()?;
-            self.disk.sync()?;
-        }
-        Ok(())
+        if changed { self.barrier(tables) } else { Ok(()) }
+    }
+
+    /// Returns when everything that was committed is on the disk.
+    fn barrier(&self, tables: &Tables) -> io::Result<()> {
+        tables.flush()?;
+        self.disk.sync()
     }
 
     /// Looks after free space, and tries to recover when a write failed before.
@@ -166,18 +170,39 @@ impl Writer {
         let enough = self.disk.free_bytes().is_ok_and(|free| free >= self.settings.min_free_bytes);
         match (health, enough) {
             (Health::Well, false) => {
-                tracing::error!(
-                    least = self.settings.min_free_bytes,
-                    "the disk is nearly full; the store takes no writes until space is freed"
-                );
+                tracing::error!(least = self.settings.min_free_bytes, "the disk is nearly full; no writes until space is freed");
                 self.shared.set(Health::LowSpace);
+                // Reading makes the database finish what it put off, for which there is still space; later reads then need none.
+                self.with_tables(|tables| {
+                    tables.read_everything().map(drop).map_err(io::Error::from).and_then(|()| self.barrier(tables))
+                });
             }
-            (Health::LowSpace, true) => self.recovered(),
+            (Health::LowSpace, true) => {
+                if self.with_tables(|tables| tables.commit(&probe()).map_err(io::Error::from).and_then(|()| self.barrier(tables)))
+                {
+                    self.recovered();
+                }
+            }
             (Health::Broken, true) => match self.reopen() {
                 Ok(()) => self.recovered(),
                 Err(error) => tracing::warn!(%error, "the store still can't write"),
             },
             (Health::Well, true) | (Health::LowSpace | Health::Broken, false) | (Health::Closed, _) => {}
+        }
+    }
+
+    /// Does `work` on the database. When that fails, the store is broken, and the answer is false.
+    fn with_tables(&self, work: impl FnOnce(&Tables) -> io::Result<()>) -> bool {
+        let guard = self.shared.tables();
+        let absent = || Err(io::Error::other("the database is not open"));
+        let outcome = catch_unwind(AssertUnwindSafe(|| guard.as_ref().map_or_else(absent, work)));
+        match outcome.unwrap_or_else(|_| Err(io::Error::other("the database panicked"))) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "the store could not write; it must be opened anew");
+                self.shared.set(Health::Broken);
+                false
+            }
         }
     }
 
@@ -210,6 +235,13 @@ impl Writer {
         drop(self.lock);
         flushed.and(closed).map_err(|error| StoreError::Failed(error.to_string()))
     }
+}
+
+/// A write that only shows whether writing works.
+fn probe() -> Changes {
+    let mut changes = Changes::default();
+    changes.put_raw(Table::Meta, PROBE_KEY, b"").expect("an empty value is never too large");
+    changes
 }
 
 /// Closes a database. It panics when its own last barrier fails.
