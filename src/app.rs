@@ -54,9 +54,10 @@ pub fn serve(config: Config) -> Result<()> {
 }
 
 fn open_store(data_dir: &Path) -> Result<Store> {
-    Store::open(store::Settings::new(data_dir.join("store"))).map_err(|error| match error {
-        damaged @ (OpenError::Damaged { .. } | OpenError::TimedOut { .. }) => anyhow::Error::new(damaged).context(DamagedData),
-        other => other.into(),
+    Store::open(store::Settings::new(data_dir.join("store"))).map_err(|error| {
+        let damaged = matches!(error, OpenError::Damaged { .. } | OpenError::TimedOut { .. });
+        let error = anyhow::Error::new(error);
+        if damaged { error.context(DamagedData) } else { error }
     })
 }
 

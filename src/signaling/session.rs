@@ -12,7 +12,7 @@ use tungstenite::error::{CapacityError, Error as ProtocolError};
 
 use super::Context;
 use super::pace::Pace;
-use super::translate::{self, Request};
+use super::translate::{self, Request, Told};
 use crate::auth::SeatClaims;
 use crate::clock::{Tick, Timestamp};
 use crate::hub::{Delivery, Entry, HubError, Inbox, Seat, outbox};
@@ -259,12 +259,9 @@ impl Session<'_> {
     }
 
     async fn tell(&mut self, event: Event) -> Result<(), End> {
-        let message = match event {
-            Event::Welcome(welcome) => self.welcome(*welcome),
-            other => match translate::message(other) {
-                Some(message) => message,
-                None => return Ok(()),
-            },
+        let message = match translate::told(event) {
+            Told::Welcome(welcome) => self.welcome(*welcome),
+            Told::Message(message) => message,
         };
         self.send(&message).await
     }

@@ -1,7 +1,7 @@
 //! Between the wire's messages and the meeting core's, field by field: what goes out is always made anew from types.
 
 use crate::ids::ParticipantId;
-use crate::meeting::{self, Command, Event, Signal};
+use crate::meeting::{self, Command, Event, Signal, Welcome};
 use crate::wire::error::ErrorDetail;
 use crate::wire::meetings::MeetingSettings;
 use crate::wire::signaling::{
@@ -116,10 +116,19 @@ const fn media_out(media: meeting::MediaState) -> MediaState {
     MediaState { audio, video, screen }
 }
 
-/// The message that tells `event`. `None` for the welcome, which takes more than the event to write.
-pub(super) fn message(event: Event) -> Option<ServerMessage> {
-    Some(match event {
-        Event::Welcome(_) => return None,
+/// What a connection is told.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// The welcome, which takes more than the event to write.
+    Welcome(Box<Welcome>),
+    /// Anything else.
+    Message(ServerMessage),
+}
+
+/// How `event` is told.
+pub(super) fn told(event: Event) -> Told {
+    Told::Message(match event {
+        Event::Welcome(welcome) => return Told::Welcome(welcome),
         Event::Joined(who) => ServerMessage::ParticipantJoined { participant: participant(who) },
         Event::Disconnected(participant_id) => ServerMessage::ParticipantDisconnected { participant_id },
         Event::Returned(who) => ServerMessage::ParticipantReturned { participant: participant(who) },
