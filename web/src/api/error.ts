@@ -25,6 +25,11 @@ export class ApiError extends Error {
     return new ApiError(local('network', 'The server can’t be reached. Check your connection and try again.'), 0);
   }
 
+  /** Whatever was thrown by a request. */
+  static from(error: unknown): ApiError {
+    return error instanceof ApiError ? error : ApiError.network();
+  }
+
   /** Something answered that does not speak this protocol. */
   static badAnswer(status: number): ApiError {
     return new ApiError(local('bad_answer', 'The server gave an answer that can’t be read. Try again later.'), status);

@@ -7,6 +7,8 @@ export interface DeviceAccess {
   readonly available: boolean;
   open(constraints: MediaStreamConstraints): Promise<MediaStream>;
   list(): Promise<readonly MediaDeviceInfo[]>;
+  /** Whether the user allowed both for good, so that opening them asks nothing. */
+  granted(): Promise<boolean>;
   /** Calls back when a device comes or goes; gives the way to stop that. */
   watch(changed: () => void): () => void;
 }
@@ -31,6 +33,7 @@ export function browserDevices(): DeviceAccess {
     available: media !== undefined,
     open: (constraints) => (media ? media.getUserMedia(constraints) : Promise.reject(new TypeError('no devices'))),
     list: () => (media ? media.enumerateDevices() : Promise.resolve([])),
+    granted: async () => (await allowed('microphone')) && (await allowed('camera')),
     watch: (changed) => {
       media?.addEventListener('devicechange', changed);
       return () => media?.removeEventListener('devicechange', changed);
@@ -92,6 +95,15 @@ export function problemOf(error: unknown): DeviceProblem {
       return 'insecure';
     default:
       return 'unknown';
+  }
+}
+
+/** Not every browser tells; then the answer is no, and the page asks. */
+async function allowed(name: 'microphone' | 'camera'): Promise<boolean> {
+  try {
+    return (await navigator.permissions.query({ name })).state === 'granted';
+  } catch {
+    return false;
   }
 }
 

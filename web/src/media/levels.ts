@@ -1,6 +1,7 @@
-/** How loud something is at the moment, 0 to 1. Nothing that is measured is ever played. */
+/** Measures a microphone. Nothing that is measured is ever played. */
 export interface Meter {
-  level(): number;
+  /** How loud it is at the moment, 0 to 1; null while the browser does not measure, as before a first gesture of the user. */
+  level(): number | null;
   dispose(): void;
 }
 
@@ -26,8 +27,10 @@ export function browserMeter(track: MediaStreamTrack): Meter | null {
   const samples = new Float32Array(analyser.fftSize);
   return {
     level() {
-      // Without a gesture of the user the browser starts it suspended.
-      if (context.state === 'suspended') context.resume().catch(() => undefined);
+      if (context.state !== 'running') {
+        context.resume().catch(() => undefined);
+        return null;
+      }
       analyser.getFloatTimeDomainData(samples);
       return Math.min(1, Math.hypot(...samples) / Math.sqrt(samples.length));
     },
