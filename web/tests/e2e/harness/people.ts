@@ -69,7 +69,7 @@ export class Person {
   /** Errors that no code caught. */
   readonly errors: string[] = [];
   readonly console: string[] = [];
-  private readonly server: Hearth;
+  readonly server: Hearth;
 
   private constructor(name: string, machine: Machine, server: Hearth, context: BrowserContext, page: Page) {
     this.name = name;

@@ -98,7 +98,7 @@ async function glimpse(person: Person, other: Person): Promise<Glimpse> {
     if (video === null || video.videoWidth === 0) return { frames, centre: null, bottom: [], shown };
     // The network may have made the picture smaller; on this canvas the rows are those of the camera again.
     const canvas = new OffscreenCanvas(320, 180);
-    const context = canvas.getContext('2d');
+    const context = canvas.getContext('2d', { willReadFrequently: true });
     if (context === null) throw new Error('no canvas');
     context.drawImage(video, 0, 0, canvas.width, canvas.height);
     const [red = 0, green = 0, blue = 0] = context.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data;

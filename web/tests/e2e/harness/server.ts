@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { CreateMeetingRequest } from '../../../src/wire/CreateMeetingRequest';
+import type { SignedIn } from '../../../src/wire/SignedIn';
 import { Api } from './api';
 
-const BINARY = resolve(process.env['HEARTH_BIN'] ?? '../target/debug/hearth');
 /** Longer than the ten seconds that the server allows itself. */
 const STOP_WITHIN_MS = 15_000;
 const START_WITHIN_MS = 30_000;
@@ -19,12 +19,17 @@ export const ADMIN = { email: 'grace@example.org', name: 'Grace', password: 'cor
 
 /** The real binary, with a data directory and ports of its own. The same ports and data serve it again after a restart. */
 export class Hearth {
+  /** The program under test. */
+  static readonly binary = resolve(process.env['HEARTH_BIN'] ?? '../target/debug/hearth');
+
   readonly port: number;
   readonly api: Api;
+  /** How long the last start took, from starting the program to its first good answer. */
+  startedWithinMs = 0;
   private readonly folder: string;
   private process: ChildProcess | null = null;
   private lines: string[] = [];
-  private hasAdmin = false;
+  private admin: SignedIn | null = null;
 
   private constructor(folder: string, port: number) {
     this.folder = folder;
@@ -34,7 +39,7 @@ export class Hearth {
 
   /** A running server. `extraConfig` is TOML, put behind the sections that every test server has. */
   static async start(extraConfig = ''): Promise<Hearth> {
-    if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: build it first, or name another in HEARTH_BIN`);
+    if (!existsSync(Hearth.binary)) throw new Error(`${Hearth.binary} is missing: build it first, or name another in HEARTH_BIN`);
     const folder = await mkdtemp(join(tmpdir(), 'hearth-e2e-data-'));
     const hearth = new Hearth(folder, await freeTcpPort());
     await writeFile(join(folder, 'hearth.toml'), configuration(hearth.port, await freeUdpPort()) + extraConfig);
@@ -67,7 +72,8 @@ export class Hearth {
   async startAgain(): Promise<void> {
     if (this.process !== null) throw new Error('the server is running already');
     const args = ['serve', '--data-dir', join(this.folder, 'data'), '--config', join(this.folder, 'hearth.toml')];
-    const child = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const begin = performance.now();
+    const child = spawn(Hearth.binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.process = child;
     for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', (line) => this.lines.push(line));
     let over = false;
@@ -80,8 +86,9 @@ export class Hearth {
     const deadline = Date.now() + START_WITHIN_MS;
     while ((await this.api.status('/healthz')) !== 200) {
       if (over || Date.now() > deadline) throw new Error(`the server did not start:\n${this.log}`);
-      await new Promise((wake) => setTimeout(wake, 20));
+      await new Promise((wake) => setTimeout(wake, 5));
     }
+    this.startedWithinMs = performance.now() - begin;
   }
 
   /** Asks it to end, as a service manager does, and waits until it has. */
@@ -94,19 +101,18 @@ export class Hearth {
     await this.end('SIGKILL');
   }
 
-  /** Makes the first account if need be, and creates a meeting with it. Gives the meeting's code. */
+  /** Creates a meeting with the first account, which it makes if need be. Gives the meeting's code. */
   async createMeeting(request: Partial<CreateMeetingRequest> = {}): Promise<string> {
-    if (!this.hasAdmin) await this.setUp();
-    const { accessToken } = await this.api.signIn(ADMIN.email, ADMIN.password);
-    const body: CreateMeetingRequest = { title: 'Tuesday round', settings: { guestsAllowed: true }, ...request };
+    const { accessToken } = this.admin ?? (await this.setUp());
+    const body: CreateMeetingRequest = { title: 'Tuesday round', ...request, settings: { guestsAllowed: true, ...request.settings } };
     return (await this.api.createMeeting(accessToken, body)).meeting.roomId;
   }
 
-  /** Uses the one-time link the way the page does. */
-  async setUp(): Promise<void> {
+  /** Uses the one-time link without a browser. */
+  async setUp(): Promise<SignedIn> {
     const token = new URL(this.setupLink).hash.slice(1);
-    await this.api.setUp({ token, ...ADMIN });
-    this.hasAdmin = true;
+    this.admin = await this.api.setUp({ token, ...ADMIN });
+    return this.admin;
   }
 
   /** Ends it and forgets its data. */

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { test as base, expect } from '@playwright/test';
 import type { CreateMeetingRequest } from '../../../src/wire/CreateMeetingRequest';
 import { makeRecordings, type Name, type Recording } from './media';
@@ -31,8 +32,8 @@ class House {
 /** Who takes part in a test. */
 export class People {
   readonly present: Person[] = [];
+  readonly server: Hearth;
   private readonly house: House;
-  private readonly server: Hearth;
 
   constructor(house: House, server: Hearth) {
     this.house = house;
@@ -50,6 +51,11 @@ export class People {
     const person = await Person.arrive(machine, server, called, options);
     this.present.push(person);
     return person;
+  }
+
+  /** Every server that somebody of them came to. */
+  get servers(): Set<Hearth> {
+    return new Set([this.server, ...this.present.map((person) => person.server)]);
   }
 
   /** These people, all in the same meeting as guests, in the order in which they came. */
@@ -101,11 +107,11 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     const complaints: string[] = [];
     for (const person of people.present) complaints.push(...(await person.complaints()));
     if (testInfo.status !== testInfo.expectedStatus || complaints.length > 0) {
-      await testInfo.attach('server.log', { body: server.log, contentType: 'text/plain' });
-      for (const person of people.present) {
-        await testInfo.attach(`${person.name}.log`, { body: diary(person), contentType: 'text/plain' });
-        const picture = await person.page.screenshot({ timeout: 5_000 }).catch(() => null);
-        if (picture !== null) await testInfo.attach(`${person.name}.png`, { body: picture, contentType: 'image/png' });
+      // Files beside the report: the log of each server, and each person's messages and screen.
+      for (const [i, each] of [...people.servers].entries()) await writeFile(testInfo.outputPath(`server-${i}.log`), each.log);
+      for (const [i, person] of people.present.entries()) {
+        await writeFile(testInfo.outputPath(`person-${i}.log`), diary(person));
+        await person.page.screenshot({ path: testInfo.outputPath(`person-${i}.png`), timeout: 5_000 }).catch(() => null);
       }
     }
     for (const person of people.present) await person.context.close();
@@ -115,5 +121,5 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 
 function diary(person: Person): string {
   const messages = person.messages.map(({ direction, body }) => `${direction} ${JSON.stringify(body)}`);
-  return ['-- console', ...person.console, '-- errors', ...person.errors, '-- socket', ...messages].join('\n');
+  return [`-- ${person.name} at ${person.page.url()}`, '-- console', ...person.console, '-- errors', ...person.errors, '-- socket', ...messages].join('\n');
 }
