@@ -1,0 +1,15 @@
+import type { ServerInfo } from '../wire/ServerInfo';
+import type { ApiClient } from './client';
+
+/** What anybody may know of the server. */
+export class ServerApi {
+  readonly #client: ApiClient;
+
+  constructor(client: ApiClient) {
+    this.#client = client;
+  }
+
+  info(): Promise<ServerInfo> {
+    return this.#client.request('GET', '/api/server');
+  }
+}

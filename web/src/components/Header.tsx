@@ -1,0 +1,77 @@
+import type { JSX } from 'preact';
+import { t } from '../i18n';
+import { useUi, usePlace } from './context';
+import { AutoIcon, Mark, MoonIcon, SunIcon } from './icons';
+import type { Theme } from './preferences';
+
+/** The head of every page outside a meeting. */
+export function Header({ bare = false }: { bare?: boolean }): JSX.Element {
+  const place = usePlace();
+  return (
+    <header class="header">
+      <a class="brand" href="/" aria-label={t('app.home', { place })}>
+        <Mark />
+        <span>{place}</span>
+      </a>
+      {!bare && <AccountCorner />}
+      <ThemeSwitch />
+    </header>
+  );
+}
+
+function AccountCorner(): JSX.Element | null {
+  const { app, router } = useUi();
+  const user = app.session.user.value;
+  if (user === undefined) return null;
+  if (user === null) {
+    return (
+      <a class="button" href="/signin">
+        {t('app.signIn')}
+      </a>
+    );
+  }
+  const signOut = (): void => {
+    void app.session.signOut();
+    router.go('/');
+  };
+  return (
+    <>
+      <span class="who" title={user.email}>
+        {user.name}
+      </span>
+      <button type="button" class="button plain" onClick={signOut}>
+        {t('app.signOut')}
+      </button>
+    </>
+  );
+}
+
+const THEMES: readonly { readonly theme: Theme; readonly label: 'theme.auto' | 'theme.light' | 'theme.dark'; readonly Icon: () => JSX.Element }[] = [
+  { theme: 'auto', label: 'theme.auto', Icon: AutoIcon },
+  { theme: 'light', label: 'theme.light', Icon: SunIcon },
+  { theme: 'dark', label: 'theme.dark', Icon: MoonIcon },
+];
+
+function ThemeSwitch(): JSX.Element {
+  const { theme: chosen } = useUi().preferences;
+  return (
+    <fieldset class="segments">
+      <legend class="hidden-visually">{t('theme.label')}</legend>
+      {THEMES.map(({ theme, label, Icon }) => (
+        <label key={theme} class="segment" title={t(label)}>
+          <input
+            type="radio"
+            name="theme"
+            value={theme}
+            aria-label={t(label)}
+            checked={chosen.value === theme}
+            onChange={() => {
+              chosen.value = theme;
+            }}
+          />
+          <Icon />
+        </label>
+      ))}
+    </fieldset>
+  );
+}

@@ -1,0 +1,61 @@
+import { createContext } from 'preact';
+import { useContext, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { Router } from '../router';
+import type { App } from '../state/app';
+import { t } from '../i18n';
+import type { Preferences } from './preferences';
+
+/** What every page can reach. */
+export interface Ui {
+  readonly app: App;
+  readonly router: Router;
+  readonly preferences: Preferences;
+}
+
+export const UiContext = createContext<Ui | null>(null);
+
+export function useUi(): Ui {
+  const ui = useContext(UiContext);
+  if (!ui) throw new Error('components are rendered inside UiContext');
+  return ui;
+}
+
+/** What this place is called. */
+export function usePlace(): string {
+  return useUi().app.session.server.value?.name || t('app.name');
+}
+
+/** Names the document after the page, and returns the ref of the heading that takes the focus when the page is reached. */
+export function usePageHeading(title: string): { current: HTMLHeadingElement | null } {
+  const { router } = useUi();
+  const place = usePlace();
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    document.title = title === place ? title : `${title} · ${place}`;
+  }, [title, place]);
+  useEffect(() => {
+    const someoneWantsFocus = document.activeElement?.matches('input, textarea, dialog *') === true;
+    if (router.moved && !someoneWantsFocus) heading.current?.focus();
+  }, [router]);
+  return heading;
+}
+
+/** Something with a lifetime that ends with the component. */
+export function useOwned<T extends { dispose(): void }>(create: () => T): T {
+  const owned = useMemo(create, []);
+  useEffect(() => () => owned.dispose(), [owned]);
+  return owned;
+}
+
+/** Whether a media query matches, kept up to date. */
+export function useMedia(query: string): boolean {
+  const list = useMemo(() => window.matchMedia(query), [query]);
+  const [matches, setMatches] = useState(list.matches);
+  useEffect(() => {
+    const update = (): void => setMatches(list.matches);
+    update();
+    list.addEventListener('change', update);
+    return () => list.removeEventListener('change', update);
+  }, [list]);
+  return matches;
+}

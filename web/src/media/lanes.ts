@@ -1,0 +1,93 @@
+import { KINDS, type Kind, type LocalTracks } from './rtc';
+import type { VideoCap } from './quality';
+
+/**
+ * The two lanes of a connection: one transceiver for sound and one for the picture, both ways, for as long as it lives. What
+ * is sent is changed by replacing the sender's track, which needs no negotiation.
+ */
+export class Lanes {
+  readonly #connection: RTCPeerConnection;
+  readonly #lanes = new Map<Kind, RTCRtpTransceiver>();
+  #tracks: LocalTracks;
+  #cap: VideoCap;
+
+  constructor(connection: RTCPeerConnection, tracks: LocalTracks, cap: VideoCap) {
+    this.#connection = connection;
+    this.#tracks = tracks;
+    this.#cap = cap;
+  }
+
+  /** Whether there is anything to negotiate about. */
+  get open(): boolean {
+    return this.#lanes.size > 0;
+  }
+
+  /** Makes the lanes from this side, which asks for a negotiation. */
+  create(): void {
+    for (const kind of KINDS) this.#use(kind, this.#connection.addTransceiver(kind, { direction: 'sendrecv' }));
+  }
+
+  /**
+   * Takes over the lanes that a remote offer brought. Transceivers made by this side never match those of an offer (RFC 8829
+   * §5.10 matches only those made by addTrack), so after a collision they are given up.
+   */
+  adopt(): void {
+    for (const kind of KINDS) {
+      const offered = this.#connection.getTransceivers().find((one) => one.mid !== null && one.receiver.track.kind === kind);
+      const own = this.#lanes.get(kind);
+      if (!offered || offered === own) continue;
+      own?.stop();
+      this.#use(kind, offered);
+    }
+  }
+
+  /** Sends other tracks from now on. */
+  send(tracks: LocalTracks): void {
+    this.#tracks = tracks;
+    for (const [kind, lane] of this.#lanes) replaceTrack(lane.sender, tracks[kind]);
+  }
+
+  /** Sends a picture of at most this quality from now on. */
+  limit(cap: VideoCap): void {
+    this.#cap = cap;
+    this.applyLimit();
+  }
+
+  /** Tells the picture's sender its limit. Its parameters exist only once a negotiation is through. */
+  applyLimit(): void {
+    const sender = this.#lanes.get('video')?.sender;
+    if (!sender) return;
+    const parameters = sender.getParameters();
+    const [encoding] = parameters.encodings ?? [];
+    if (!encoding || sameLimit(encoding, this.#cap)) return;
+    Object.assign(encoding, this.#cap);
+    // Refused when a negotiation changes the parameters meanwhile; its end comes here again.
+    sender.setParameters(parameters).catch(() => undefined);
+  }
+
+  /** How loud the other side's sound is at the moment, 0 to 1. */
+  level(): number {
+    const sources = this.#lanes.get('audio')?.receiver.getSynchronizationSources() ?? [];
+    return Math.max(0, ...sources.map((source) => source.audioLevel ?? 0));
+  }
+
+  #use(kind: Kind, transceiver: RTCRtpTransceiver): void {
+    this.#lanes.set(kind, transceiver);
+    transceiver.direction = 'sendrecv';
+    replaceTrack(transceiver.sender, this.#tracks[kind]);
+  }
+}
+
+function replaceTrack(sender: RTCRtpSender, track: MediaStreamTrack | null): void {
+  if (sender.track === track) return;
+  // Fails only when the connection was closed meanwhile, and then nobody sees it any more.
+  sender.replaceTrack(track).catch(() => undefined);
+}
+
+function sameLimit(encoding: RTCRtpEncodingParameters, cap: VideoCap): boolean {
+  return (
+    encoding.maxBitrate === cap.maxBitrate &&
+    encoding.maxFramerate === cap.maxFramerate &&
+    encoding.scaleResolutionDownBy === cap.scaleResolutionDownBy
+  );
+}

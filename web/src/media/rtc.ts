@@ -1,0 +1,41 @@
+import type { Candidate } from '../wire/Candidate';
+
+/** The browser's WebRTC, so that tests can put another in its place. */
+export interface Rtc {
+  connection(configuration: RTCConfiguration): RTCPeerConnection;
+  stream(): MediaStream;
+}
+
+/** What two peers tell each other through the server. */
+export type Negotiation =
+  | { readonly type: 'offer'; readonly sdp: string }
+  | { readonly type: 'answer'; readonly sdp: string }
+  | { readonly type: 'candidate'; readonly candidate: Candidate };
+
+/** What is sent to the peers. Null where there is no device, or the camera is off. */
+export interface LocalTracks {
+  readonly audio: MediaStreamTrack | null;
+  readonly video: MediaStreamTrack | null;
+}
+
+export const KINDS = ['audio', 'video'] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** The WebRTC of this browser. */
+export function browserRtc(): Rtc {
+  return {
+    connection: (configuration) => new RTCPeerConnection(configuration),
+    stream: () => new MediaStream(),
+  };
+}
+
+/** The ICE generations of a session description, by their user name fragments (RFC 8839 §5.4). */
+export function ufragsOf(sdp: string): ReadonlySet<string> {
+  return new Set(Array.from(sdp.matchAll(/^a=ice-ufrag:(\S+)/gm), ([, ufrag]) => ufrag ?? ''));
+}
+
+/** A candidate as it crosses the network. */
+export function toWire(candidate: RTCIceCandidate): Candidate {
+  const { sdpMid, sdpMLineIndex, usernameFragment } = candidate;
+  return { candidate: candidate.candidate, sdpMid, sdpMLineIndex, usernameFragment };
+}

@@ -1,0 +1,142 @@
+import { useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { usePageHeading, useUi } from '../components/context';
+import { type Problem, problemOf } from '../components/errors';
+import { ErrorNote, Field } from '../components/Field';
+import { Header } from '../components/Header';
+import { DeviceSetup, Speaker } from '../components/DeviceSetup';
+import { t } from '../i18n';
+import { meetingPath } from '../router';
+import type { PreJoin } from '../state/prejoin';
+import type { MeetingPreview } from '../wire/MeetingPreview';
+
+interface Properties {
+  code: string;
+  preJoin: PreJoin;
+  join: () => Promise<void>;
+}
+
+/** The one screen before a meeting: how one will be seen and heard, and under which name. */
+export function PreJoinView({ code, preJoin, join }: Properties): JSX.Element {
+  const preview = preJoin.preview.value;
+  const error = preJoin.error.value;
+  useEffect(() => void preJoin.load(), [preJoin]);
+  return (
+    <div class="page">
+      <Header />
+      {preview ? (
+        <main class="content prejoin">
+          <section aria-label={t('prejoin.selfView')}>
+            <DeviceSetup local={preJoin.local} />
+          </section>
+          <JoinForm code={code} preJoin={preJoin} preview={preview} join={join} />
+        </main>
+      ) : (
+        <Looking message={error?.message} again={() => void preJoin.load()} />
+      )}
+    </div>
+  );
+}
+
+function Looking({ message, again }: { message: string | undefined; again: () => void }): JSX.Element {
+  const title = t(message === undefined ? 'prejoin.loading' : 'prejoin.unknown');
+  const heading = usePageHeading(title);
+  return (
+    <main class="content centre stack loose">
+      <h1 ref={heading} tabIndex={-1}>
+        {title}
+      </h1>
+      <p class="soft" role="status">
+        {message}
+      </p>
+      {message !== undefined && (
+        <div class="buttons">
+          <button type="button" class="button" onClick={again}>
+            {t('app.tryAgain')}
+          </button>
+          <a class="button primary" href="/">
+            {t('left.home')}
+          </a>
+        </div>
+      )}
+    </main>
+  );
+}
+
+function JoinForm({ code, preJoin, preview, join }: Properties & { preview: MeetingPreview }): JSX.Element {
+  const heading = usePageHeading(preview.title);
+  const problem = useSignal<Problem | null>(null);
+  const user = useUi().app.session.user.value;
+  const membersOnly = user === null && !preview.guestsAllowed;
+  const submit = (event: SubmitEvent): void => {
+    event.preventDefault();
+    if (preJoin.joining.peek()) return;
+    problem.value = preJoin.name.peek().trim() === '' ? { message: t('field.missing'), field: 'displayName' } : null;
+    if (problem.value) return;
+    join().catch((error: unknown) => {
+      problem.value = problemOf(error, t('app.unexpected'));
+    });
+  };
+  const atName = problem.value?.field === 'displayName';
+  return (
+    <form class="stack loose" onSubmit={submit} noValidate>
+      <div class="stack tight">
+        <p class="soft small">{t('prejoin.title')}</p>
+        <h1 ref={heading} tabIndex={-1}>
+          {preview.title}
+        </h1>
+        <p class="soft">
+          {t('prejoin.hostedBy', { name: preview.hostName })}. {preview.status !== 'ended' && t(preview.status === 'active' ? 'prejoin.active' : 'prejoin.waiting')}
+        </p>
+      </div>
+      {preview.status === 'ended' && <div class="note warn">{t('prejoin.ended')}</div>}
+      {membersOnly ? (
+        <MembersOnly code={code} />
+      ) : (
+        <>
+          <Field
+            name="displayName"
+            label={t('prejoin.name')}
+            autocomplete="name"
+            maxLength={60}
+            value={preJoin.name.value}
+            error={atName ? problem.value?.message : undefined}
+            onInput={(name) => {
+              preJoin.name.value = name;
+            }}
+          />
+          <Speaker local={preJoin.local} />
+          <ErrorNote message={atName ? undefined : problem.value?.message} />
+          <button type="submit" class="button primary large wide" disabled={preJoin.joining.value || preview.status === 'ended'}>
+            {t(preJoin.joining.value ? 'prejoin.joining' : 'prejoin.join')}
+          </button>
+          {user === null && <SignInInstead code={code} />}
+        </>
+      )}
+    </form>
+  );
+}
+
+function MembersOnly({ code }: { code: string }): JSX.Element {
+  return (
+    <div class="stack">
+      <div class="note">{t('prejoin.membersOnly')}</div>
+      <a class="button primary large" href={signInPath(code)}>
+        {t('app.signIn')}
+      </a>
+    </div>
+  );
+}
+
+function SignInInstead({ code }: { code: string }): JSX.Element {
+  return (
+    <p class="aside soft">
+      {t('prejoin.signInInstead')} <a href={signInPath(code)}>{t('app.signIn')}</a>
+    </p>
+  );
+}
+
+function signInPath(code: string): string {
+  return `/signin?next=${encodeURIComponent(meetingPath(code))}`;
+}

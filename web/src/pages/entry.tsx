@@ -1,0 +1,60 @@
+import type { ComponentChildren, JSX } from 'preact';
+import { usePageHeading } from '../components/context';
+import { ErrorNote, Field } from '../components/Field';
+import type { Form } from '../components/form';
+import { Header } from '../components/Header';
+import { Mark } from '../components/icons';
+import { t } from '../i18n';
+
+/** The frame of the pages that let people in: sign in, register, set up. */
+export function EntryPage({ title, intro, children }: { title: string; intro: string; children: ComponentChildren }): JSX.Element {
+  const heading = usePageHeading(title);
+  return (
+    <div class="page">
+      <Header bare />
+      <main class="content narrow entry">
+        <div class="intro">
+          <Mark />
+          <h1 ref={heading} tabIndex={-1}>
+            {title}
+          </h1>
+          <p class="soft">{intro}</p>
+        </div>
+        {children}
+      </main>
+    </div>
+  );
+}
+
+export function EntryForm({ form, submit, children }: { form: Form; submit: string; children: ComponentChildren }): JSX.Element {
+  return (
+    <form class="card inviting stack" ref={form.ref} onSubmit={form.onSubmit} noValidate>
+      {children}
+      <ErrorNote message={form.general} />
+      <button type="submit" class="button primary large wide" disabled={form.busy.value}>
+        {submit}
+      </button>
+    </form>
+  );
+}
+
+export function EmailField({ form }: { form: Form }): JSX.Element {
+  return <Field name="email" type="email" label={t('field.email')} autocomplete="username" spellcheck={false} error={form.errorOf('email')} />;
+}
+
+export function NameField({ form }: { form: Form }): JSX.Element {
+  return <Field name="name" label={t('field.name')} hint={t('field.nameHint')} autocomplete="name" maxLength={60} error={form.errorOf('name')} />;
+}
+
+export function PasswordField({ form, fresh }: { form: Form; fresh: boolean }): JSX.Element {
+  return (
+    <Field
+      name="password"
+      type="password"
+      label={t('field.password')}
+      hint={fresh ? t('field.newPasswordHint') : undefined}
+      autocomplete={fresh ? 'new-password' : 'current-password'}
+      error={form.errorOf('password')}
+    />
+  );
+}

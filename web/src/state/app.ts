@@ -1,0 +1,43 @@
+import { AuthApi } from '../api/auth';
+import { ApiClient } from '../api/client';
+import { MeetingsApi } from '../api/meetings';
+import { ServerApi } from '../api/server';
+import type { JoinReply } from '../wire/JoinReply';
+import { browserEnvironment, type Environment } from './environment';
+import { LocalMedia } from './localmedia';
+import { Meetings } from './meetings';
+import { Preferences } from './preferences';
+import { PreJoin } from './prejoin';
+import { Room } from './room';
+import { Session } from './session';
+
+/** All of the logic, put together. */
+export interface App {
+  readonly session: Session;
+  newMeetings(): Meetings;
+  newPreJoin(code: string): PreJoin;
+  newRoom(join: JoinReply, local: LocalMedia): Room;
+  dispose(): void;
+}
+
+/** Puts the logic together. Nothing is asked of the server or the user before its methods are called. */
+export function createApp(environment: Environment = browserEnvironment()): App {
+  const client = new ApiClient(environment.fetch);
+  const meetings = new MeetingsApi(client);
+  const preferences = new Preferences(environment.remembered);
+  const session = new Session(new AuthApi(client), new ServerApi(client), environment);
+  let room: Room | null = null;
+  return {
+    session,
+    newMeetings: () => new Meetings(meetings),
+    newPreJoin: (code) => {
+      const local = new LocalMedia(environment, preferences);
+      return new PreJoin({ code, meetings, preferences, local, accountName: session.user.peek()?.name ?? '' });
+    },
+    newRoom: (join, local) => {
+      room = new Room({ environment, meetings, join, displayName: preferences.read().name, local });
+      return room;
+    },
+    dispose: () => room?.dispose(),
+  };
+}

@@ -1,0 +1,57 @@
+import { Agent, request } from 'node:https';
+import type { CreateMeetingRequest } from '../../../src/wire/CreateMeetingRequest';
+import type { MeetingReply } from '../../../src/wire/MeetingReply';
+import type { SetupRequest } from '../../../src/wire/SetupRequest';
+import type { SignedIn } from '../../../src/wire/SignedIn';
+
+/** The server's HTTP API as a program uses it: what a test needs to exist before its people arrive. */
+export class Api {
+  private readonly port: number;
+  private readonly agent = new Agent({ rejectUnauthorized: false, keepAlive: false });
+
+  constructor(port: number) {
+    this.port = port;
+  }
+
+  /** The answer's status, or `null` when nobody answers. */
+  async status(path: string): Promise<number | null> {
+    return this.call('GET', path).then((answer) => answer.status, () => null);
+  }
+
+  async setUp(body: SetupRequest): Promise<SignedIn> {
+    return this.expect<SignedIn>(201, 'POST', '/api/setup', body);
+  }
+
+  async signIn(email: string, password: string): Promise<SignedIn> {
+    return this.expect<SignedIn>(200, 'POST', '/api/auth/login', { email, password });
+  }
+
+  async createMeeting(accessToken: string, body: CreateMeetingRequest): Promise<MeetingReply> {
+    return this.expect<MeetingReply>(201, 'POST', '/api/meetings/create', body, accessToken);
+  }
+
+  private async expect<T>(status: number, method: string, path: string, body?: unknown, accessToken?: string): Promise<T> {
+    const answer = await this.call(method, path, body, accessToken);
+    if (answer.status !== status) throw new Error(`${method} ${path} gave ${answer.status}, not ${status}: ${answer.text}`);
+    return JSON.parse(answer.text) as T;
+  }
+
+  private call(method: string, path: string, body?: unknown, accessToken?: string): Promise<{ status: number; text: string }> {
+    const origin = `https://localhost:${this.port}`;
+    const headers: Record<string, string> = { origin };
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    if (accessToken !== undefined) headers['authorization'] = `Bearer ${accessToken}`;
+    return new Promise((resolve, reject) => {
+      const sent = request(origin + path, { method, headers, agent: this.agent, timeout: 10_000 }, (answer) => {
+        let text = '';
+        answer.setEncoding('utf8');
+        answer.on('data', (chunk: string) => (text += chunk));
+        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+        answer.on('error', reject);
+      });
+      sent.on('error', reject);
+      sent.on('timeout', () => sent.destroy(new Error(`${method} ${path} got no answer within 10 s`)));
+      sent.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+  }
+}

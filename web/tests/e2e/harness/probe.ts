@@ -1,0 +1,93 @@
+/** What the tests see of a page from inside. Installed before any script of the page runs. */
+export interface Probe {
+  /** Every peer connection the page ever made, closed ones included. */
+  readonly connections: RTCPeerConnection[];
+  /** How often the page set a local description: grows with every negotiation, and stays when there is none. */
+  negotiations: number;
+  /** Every track that the page took from a device, clones included. */
+  readonly deviceTracks: MediaStreamTrack[];
+  /** What the content security policy forbade. */
+  readonly violations: string[];
+  /** Analysers by track, so that listening twice costs nothing. */
+  readonly ears: Map<string, AnalyserNode>;
+  ear: AudioContext | null;
+  /** When "Join meeting" was pressed, and when the first picture of somebody else was on the screen; milliseconds of this page. */
+  joinPressedAt: number | null;
+  firstPictureAt: number | null;
+}
+
+declare global {
+  interface Window {
+    probe: Probe;
+  }
+}
+
+/** A way for `getUserMedia` to fail, by the error that the browser gives. */
+export interface DeviceFailure {
+  readonly name: string;
+  readonly message: string;
+}
+
+export interface ProbeOptions {
+  /** Every connection may go through a relay only, whatever the page asks for. */
+  readonly relayOnly?: boolean;
+  readonly devicesFail?: DeviceFailure;
+}
+
+/** Runs in the page. It must not use anything from outside its own body. */
+export function installProbe(options: ProbeOptions): void {
+  const probe: Probe = {
+    connections: [], negotiations: 0, deviceTracks: [], violations: [], ears: new Map(), ear: null,
+    joinPressedAt: null, firstPictureAt: null,
+  };
+  Object.defineProperty(window, 'probe', { value: probe });
+
+  const restrict = (configuration?: RTCConfiguration): RTCConfiguration =>
+    options.relayOnly ? { ...configuration, iceTransportPolicy: 'relay' } : { ...configuration };
+  const Native = window.RTCPeerConnection;
+  class Watched extends Native {
+    constructor(configuration?: RTCConfiguration) {
+      super(restrict(configuration));
+      probe.connections.push(this);
+    }
+    override setConfiguration(configuration?: RTCConfiguration): void {
+      super.setConfiguration(restrict(configuration));
+    }
+    override setLocalDescription(description?: RTCLocalSessionDescriptionInit): Promise<void> {
+      probe.negotiations += 1;
+      return description === undefined ? super.setLocalDescription() : super.setLocalDescription(description);
+    }
+  }
+  window.RTCPeerConnection = Watched;
+
+  const devices = navigator.mediaDevices;
+  const nativeGetUserMedia = devices.getUserMedia.bind(devices);
+  devices.getUserMedia = async (constraints) => {
+    if (options.devicesFail) throw new DOMException(options.devicesFail.message, options.devicesFail.name);
+    const stream = await nativeGetUserMedia(constraints);
+    probe.deviceTracks.push(...stream.getTracks());
+    return stream;
+  };
+  const nativeClone = MediaStreamTrack.prototype.clone;
+  MediaStreamTrack.prototype.clone = function clone(this: MediaStreamTrack): MediaStreamTrack {
+    const copy = nativeClone.call(this);
+    if (probe.deviceTracks.includes(this)) probe.deviceTracks.push(copy);
+    return copy;
+  };
+
+  document.addEventListener('securitypolicyviolation', (event) => {
+    probe.violations.push(`${event.effectiveDirective} forbade ${event.blockedURI} ${event.sample} (${event.sourceFile}:${event.lineNumber})`);
+  });
+
+  document.addEventListener('click', (event) => {
+    const button = event.target instanceof Element ? event.target.closest('button') : null;
+    if (button?.textContent?.trim() !== 'Join meeting') return;
+    probe.joinPressedAt = performance.now();
+    const watch = setInterval(() => {
+      const pictures = [...document.querySelectorAll<HTMLVideoElement>('article[data-participant]:not([data-self]) video')];
+      if (!pictures.some((video) => video.getVideoPlaybackQuality().totalVideoFrames > 0)) return;
+      probe.firstPictureAt = performance.now();
+      clearInterval(watch);
+    }, 5);
+  }, { capture: true });
+}

@@ -1,0 +1,166 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { CreateMeetingRequest } from '../../../src/wire/CreateMeetingRequest';
+import type { SignedIn } from '../../../src/wire/SignedIn';
+import { Api } from './api';
+
+/** Longer than the ten seconds that the server allows itself. */
+const STOP_WITHIN_MS = 15_000;
+const START_WITHIN_MS = 30_000;
+
+/** The account that the one-time link makes in every test. */
+export const ADMIN = { email: 'grace@example.org', name: 'Grace', password: 'correct horse battery' } as const;
+
+/** The real binary, with a data directory and ports of its own. The same ports and data serve it again after a restart. */
+export class Hearth {
+  /** The program under test. */
+  static readonly binary = resolve(process.env['HEARTH_BIN'] ?? '../target/debug/hearth');
+
+  readonly port: number;
+  readonly api: Api;
+  /** How long the last start took, from starting the program to its first good answer. */
+  startedWithinMs = 0;
+  private readonly folder: string;
+  private process: ChildProcess | null = null;
+  private lines: string[] = [];
+  private admin: SignedIn | null = null;
+
+  private constructor(folder: string, port: number) {
+    this.folder = folder;
+    this.port = port;
+    this.api = new Api(port);
+  }
+
+  /** A running server. `extraConfig` is TOML, put behind the sections that every test server has. */
+  static async start(extraConfig = ''): Promise<Hearth> {
+    if (!existsSync(Hearth.binary)) throw new Error(`${Hearth.binary} is missing: build it first, or name another in HEARTH_BIN`);
+    const folder = await mkdtemp(join(tmpdir(), 'hearth-e2e-data-'));
+    const hearth = new Hearth(folder, await freeTcpPort());
+    await writeFile(join(folder, 'hearth.toml'), configuration(hearth.port, await freeUdpPort()) + extraConfig);
+    await hearth.startAgain();
+    return hearth;
+  }
+
+  get origin(): string {
+    return `https://localhost:${this.port}`;
+  }
+
+  get pid(): number {
+    if (this.process?.pid === undefined) throw new Error('the server is not running');
+    return this.process.pid;
+  }
+
+  /** Everything it printed, all runs together. */
+  get log(): string {
+    return this.lines.join('\n');
+  }
+
+  /** The one-time link that makes the first admin, as the server printed it. */
+  get setupLink(): string {
+    const line = this.lines.find((text) => text.startsWith('setup: '));
+    if (line === undefined) throw new Error(`the server printed no setup link:\n${this.log}`);
+    return line.slice('setup: '.length).trim();
+  }
+
+  /** Starts the binary and waits until it serves. */
+  async startAgain(): Promise<void> {
+    if (this.process !== null) throw new Error('the server is running already');
+    const args = ['serve', '--data-dir', join(this.folder, 'data'), '--config', join(this.folder, 'hearth.toml')];
+    const begin = performance.now();
+    const child = spawn(Hearth.binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = child;
+    for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', (line) => this.lines.push(line));
+    let over = false;
+    child.once('exit', (code, signal) => {
+      over = true;
+      this.lines.push(`-- the server ended: ${signal ?? code}`);
+      if (this.process === child) this.process = null;
+    });
+    child.once('error', (error) => this.lines.push(`-- ${error.message}`));
+    const deadline = Date.now() + START_WITHIN_MS;
+    while ((await this.api.status('/healthz')) !== 200) {
+      if (over || Date.now() > deadline) throw new Error(`the server did not start:\n${this.log}`);
+      await new Promise((wake) => setTimeout(wake, 5));
+    }
+    this.startedWithinMs = performance.now() - begin;
+  }
+
+  /** Asks it to end, as a service manager does, and waits until it has. */
+  async stop(): Promise<void> {
+    await this.end('SIGTERM');
+  }
+
+  /** Ends it at once, as a power cut does. */
+  async kill(): Promise<void> {
+    await this.end('SIGKILL');
+  }
+
+  /** Creates a meeting with the first account, which it makes if need be. Gives the meeting's code. */
+  async createMeeting(request: Partial<CreateMeetingRequest> = {}): Promise<string> {
+    const { accessToken } = this.admin ?? (await this.setUp());
+    const body: CreateMeetingRequest = { title: 'Tuesday round', ...request, settings: { guestsAllowed: true, ...request.settings } };
+    return (await this.api.createMeeting(accessToken, body)).meeting.roomId;
+  }
+
+  /** Uses the one-time link without a browser. */
+  async setUp(): Promise<SignedIn> {
+    const token = new URL(this.setupLink).hash.slice(1);
+    this.admin = await this.api.setUp({ token, ...ADMIN });
+    return this.admin;
+  }
+
+  /** Ends it and forgets its data. */
+  async dispose(): Promise<void> {
+    if (this.process !== null) await this.stop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  private async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const child = this.process;
+    if (child === null) throw new Error(`the server is not running:\n${this.log}`);
+    const ended = new Promise<boolean>((done) => {
+      const impatience = setTimeout(() => done(false), STOP_WITHIN_MS);
+      child.once('exit', () => {
+        clearTimeout(impatience);
+        done(true);
+      });
+    });
+    child.kill(signal);
+    if (await ended) return;
+    child.kill('SIGKILL');
+    throw new Error(`the server did not end within ${STOP_WITHIN_MS} ms of ${signal}:\n${this.log}`);
+  }
+}
+
+function configuration(port: number, relayPort: number): string {
+  return [
+    '[server]',
+    `listen = ["127.0.0.1:${port}"]`,
+    '[relay]',
+    `listen = ["127.0.0.1:${relayPort}"]`,
+    'address = "127.0.0.1"',
+    '',
+  ].join('\n');
+}
+
+async function freeTcpPort(): Promise<number> {
+  const socket = createServer();
+  await new Promise<void>((listening) => socket.listen(0, '127.0.0.1', listening));
+  const { port } = socket.address() as AddressInfo;
+  await new Promise((closed) => socket.close(closed));
+  return port;
+}
+
+async function freeUdpPort(): Promise<number> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((bound) => socket.bind(0, '127.0.0.1', bound));
+  const { port } = socket.address();
+  await new Promise<void>((closed) => socket.close(() => closed()));
+  return port;
+}

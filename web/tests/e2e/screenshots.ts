@@ -1,0 +1,65 @@
+import { resolve } from 'node:path';
+import type { Page } from '@playwright/test';
+import { expect, test } from './harness/test';
+import { expectToSee } from './harness/senses';
+import { ADMIN } from './harness/server';
+
+// Pictures of the main screens for the README and for looking at. `npx playwright test --project=screenshots`.
+
+const FOLDER = resolve(process.env['HEARTH_SCREENSHOTS'] ?? 'test-results/screenshots');
+
+const DEVICES = {
+  desktop: { viewport: { width: 1280, height: 800 } },
+  phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 },
+} as const;
+
+for (const [device, screen] of Object.entries(DEVICES)) {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    test(`screenshots: ${device}, ${colorScheme}`, async ({ people, newMeeting }) => {
+      const context = { ...screen, colorScheme };
+      const take = async (page: Page, what: string): Promise<void> => {
+        await page.waitForTimeout(400);
+        await page.screenshot({ path: `${FOLDER}/${what}-${device}-${colorScheme}.png` });
+      };
+      const code = await newMeeting({ title: 'Thursday choir' });
+      const grace = await people.arrive('Dia', { called: ADMIN.name, context });
+      await grace.open('/');
+      await expect(grace.page.getByRole('main')).toBeVisible();
+      await take(grace.page, '01-welcome');
+      await grace.open('/register');
+      await take(grace.page, '02-register');
+      await grace.signIn(ADMIN.email, ADMIN.password);
+      await take(grace.page, '03-home');
+      await grace.openMeeting(code);
+      await grace.page.waitForTimeout(1_500);
+      await take(grace.page, '04-pre-join');
+      await grace.enter();
+      await take(grace.page, '05-alone');
+      const [ben] = await people.meet(code, ['Ben']);
+      await expectToSee(grace, ben);
+      await take(grace.page, '06-two');
+      const [ada, cem] = await people.meet(code, ['Ada', 'Cem']);
+      await expectToSee(grace, cem);
+      await ada.button('Mute microphone').click();
+      await ben.button('Turn camera off').click();
+      await ben.say('Shall we begin with the Bach?');
+      await take(grace.page, '07-four');
+      await grace.say('Yes, from the top');
+      await take(grace.page, '08-chat');
+      await grace.page.keyboard.press('Escape');
+      await grace.openPanel('People');
+      await take(grace.page, '09-people');
+      await grace.page.keyboard.press('Escape');
+      cem.cable.cut();
+      await expect(grace.tile(cem)).toContainText('Reconnecting…');
+      await take(grace.page, '10-reconnecting');
+      cem.cable.mend();
+      await grace.button('Leave').click();
+      await take(grace.page, '11-leave-menu');
+      await grace.page.getByRole('menuitem', { name: 'Leave', exact: true }).click();
+      await take(grace.page, '12-left');
+      await grace.open('/nowhere');
+      await take(grace.page, '13-not-found');
+    });
+  }
+}

@@ -1,0 +1,65 @@
+import { vi } from 'vitest';
+import { Peer } from '../../src/media/peer';
+import type { LocalTracks, Negotiation } from '../../src/media/rtc';
+import type { ParticipantId } from '../../src/wire/ParticipantId';
+import { FakePath, type FakePeerConnection } from './FakePeerConnection';
+
+/** The polite one, as the smaller id is. */
+export const POLITE = 'aaaa' as ParticipantId;
+export const IMPOLITE = 'bbbb' as ParticipantId;
+
+/** What happens to one message on its way: how many milliseconds it takes, or that it is lost. */
+export type Fate = number | 'lost';
+
+export interface Sent {
+  readonly from: ParticipantId;
+  readonly negotiation: Negotiation;
+}
+
+/** Two peers with a server between them that can be slow, mix up the order and lose things, in virtual time. */
+export class PeerPair {
+  readonly path = new FakePath();
+  readonly sent: Sent[] = [];
+  /** Decides about each message. */
+  fate: (message: Sent) => Fate;
+  polite!: Peer;
+  impolite!: Peer;
+
+  constructor(fate: (message: Sent) => Fate = () => 10, tracks: LocalTracks = { audio: null, video: null }) {
+    this.fate = fate;
+    const make = (self: ParticipantId, other: ParticipantId): Peer =>
+      new Peer({ self, other, tracks, rtc: this.path.rtc(), iceServers: [], send: (one) => this.#carry({ from: self, negotiation: one }) });
+    this.polite = make(POLITE, IMPOLITE);
+    this.impolite = make(IMPOLITE, POLITE);
+  }
+
+  get politeEnd(): FakePeerConnection {
+    return this.path.ends[0]!;
+  }
+  get impoliteEnd(): FakePeerConnection {
+    return this.path.ends[1]!;
+  }
+
+  /** How many messages of this kind were sent, by one or by both. */
+  count(type: Negotiation['type'], from?: ParticipantId): number {
+    return this.sent.filter((one) => one.negotiation.type === type && (from === undefined || one.from === from)).length;
+  }
+
+  /** Lets time pass. */
+  async pass(ms: number): Promise<void> {
+    await vi.advanceTimersByTimeAsync(ms);
+  }
+
+  dispose(): void {
+    this.polite.dispose();
+    this.impolite.dispose();
+  }
+
+  #carry(message: Sent): void {
+    this.sent.push(message);
+    const fate = this.fate(message);
+    if (fate === 'lost') return;
+    const receiver = (): Peer => (message.from === POLITE ? this.impolite : this.polite);
+    setTimeout(() => receiver().receive(message.negotiation), fate);
+  }
+}
