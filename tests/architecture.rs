@@ -39,7 +39,8 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("http", &["signaling", "hub", "auth", "turn::credentials", "wire", "store", "meeting", "lifecycle", "ids"]),
-    ("signaling", &["hub", "auth", "wire", "meeting", "lifecycle", "ids"]),
+    // The welcome carries relay credentials, and they are minted where the list of ICE servers is made.
+    ("signaling", &["hub", "auth", "turn::credentials", "wire", "meeting", "lifecycle", "ids"]),
     ("hub", &["turn", "store", "meeting", "lifecycle", "ids"]),
     ("auth", &["store", "lifecycle", "ids"]),
     ("turn", &["lifecycle", "ids"]),
@@ -67,7 +68,7 @@ const RESERVED: &[(&str, &[&str])] = &[
 ];
 
 /// A crate, and the only module that may say its name.
-const CRATES: &[(&str, &str)] = &[("sled", "store"), ("turn", "turn"), ("stun", "turn"), ("webrtc_util", "turn")];
+const CRATES: &[(&str, &str)] = &[("sled", "store"), ("turn", "turn"), ("stun", "turn")];
 
 /// Words that the sans-IO core never says: formats, sockets, tasks, clocks, randomness.
 const NOT_IN_MEETING: &[&str] = &[

@@ -1,6 +1,7 @@
 //! The API and the socket, tried from outside: each test starts the real binary on ports of its own, with data of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed, and says where")]
+#![expect(clippy::print_stderr, reason = "the server's log belongs to the report of a failed test")]
 #![expect(clippy::disallowed_methods, reason = "tests have no program to stop in good order")]
 
 mod accounts;
