@@ -101,7 +101,7 @@ export function Speaker({ local }: { local: LocalMedia }): JSX.Element {
       )}
       <button type="button" class="button" onClick={() => void local.playTestSound()}>
         <SpeakerIcon />
-        {t('prejoin.testSound')}
+        <span>{t('prejoin.testSound')}</span>
       </button>
     </div>
   );

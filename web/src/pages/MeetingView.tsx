@@ -32,9 +32,11 @@ export function MeetingView({ room }: { room: Room }): JSX.Element {
   return (
     <div class="meeting">
       <main class="meeting-main">
-        <Banners room={room} />
+        <div class="banners">
+          <Banners room={room} />
+          <Notices room={room} />
+        </div>
         {room.info.value ? <Stage room={room} /> : <Joining />}
-        <Notices room={room} />
         {panel.open === 'chat' && <ChatPanel room={room} draft={draft} close={panel.close} />}
         {panel.open === 'people' && <PeoplePanel room={room} close={panel.close} />}
       </main>
