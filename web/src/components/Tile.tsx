@@ -58,15 +58,19 @@ function LinkState({ person }: { person: PersonView }): JSX.Element | null {
   if (!person.away && link === 'failed') {
     return (
       <div class="tile-link">
-        <WarningIcon />
-        <span>{t('tile.failed')}</span>
+        <span>
+          <WarningIcon />
+          {t('tile.failed')}
+        </span>
       </div>
     );
   }
   return (
     <div class="tile-link">
-      <span class="spinner" />
-      <span>{t(person.away || link === 'reconnecting' ? 'tile.reconnecting' : 'tile.connecting')}</span>
+      <span>
+        <span class="spinner" />
+        {t(person.away || link === 'reconnecting' ? 'tile.reconnecting' : 'tile.connecting')}
+      </span>
     </div>
   );
 }

@@ -17,7 +17,7 @@ import type { Room } from '../state/room';
 /** The meeting itself. */
 export function MeetingView({ room }: { room: Room }): JSX.Element {
   const title = room.info.value?.title ?? t('room.connecting');
-  const heading = usePageHeading(title);
+  const heading = usePageHeading(title, true);
   const narrow = useMedia('(max-width: 48rem)');
   const panel = usePanel();
   const dialog = useSignal<'keys' | 'end' | null>(null);
