@@ -58,8 +58,10 @@ describe('negotiation', () => {
     startOver(({ from }) => (from === IMPOLITE ? 'lost' : 10));
     await pair.pass(1_900);
     expect(pair.count('offer', POLITE)).toBe(0);
-    await pair.pass(200);
+    pair.fate = () => 10;
+    await pair.pass(500);
     expect(pair.count('offer', POLITE)).toBe(1);
+    expect(links()).toEqual(['connected', 'connected']);
   });
 
   it('survives a collision of first offers: the impolite one wins and no lane is left over', async () => {
