@@ -159,6 +159,19 @@ describe('switching', () => {
     expect(environment.devices.live('video')).toHaveLength(1);
   });
 
+  it('releases a camera that was wished away while it opened', async () => {
+    await local.ask();
+    await local.setVideo(false);
+    const opening = local.setVideo(true);
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(environment.devices.requests).toHaveLength(2);
+    void local.setVideo(false);
+    await opening;
+    await vi.advanceTimersByTimeAsync(10);
+    expect(environment.devices.live('video')).toEqual([]);
+  });
+
   it('does not open a camera that was wished away before', async () => {
     await local.setVideo(false);
     await local.ask();
