@@ -11,7 +11,7 @@ const NOTICE_SHOWN_MS = 4_000;
 export function Banners({ room }: { room: Room }): JSX.Element {
   const reconnecting = room.phase.value.kind === 'reconnecting';
   return (
-    <div class="banners">
+    <>
       <div role="status">
         {reconnecting && (
           <div class="banner">
@@ -29,7 +29,7 @@ export function Banners({ room }: { room: Room }): JSX.Element {
           </button>
         </div>
       )}
-    </div>
+    </>
   );
 }
 

@@ -2,6 +2,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { count, t } from '../i18n';
 import type { Room } from '../state/room';
 import { cameraGroup, CameraSwitch, microphoneGroup, MicrophoneSwitch, speakerGroup } from './Devices';
+import type { Switches } from './DeviceTrouble';
 import { ChatIcon, KeyboardIcon, LeaveIcon, MoreIcon, PeopleIcon } from './icons';
 import { Menu, type MenuGroup } from './Menu';
 
@@ -9,6 +10,7 @@ export type PanelName = 'chat' | 'people';
 
 interface Properties {
   room: Room;
+  switches: Switches;
   narrow: boolean;
   panel: PanelName | null;
   toggle: (panel: PanelName) => void;
@@ -18,17 +20,17 @@ interface Properties {
 }
 
 /** What one can do in a meeting. When narrow, what is needed at once stays and the rest goes into "More". */
-export function ControlBar({ room, narrow, panel, toggle, showKeys, leave, endForAll }: Properties): JSX.Element {
+export function ControlBar({ room, switches, narrow, panel, toggle, showKeys, leave, endForAll }: Properties): JSX.Element {
   const { local } = room;
   const chat = room.info.value?.settings.isChatEnabled !== false;
   return (
     <div class="bar-controls" role="group" aria-label={t('bar.label')}>
       <MicrophoneSwitch
         on={local.audioOn}
-        toggle={() => void room.toggleMicrophone()}
+        toggle={() => void switches.microphone()}
         groups={narrow ? null : [microphoneGroup(local), speakerGroup(local)]}
       />
-      <CameraSwitch on={local.videoOn} toggle={() => void room.toggleCamera()} groups={narrow ? null : [cameraGroup(local)]} />
+      <CameraSwitch on={local.videoOn} toggle={() => void switches.camera()} groups={narrow ? null : [cameraGroup(local)]} />
       {chat && <ChatButton room={room} open={panel === 'chat'} toggle={() => toggle('chat')} />}
       {narrow ? (
         <Menu label={t('bar.more')} look="round" groups={moreGroups(room, () => toggle('people'), showKeys)} place="above end">

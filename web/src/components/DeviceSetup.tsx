@@ -11,7 +11,7 @@ import { Picture } from './media';
 export function DeviceSetup({ local }: { local: LocalMedia }): JSX.Element {
   const without = useSignal(false);
   const asking = !local.asked.value && !without.value;
-  const ask = (): void => void local.ask();
+  const ask = (): Promise<void> => local.ask();
   const { microphoneProblem, cameraProblem } = local;
   return (
     <div class="stack">
@@ -35,20 +35,26 @@ export function DeviceSetup({ local }: { local: LocalMedia }): JSX.Element {
         </div>
       )}
       <div class="stack tight" aria-live="polite">
-        {microphoneProblem.value && <DeviceNote kind="microphone" problem={microphoneProblem.value} again={ask} />}
-        {cameraProblem.value && <DeviceNote kind="camera" problem={cameraProblem.value} again={ask} />}
+        {microphoneProblem.value && <DeviceNote kind="microphone" problem={microphoneProblem.value} again={() => void ask()} />}
+        {cameraProblem.value && <DeviceNote kind="camera" problem={cameraProblem.value} again={() => void ask()} />}
       </div>
     </div>
   );
 }
 
-function Asking({ ask, skip }: { ask: () => void; skip: () => void }): JSX.Element {
+function Asking({ ask, skip }: { ask: () => Promise<void>; skip: () => void }): JSX.Element {
+  const waiting = useSignal(false);
+  const allow = async (): Promise<void> => {
+    waiting.value = true;
+    await ask();
+    waiting.value = false;
+  };
   return (
     <div class="asking">
       <p>{t('prejoin.why')}</p>
       <div class="buttons">
-        <button type="button" class="button primary" onClick={ask}>
-          {t('prejoin.allow')}
+        <button type="button" class="button primary" disabled={waiting.value} onClick={() => void allow()}>
+          {t(waiting.value ? 'prejoin.answer' : 'prejoin.allow')}
         </button>
         <button type="button" class="button plain" onClick={skip}>
           {t('prejoin.without')}
@@ -60,16 +66,14 @@ function Asking({ ask, skip }: { ask: () => void; skip: () => void }): JSX.Eleme
 
 function Mirror({ local }: { local: LocalMedia }): JSX.Element {
   const stream = local.stream.value;
-  const on = local.videoOn.value;
-  const shown = on && stream !== null;
-  const starting = on && !local.cameraProblem.value;
+  const shown = local.videoOn.value && stream !== null;
   return (
     <>
       <Picture stream={stream} shown={shown} mirrored label={t('prejoin.selfView')} />
       {!shown && (
         <div class="state">
-          {starting ? <span class="spinner" /> : <CameraOffIcon />}
-          <span>{t(starting ? 'prejoin.starting' : 'prejoin.cameraOff')}</span>
+          <CameraOffIcon />
+          <span>{t('prejoin.cameraOff')}</span>
         </div>
       )}
     </>
@@ -101,7 +105,7 @@ export function Speaker({ local }: { local: LocalMedia }): JSX.Element {
       )}
       <button type="button" class="button" onClick={() => void local.playTestSound()}>
         <SpeakerIcon />
-        {t('prejoin.testSound')}
+        <span>{t('prejoin.testSound')}</span>
       </button>
     </div>
   );

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { t } from '../i18n';
 import { useUi, usePlace } from './context';
 import { AutoIcon, Mark, MoonIcon, SunIcon } from './icons';
+import { Menu } from './Menu';
 import type { Theme } from './preferences';
 
 /** The head of every page outside a meeting. */
@@ -54,24 +55,19 @@ const THEMES: readonly { readonly theme: Theme; readonly label: 'theme.auto' | '
 
 function ThemeSwitch(): JSX.Element {
   const { theme: chosen } = useUi().preferences;
+  const Current = THEMES.find(({ theme }) => theme === chosen.value)?.Icon ?? AutoIcon;
+  const items = THEMES.map(({ theme, label, Icon }) => ({
+    key: theme,
+    label: t(label),
+    icon: <Icon />,
+    chosen: theme === chosen.value,
+    onSelect: () => {
+      chosen.value = theme;
+    },
+  }));
   return (
-    <fieldset class="segments">
-      <legend class="hidden-visually">{t('theme.label')}</legend>
-      {THEMES.map(({ theme, label, Icon }) => (
-        <label key={theme} class="segment" title={t(label)}>
-          <input
-            type="radio"
-            name="theme"
-            value={theme}
-            aria-label={t(label)}
-            checked={chosen.value === theme}
-            onChange={() => {
-              chosen.value = theme;
-            }}
-          />
-          <Icon />
-        </label>
-      ))}
-    </fieldset>
+    <Menu label={t('theme.label')} look="button plain square" groups={[{ title: t('theme.label'), items }]} place="below end">
+      <Current />
+    </Menu>
   );
 }

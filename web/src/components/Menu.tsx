@@ -22,7 +22,7 @@ interface Properties {
   label: string;
   look: string;
   groups: readonly MenuGroup[];
-  place: 'above start' | 'above end' | 'below start';
+  place: 'above start' | 'above end' | 'below end';
   id?: string;
   children: ComponentChildren;
 }

@@ -1,12 +1,12 @@
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { CloseIcon } from './icons';
 
 /** A part of the meeting beside the stage. It takes the focus when it opens, and Esc closes it from anywhere. */
 export function Panel({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }): JSX.Element {
   const panel = useRef<HTMLElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const wanted = panel.current?.querySelector<HTMLElement>('[data-first-focus]') ?? panel.current?.querySelector<HTMLElement>('h2');
     wanted?.focus();
   }, []);

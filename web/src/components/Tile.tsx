@@ -31,7 +31,7 @@ export function Tile({ room, person, size, corner }: Properties): JSX.Element {
           <Avatar name={person.name} />
         </div>
       )}
-      <Picture stream={stream} shown={shown} mirrored={person.self} box={size} />
+      <Picture stream={stream} shown={shown} mirrored={person.self} box={corner ? undefined : size} />
       {!person.self && <Sound room={room} stream={stream} />}
       <LinkState person={person} />
       <div class="nameplate">
@@ -40,10 +40,15 @@ export function Tile({ room, person, size, corner }: Properties): JSX.Element {
             <MicrophoneOffIcon />
           </span>
         )}
-        <span class="name">{person.self ? t('tile.you', { name: person.name }) : person.name}</span>
+        <span class="name">{shownName(person, corner)}</span>
       </div>
     </article>
   );
+}
+
+function shownName(person: PersonView, corner: boolean): string {
+  if (corner) return t('people.you');
+  return person.self ? t('tile.you', { name: person.name }) : person.name;
 }
 
 /** Says on the tile itself that somebody can't be reached at the moment; the tile stays theirs. */
@@ -53,15 +58,19 @@ function LinkState({ person }: { person: PersonView }): JSX.Element | null {
   if (!person.away && link === 'failed') {
     return (
       <div class="tile-link">
-        <WarningIcon />
-        <span>{t('tile.failed')}</span>
+        <span>
+          <WarningIcon />
+          {t('tile.failed')}
+        </span>
       </div>
     );
   }
   return (
     <div class="tile-link">
-      <span class="spinner" />
-      <span>{t(person.away || link === 'reconnecting' ? 'tile.reconnecting' : 'tile.connecting')}</span>
+      <span>
+        <span class="spinner" />
+        {t(person.away || link === 'reconnecting' ? 'tile.reconnecting' : 'tile.connecting')}
+      </span>
     </div>
   );
 }

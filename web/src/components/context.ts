@@ -25,8 +25,11 @@ export function usePlace(): string {
   return useUi().app.session.server.value?.name || t('app.name');
 }
 
-/** Names the document after the page, and returns the ref of the heading that takes the focus when the page is reached. */
-export function usePageHeading(title: string): { current: HTMLHeadingElement | null } {
+/**
+ * Names the document after the page, and returns the ref of the heading that takes the focus when the page is reached.
+ * The first page of a visit leaves the focus to the browser, unless `always` is said: what had the focus is gone then.
+ */
+export function usePageHeading(title: string, always = false): { current: HTMLHeadingElement | null } {
   const { router } = useUi();
   const place = usePlace();
   const heading = useRef<HTMLHeadingElement>(null);
@@ -34,9 +37,8 @@ export function usePageHeading(title: string): { current: HTMLHeadingElement | n
     document.title = title === place ? title : `${title} · ${place}`;
   }, [title, place]);
   useEffect(() => {
-    const someoneWantsFocus = document.activeElement?.matches('input, textarea, dialog *') === true;
-    if (router.moved && !someoneWantsFocus) heading.current?.focus();
-  }, [router]);
+    if (always || router.moved) heading.current?.focus();
+  }, [router, always]);
   return heading;
 }
 

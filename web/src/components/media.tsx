@@ -9,7 +9,7 @@ interface PictureProperties {
   shown: boolean;
   mirrored: boolean;
   /** The size of what it fills; without one the picture always fills. */
-  box?: Size;
+  box?: Size | undefined;
   label?: string;
 }
 

@@ -6,7 +6,7 @@ import type { VideoCap } from './quality';
  * is sent is changed by replacing the sender's track, which needs no negotiation.
  */
 export class Lanes {
-  readonly #connection: RTCPeerConnection;
+  #connection: RTCPeerConnection;
   readonly #lanes = new Map<Kind, RTCRtpTransceiver>();
   #tracks: LocalTracks;
   #cap: VideoCap;
@@ -27,18 +27,18 @@ export class Lanes {
     for (const kind of KINDS) this.#use(kind, this.#connection.addTransceiver(kind, { direction: 'sendrecv' }));
   }
 
-  /**
-   * Takes over the lanes that a remote offer brought. Transceivers made by this side never match those of an offer (RFC 8829
-   * §5.10 matches only those made by addTrack), so after a collision they are given up.
-   */
+  /** Takes over the lanes that a remote offer brought. */
   adopt(): void {
-    for (const kind of KINDS) {
-      const offered = this.#connection.getTransceivers().find((one) => one.mid !== null && one.receiver.track.kind === kind);
-      const own = this.#lanes.get(kind);
-      if (!offered || offered === own) continue;
-      own?.stop();
-      this.#use(kind, offered);
+    for (const transceiver of this.#connection.getTransceivers()) {
+      const kind = transceiver.receiver.track.kind as Kind;
+      if (!this.#lanes.has(kind)) this.#use(kind, transceiver);
     }
+  }
+
+  /** Starts over without lanes on another connection. */
+  moveTo(connection: RTCPeerConnection): void {
+    this.#connection = connection;
+    this.#lanes.clear();
   }
 
   /** Sends other tracks from now on. */

@@ -58,8 +58,10 @@ describe('negotiation', () => {
     startOver(({ from }) => (from === IMPOLITE ? 'lost' : 10));
     await pair.pass(1_900);
     expect(pair.count('offer', POLITE)).toBe(0);
-    await pair.pass(200);
+    pair.fate = () => 10;
+    await pair.pass(500);
     expect(pair.count('offer', POLITE)).toBe(1);
+    expect(links()).toEqual(['connected', 'connected']);
   });
 
   it('survives a collision of first offers: the impolite one wins and no lane is left over', async () => {
@@ -92,6 +94,17 @@ describe('negotiation', () => {
     await pair.pass(1_500);
     expect(links()).toEqual(['connected', 'connected']);
     expect(pair.politeEnd.added).toHaveLength(1);
+  });
+
+  it('keeps candidates of a restart that arrive before its description', async () => {
+    await connect();
+    pair.fate = ({ negotiation }) => (negotiation.type === 'candidate' ? 1 : 400);
+    pair.impoliteEnd.restartIce();
+    await pair.pass(50);
+    expect(pair.politeEnd.added).toHaveLength(1);
+    await pair.pass(1_500);
+    expect([pair.politeEnd.added.length, pair.impoliteEnd.added.length]).toEqual([2, 2]);
+    expect(links()).toEqual(['connected', 'connected']);
   });
 
   it('connects over a wire that mixes up the order of everything', async () => {
@@ -168,6 +181,23 @@ describe('while the server is away', () => {
     await pair.pass(500);
     expect(links()).toEqual(['connected', 'connected']);
     expect(pair.impoliteEnd.made.offers).toBe(1);
+  });
+
+  it('repeats a restart that was lost, also where the connection stands again meanwhile', async () => {
+    await connect();
+    pair.path.up = false;
+    pair.fate = () => 'lost';
+    await pair.pass(4_000);
+    expect(pair.impoliteEnd.signalingState).toBe('have-local-offer');
+    cutSignaling();
+    pair.path.up = true;
+    expect(links()).toEqual(['connected', 'connected']);
+    restoreSignaling();
+    pair.impolite.recover();
+    pair.polite.recover();
+    await pair.pass(500);
+    expect([pair.politeEnd.signalingState, pair.impoliteEnd.signalingState]).toEqual(['stable', 'stable']);
+    expect(links()).toEqual(['connected', 'connected']);
   });
 
   it('gets another answer when the first was lost', async () => {

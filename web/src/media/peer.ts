@@ -28,7 +28,8 @@ const POLITE_START_MS = 2_000;
  */
 export class Peer {
   readonly #options: PeerOptions;
-  readonly #connection: RTCPeerConnection;
+  #connection: RTCPeerConnection;
+  #iceServers: readonly IceServer[];
   readonly #polite: boolean;
   readonly #lanes: Lanes;
   readonly #candidates = new CandidateQueue();
@@ -44,14 +45,14 @@ export class Peer {
   #inbox: Promise<void> = Promise.resolve();
 
   constructor(options: PeerOptions) {
-    const { self, other, rtc, iceServers, tracks } = options;
+    const { self, other, iceServers, tracks } = options;
     this.#options = options;
     this.#polite = self < other;
-    this.#connection = rtc.connection({ iceServers: [...iceServers], bundlePolicy: 'max-bundle' });
+    this.#iceServers = iceServers;
+    this.#connection = this.#open();
     this.#lanes = new Lanes(this.#connection, tracks, videoCap(1));
     this.#watch = new Watch({ patient: this.#polite, repair: () => this.#repair() });
-    this.#listen();
-    if (this.#polite) this.#beginLater();
+    if (this.#polite) this.#start = setTimeout(() => this.#begin(), POLITE_START_MS);
     else this.#begin();
   }
 
@@ -90,6 +91,7 @@ export class Peer {
 
   /** Uses these for the next ICE generation. */
   useIceServers(iceServers: readonly IceServer[]): void {
+    this.#iceServers = iceServers;
     this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers: [...iceServers] });
   }
 
@@ -112,30 +114,42 @@ export class Peer {
     this.#closed = true;
     clearTimeout(this.#start);
     this.#watch.dispose();
+    hush(this.#connection);
     this.#connection.close();
     this.#stream.value = null;
   }
 
-  #listen(): void {
-    const connection = this.#connection;
+  #open(): RTCPeerConnection {
+    const { rtc, send } = this.#options;
+    const connection = rtc.connection({ iceServers: [...this.#iceServers], bundlePolicy: 'max-bundle' });
     connection.onnegotiationneeded = () => void this.#offer();
     connection.onicecandidate = ({ candidate }) => {
-      if (candidate) this.#options.send({ type: 'candidate', candidate: toWire(candidate) });
+      if (candidate) send({ type: 'candidate', candidate: toWire(candidate) });
     };
     connection.onconnectionstatechange = () => this.#watch.changed(connection.connectionState);
     connection.onsignalingstatechange = () => {
       if (connection.signalingState === 'stable') this.#lanes.applyLimit();
     };
     connection.ontrack = ({ track }) => this.#addTrack(track);
+    return connection;
+  }
+
+  /**
+   * Gives up an offer that was the first thing this side did, with its connection. A rollback would not do: lanes that this
+   * side made never match those of the other's offer (RFC 8829 §5.10 matches only those made by addTrack), would be offered
+   * again beside them, and stopping them makes Chromium ask for negotiations without end.
+   */
+  #startOver(): void {
+    hush(this.#connection);
+    this.#connection.close();
+    this.#connection = this.#open();
+    this.#lanes.moveTo(this.#connection);
+    this.#makingOffer = false;
   }
 
   #begin(): void {
     clearTimeout(this.#start);
     if (!this.#closed && !this.#lanes.open) this.#lanes.create();
-  }
-
-  #beginLater(): void {
-    this.#start = setTimeout(() => this.#begin(), POLITE_START_MS);
   }
 
   /** Runs only where the connection does not stand and both sides can be reached. */
@@ -146,14 +160,15 @@ export class Peer {
   }
 
   async #offer(): Promise<void> {
+    const connection = this.#connection;
     this.#makingOffer = true;
     try {
-      await this.#connection.setLocalDescription();
-      this.#sendDescription();
+      await connection.setLocalDescription();
+      if (connection === this.#connection) this.#sendDescription();
     } catch {
       // Closed meanwhile, or an offer of the other side came first; that one's end raises `negotiationneeded` again.
     } finally {
-      this.#makingOffer = false;
+      if (connection === this.#connection) this.#makingOffer = false;
     }
   }
 
@@ -171,9 +186,16 @@ export class Peer {
   }
 
   async #takeOffer(sdp: string): Promise<void> {
-    const collision = this.#makingOffer || this.#connection.signalingState !== 'stable';
-    if (collision && !this.#polite) return;
+    // Lanes without any description are an offer about to be made.
+    const first = this.#lanes.open && this.#connection.remoteDescription === null;
+    const collision = first || this.#makingOffer || this.#connection.signalingState !== 'stable';
+    if (collision && !this.#polite) {
+      // Somebody who begins may not have got our beginning.
+      if (first && this.#connection.signalingState === 'have-local-offer') this.#sendDescription();
+      return;
+    }
     clearTimeout(this.#start);
+    if (first) this.#startOver();
     await this.#connection.setRemoteDescription({ type: 'offer', sdp });
     this.#lanes.adopt();
     await this.#connection.setLocalDescription();
@@ -220,6 +242,15 @@ export class Peer {
     stream.addTrack(track);
     this.#stream.value = stream;
   }
+}
+
+/** A connection that was given up has nothing more to say. */
+function hush(connection: RTCPeerConnection): void {
+  connection.onnegotiationneeded = null;
+  connection.onicecandidate = null;
+  connection.onconnectionstatechange = null;
+  connection.onsignalingstatechange = null;
+  connection.ontrack = null;
 }
 
 function overlap(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {

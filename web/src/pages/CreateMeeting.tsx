@@ -95,14 +95,12 @@ function Created({ meeting, another }: { meeting: Meeting; another: () => void }
         {t('home.created', { title: meeting.title })}
       </h2>
       <p class="soft">{t('home.createdHint')}</p>
-      <div class="link-box">
-        <span class="link-text">{link}</span>
-        <CopyLink link={link} />
-      </div>
+      <p class="link-text">{link}</p>
       <div class="buttons">
         <button type="button" class="button primary" onClick={() => router.go(meetingPath(meeting.roomId))}>
           {t('home.start')}
         </button>
+        <CopyLink link={link} />
         <button type="button" class="button plain" onClick={another}>
           {t('home.another')}
         </button>

@@ -9,7 +9,7 @@ type Over = Extract<RoomPhase, { kind: 'left' | 'ended' | 'replaced' | 'failed' 
 /** What is shown when one is no longer in the meeting, and the ways on from there. */
 export function MeetingOver({ phase, again }: { phase: Over; again: () => void }): JSX.Element {
   const title = t(TITLES[phase.kind]);
-  const heading = usePageHeading(title);
+  const heading = usePageHeading(title, true);
   return (
     <div class="page">
       <Header />

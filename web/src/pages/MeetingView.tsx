@@ -6,6 +6,7 @@ import { ChatPanel, type Draft } from '../components/ChatPanel';
 import { useMedia, usePageHeading } from '../components/context';
 import { ControlBar, type PanelName } from '../components/ControlBar';
 import { Confirm } from '../components/Dialog';
+import { DeviceTrouble, type Switches, useSwitches } from '../components/DeviceTrouble';
 import { KeyboardIcon } from '../components/icons';
 import { KeysDialog, useShortcuts } from '../components/Keys';
 import { PeoplePanel } from '../components/PeoplePanel';
@@ -17,7 +18,7 @@ import type { Room } from '../state/room';
 /** The meeting itself. */
 export function MeetingView({ room }: { room: Room }): JSX.Element {
   const title = room.info.value?.title ?? t('room.connecting');
-  const heading = usePageHeading(title);
+  const heading = usePageHeading(title, true);
   const narrow = useMedia('(max-width: 48rem)');
   const panel = usePanel();
   const dialog = useSignal<'keys' | 'end' | null>(null);
@@ -28,13 +29,17 @@ export function MeetingView({ room }: { room: Room }): JSX.Element {
   const showKeys = (): void => {
     dialog.value = 'keys';
   };
-  useMeetingShortcuts(room, panel.toggle, showKeys);
+  const switches = useSwitches(room);
+  useMeetingShortcuts(room, switches, panel.toggle, showKeys);
   return (
     <div class="meeting">
       <main class="meeting-main">
-        <Banners room={room} />
+        <div class="banners">
+          <Banners room={room} />
+          <DeviceTrouble local={room.local} switches={switches} />
+          <Notices room={room} />
+        </div>
         {room.info.value ? <Stage room={room} /> : <Joining />}
-        <Notices room={room} />
         {panel.open === 'chat' && <ChatPanel room={room} draft={draft} close={panel.close} />}
         {panel.open === 'people' && <PeoplePanel room={room} close={panel.close} />}
       </main>
@@ -46,6 +51,7 @@ export function MeetingView({ room }: { room: Room }): JSX.Element {
         </div>
         <ControlBar
           room={room}
+          switches={switches}
           narrow={narrow}
           panel={panel.open}
           toggle={panel.toggle}
@@ -106,14 +112,14 @@ function usePanel(): { open: PanelName | null; toggle: (name: PanelName) => void
   return { open: open.value, toggle, close };
 }
 
-function useMeetingShortcuts(room: Room, togglePanel: (name: PanelName) => void, showKeys: () => void): void {
+function useMeetingShortcuts(room: Room, switches: Switches, togglePanel: (name: PanelName) => void, showKeys: () => void): void {
   const talking = useRef(false);
   useShortcuts((action: Action, down: boolean) => {
     switch (action) {
       case 'microphone':
-        return void room.toggleMicrophone();
+        return void switches.microphone();
       case 'camera':
-        return void room.toggleCamera();
+        return void switches.camera();
       case 'chat':
         return room.info.peek()?.settings.isChatEnabled === false ? undefined : togglePanel('chat');
       case 'people':
@@ -121,14 +127,14 @@ function useMeetingShortcuts(room: Room, togglePanel: (name: PanelName) => void,
       case 'list':
         return showKeys();
       case 'talk':
-        return talk(room, talking, down);
+        return talk(room, switches, talking, down);
     }
   });
 }
 
 /** Opens the microphone while the key is held, and closes it again if it was closed before. */
-function talk(room: Room, talking: { current: boolean }, down: boolean): void {
+function talk(room: Room, switches: Switches, talking: { current: boolean }, down: boolean): void {
   const wanted = down ? !room.local.audioOn.peek() : talking.current;
-  if (wanted) void room.toggleMicrophone();
+  if (wanted) void switches.microphone();
   talking.current = down && wanted;
 }

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { usePageHeading, useUi } from '../components/context';
 import { type Problem, problemOf } from '../components/errors';
 import { ErrorNote, Field } from '../components/Field';
@@ -21,15 +21,15 @@ interface Properties {
 export function PreJoinView({ code, preJoin, join }: Properties): JSX.Element {
   const preview = preJoin.preview.value;
   const error = preJoin.error.value;
+  const user = useUi().app.session.user.value;
+  const closed = preview?.status === 'ended' || (user === null && preview?.guestsAllowed === false);
   useEffect(() => void preJoin.load(), [preJoin]);
   return (
     <div class="page">
       <Header />
       {preview ? (
-        <main class="content prejoin">
-          <section aria-label={t('prejoin.selfView')}>
-            <DeviceSetup local={preJoin.local} />
-          </section>
+        <main class={closed ? 'content narrow entry' : 'content prejoin'}>
+          {!closed && <DeviceSetup local={preJoin.local} />}
           <JoinForm code={code} preJoin={preJoin} preview={preview} join={join} />
         </main>
       ) : (
@@ -66,21 +66,29 @@ function Looking({ message, again }: { message: string | undefined; again: () =>
 
 function JoinForm({ code, preJoin, preview, join }: Properties & { preview: MeetingPreview }): JSX.Element {
   const heading = usePageHeading(preview.title);
+  const form = useRef<HTMLFormElement>(null);
   const problem = useSignal<Problem | null>(null);
   const user = useUi().app.session.user.value;
-  const membersOnly = user === null && !preview.guestsAllowed;
+  const focusName = (): void => {
+    const field = form.current?.elements.namedItem('displayName');
+    if (field instanceof HTMLElement) field.focus();
+  };
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     if (preJoin.joining.peek()) return;
     problem.value = preJoin.name.peek().trim() === '' ? { message: t('field.missing'), field: 'displayName' } : null;
-    if (problem.value) return;
+    if (problem.value) {
+      focusName();
+      return;
+    }
     join().catch((error: unknown) => {
       problem.value = problemOf(error, t('app.unexpected'));
+      if (problem.value.field === 'displayName') focusName();
     });
   };
   const atName = problem.value?.field === 'displayName';
   return (
-    <form class="stack loose" onSubmit={submit} noValidate>
+    <form class="stack loose" ref={form} onSubmit={submit} noValidate>
       <div class="stack tight">
         <p class="soft small">{t('prejoin.title')}</p>
         <h1 ref={heading} tabIndex={-1}>
@@ -90,8 +98,9 @@ function JoinForm({ code, preJoin, preview, join }: Properties & { preview: Meet
           {t('prejoin.hostedBy', { name: preview.hostName })}. {preview.status !== 'ended' && t(preview.status === 'active' ? 'prejoin.active' : 'prejoin.waiting')}
         </p>
       </div>
-      {preview.status === 'ended' && <div class="note warn">{t('prejoin.ended')}</div>}
-      {membersOnly ? (
+      {preview.status === 'ended' ? (
+        <Ended />
+      ) : user === null && !preview.guestsAllowed ? (
         <MembersOnly code={code} />
       ) : (
         <>
@@ -108,13 +117,24 @@ function JoinForm({ code, preJoin, preview, join }: Properties & { preview: Meet
           />
           <Speaker local={preJoin.local} />
           <ErrorNote message={atName ? undefined : problem.value?.message} />
-          <button type="submit" class="button primary large wide" disabled={preJoin.joining.value || preview.status === 'ended'}>
+          <button type="submit" class="button primary large wide" disabled={preJoin.joining.value}>
             {t(preJoin.joining.value ? 'prejoin.joining' : 'prejoin.join')}
           </button>
           {user === null && <SignInInstead code={code} />}
         </>
       )}
     </form>
+  );
+}
+
+function Ended(): JSX.Element {
+  return (
+    <div class="stack">
+      <div class="note warn">{t('prejoin.ended')}</div>
+      <a class="button large" href="/">
+        {t('left.home')}
+      </a>
+    </div>
   );
 }
 

@@ -2,16 +2,16 @@ import type { JSX } from 'preact';
 import { usePlace, useUi } from '../components/context';
 import { useForm } from '../components/form';
 import { t } from '../i18n';
-import { EmailField, EntryForm, EntryPage, NameField, PasswordField } from './entry';
+import { EmailField, EntryForm, EntryPage, NameField, PasswordField, useGoOn } from './entry';
 import { withNext } from './SignInPage';
 
 export function RegisterPage({ next }: { next: string | null }): JSX.Element {
-  const { app, router } = useUi();
+  const { app } = useUi();
   const place = usePlace();
-  const form = useForm(['name', 'email', 'password'], async ({ name, email, password }) => {
-    await app.session.register(email.trim(), name.trim(), password);
-    router.replace(next ?? '/');
-  });
+  useGoOn(next);
+  const form = useForm(['name', 'email', 'password'], ({ name, email, password }) =>
+    app.session.register(email.trim(), name.trim(), password),
+  );
   const closed = app.session.server.value?.registration === 'closed';
   return (
     <EntryPage title={t('register.title')} intro={closed ? t('register.closed') : t('register.intro', { place })}>

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { useMemo } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { useUi } from '../components/context';
 import { useForm } from '../components/form';
 import { t } from '../i18n';
@@ -8,7 +8,7 @@ import { EmailField, EntryForm, EntryPage, NameField, PasswordField } from './en
 /** Makes the first account, with the secret that stands behind `#` in the one-time link. */
 export function SetupPage(): JSX.Element {
   const { app, router } = useUi();
-  const token = useMemo(takeToken, []);
+  const token = useToken();
   const form = useForm(['name', 'email', 'password'], async ({ name, email, password }) => {
     await app.session.setup(token, email.trim(), name.trim(), password);
     router.replace('/');
@@ -31,6 +31,17 @@ export function SetupPage(): JSX.Element {
       )}
     </EntryPage>
   );
+}
+
+/** Opening the link while this page is shown changes nothing but what stands behind `#`. */
+function useToken(): string {
+  const [token, setToken] = useState(takeToken);
+  useEffect(() => {
+    const take = (): void => setToken((before) => takeToken() || before);
+    window.addEventListener('hashchange', take);
+    return () => window.removeEventListener('hashchange', take);
+  }, []);
+  return token;
 }
 
 /** Reads the secret and takes it out of the address bar and the history, where others could see it. */

@@ -2,15 +2,13 @@ import type { JSX } from 'preact';
 import { usePlace, useUi } from '../components/context';
 import { useForm } from '../components/form';
 import { t } from '../i18n';
-import { EmailField, EntryForm, EntryPage, PasswordField } from './entry';
+import { EmailField, EntryForm, EntryPage, PasswordField, useGoOn } from './entry';
 
 export function SignInPage({ next }: { next: string | null }): JSX.Element {
-  const { app, router } = useUi();
+  const { app } = useUi();
   const place = usePlace();
-  const form = useForm(['email', 'password'], async ({ email, password }) => {
-    await app.session.signIn(email.trim(), password);
-    router.replace(next ?? '/');
-  });
+  useGoOn(next);
+  const form = useForm(['email', 'password'], ({ email, password }) => app.session.signIn(email.trim(), password));
   const registration = app.session.server.value?.registration;
   return (
     <EntryPage title={t('signIn.title')} intro={t('signIn.intro', { place })}>

@@ -1,5 +1,6 @@
 import type { ComponentChildren, JSX } from 'preact';
-import { usePageHeading } from '../components/context';
+import { useEffect } from 'preact/hooks';
+import { usePageHeading, useUi } from '../components/context';
 import { ErrorNote, Field } from '../components/Field';
 import type { Form } from '../components/form';
 import { Header } from '../components/Header';
@@ -36,6 +37,15 @@ export function EntryForm({ form, submit, children }: { form: Form; submit: stri
       </button>
     </form>
   );
+}
+
+/** Where people who are signed in go on to, whether they came signed in or have just done so. */
+export function useGoOn(next: string | null): void {
+  const { app, router } = useUi();
+  const user = app.session.user.value;
+  useEffect(() => {
+    if (user) router.replace(next ?? '/');
+  }, [user, next, router]);
 }
 
 export function EmailField({ form }: { form: Form }): JSX.Element {

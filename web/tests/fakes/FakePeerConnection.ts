@@ -19,9 +19,9 @@ export class FakePath {
   }
 
   /** WebRTC whose connections all lie on this path. */
-  rtc(): Rtc {
+  rtc(owner = ''): Rtc {
     return {
-      connection: () => new FakePeerConnection(this) as unknown as RTCPeerConnection,
+      connection: () => new FakePeerConnection(this, owner) as unknown as RTCPeerConnection,
       stream: () => new FakeStream() as unknown as MediaStream,
     };
   }
@@ -49,7 +49,6 @@ export class FakeStream {
 export class FakeTransceiver {
   mid: string | null = null;
   direction = 'sendrecv';
-  stopped = false;
   level = 0;
   readonly kind: string;
   readonly receiver;
@@ -69,10 +68,6 @@ export class FakeTransceiver {
         parameters.encodings = encodings;
       },
     };
-  }
-
-  stop(): void {
-    this.stopped = true;
   }
 }
 
@@ -100,6 +95,7 @@ export class FakePeerConnection {
   /** How many descriptions this side made. */
   made = { offers: 0, answers: 0 };
   readonly added: string[] = [];
+  readonly owner: string;
   readonly #path: FakePath;
   readonly #transceivers: FakeTransceiver[] = [];
   readonly #tracked = new Set<FakeTransceiver>();
@@ -115,7 +111,8 @@ export class FakePeerConnection {
   /** The generation that ICE gave up; only another one can connect again. */
   #failed: string | null = null;
 
-  constructor(path: FakePath) {
+  constructor(path: FakePath, owner: string) {
+    this.owner = owner;
     this.#path = path;
     path.ends.push(this);
   }
@@ -143,7 +140,7 @@ export class FakePeerConnection {
     this.configuration = configuration;
   }
   getTransceivers(): FakeTransceiver[] {
-    return this.#transceivers.filter(({ stopped }) => !stopped);
+    return [...this.#transceivers];
   }
 
   addTransceiver(kind: string): FakeTransceiver {

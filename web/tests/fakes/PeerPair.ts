@@ -28,16 +28,17 @@ export class PeerPair {
   constructor(fate: (message: Sent) => Fate = () => 10, tracks: LocalTracks = { audio: null, video: null }) {
     this.fate = fate;
     const make = (self: ParticipantId, other: ParticipantId): Peer =>
-      new Peer({ self, other, tracks, rtc: this.path.rtc(), iceServers: [], send: (one) => this.#carry({ from: self, negotiation: one }) });
+      new Peer({ self, other, tracks, rtc: this.path.rtc(self), iceServers: [], send: (one) => this.#carry({ from: self, negotiation: one }) });
     this.polite = make(POLITE, IMPOLITE);
     this.impolite = make(IMPOLITE, POLITE);
   }
 
+  /** The connections of the two, as they are now. */
   get politeEnd(): FakePeerConnection {
-    return this.path.ends[0]!;
+    return this.#end(POLITE);
   }
   get impoliteEnd(): FakePeerConnection {
-    return this.path.ends[1]!;
+    return this.#end(IMPOLITE);
   }
 
   /** How many messages of this kind were sent, by one or by both. */
@@ -53,6 +54,12 @@ export class PeerPair {
   dispose(): void {
     this.polite.dispose();
     this.impolite.dispose();
+  }
+
+  #end(owner: ParticipantId): FakePeerConnection {
+    const end = this.path.ends.find((one) => one.owner === owner);
+    if (!end) throw new Error('this side has no connection');
+    return end;
   }
 
   #carry(message: Sent): void {
