@@ -1,0 +1,80 @@
+# The daily commands. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Everything below web/ that a build of the page needs is fetched once for each change of its lock file.
+WEB_MODULES := web/node_modules/.package-lock.json
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+.PHONY: tools-run
+tools-run:
+	@packaging/need.sh cargo cc node npm
+
+.PHONY: run
+run: tools-run ## Build everything and start Hearth on https://localhost:8443
+	cargo build --release --locked
+	@exec ./target/release/hearth serve
+
+.PHONY: setup
+setup: ## Install what the tests need (with apt, cargo and npm)
+	tests/setup.sh
+
+$(WEB_MODULES): web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: gen
+gen: ## Write again what is generated: the wire types of the page and config.example.toml
+	rm -f web/src/wire/*.ts
+	cargo test --quiet --lib export_bindings > /dev/null
+	cargo run --quiet --no-default-features -- config example > config.example.toml
+
+.PHONY: fmt
+fmt: ## Format the Rust code
+	cargo fmt
+
+.PHONY: check
+check: $(WEB_MODULES) ## Format, lints, types, and that generated files are current
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features --lib --bins -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+	cd web && npm run --silent check
+	$(MAKE) --no-print-directory gen
+	@git diff --exit-code --stat -- web/src/wire config.example.toml || { echo "Generated files are not current: commit what 'make gen' wrote." >&2; exit 1; }
+	@test -z "$$(git status --porcelain -- web/src/wire)" || { echo "Generated files are not committed: web/src/wire" >&2; exit 1; }
+
+.PHONY: unit
+unit: $(WEB_MODULES) ## Unit, property, contract, API, relay and fault tests
+	cd web && npm run --silent test
+	cargo nextest run --locked
+
+.PHONY: e2e
+e2e: $(WEB_MODULES) ## Browser tests: Chromium against the real binary
+	cargo build --locked
+	cd web && npx --no-install playwright test --project=behaviour
+
+.PHONY: test
+test: setup ## Everything that must be green
+	$(MAKE) --no-print-directory check
+	$(MAKE) --no-print-directory unit
+	$(MAKE) --no-print-directory e2e
+
+.PHONY: figures
+figures: $(WEB_MODULES) ## Measure the real binary; writes target/figures.json
+	cargo build --release --locked
+	node benches/figures.mjs
+
+.PHONY: screenshots
+screenshots: $(WEB_MODULES) ## Take the pictures in docs/screenshots anew
+	cargo build --locked
+	cd web && npx --no-install playwright test --project=screenshots
+
+.PHONY: dev
+dev: ## A debug server that reads the page from web/dist
+	cargo run -- serve

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Installs what the tests need and is not there. Asks for nothing and changes nothing that is already good.
+set -eu
+cd "$(dirname "$0")/.."
+packaging/need.sh cargo cc node npm
+
+install() {
+    if ! command -v apt-get >/dev/null; then
+        echo "The tests need $1: install it with your system's package manager." >&2
+        exit 1
+    fi
+    sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    # The lists of a fresh machine are empty or old.
+    [ -n "${updated:-}" ] || $sudo apt-get update -qq
+    updated=yes
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+[ -x /usr/bin/chromium ] || install chromium
+cargo nextest --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-nextest
+for component in fmt clippy; do
+    cargo "$component" --version >/dev/null 2>&1 || rustup component add "$(echo $component | sed 's/^fmt/rustfmt/')"
+done
