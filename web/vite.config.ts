@@ -7,6 +7,9 @@ import { defineConfig } from 'vitest/config';
 /** How much script the first page may load, compressed. */
 const FIRST_LOAD_BUDGET_BYTES = 120 * 1024;
 
+/** Where `hearth serve` listens when nothing is configured. */
+const HEARTH = 'https://localhost:8443';
+
 /** Files that shrink when compressed. Pictures and fonts have their own compression. */
 const COMPRESSIBLE = /\.(js|css|html|svg|json|webmanifest|txt)$/;
 
@@ -67,8 +70,17 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: {
-    // `npm run dev` beside a server on its default development port.
-    proxy: { '/api': { target: 'http://127.0.0.1:8080', ws: true } },
+    // `npm run dev` beside a running `hearth serve`, which takes requests from its own origin only.
+    proxy: {
+      '/api': {
+        target: HEARTH,
+        changeOrigin: true,
+        headers: { origin: HEARTH },
+        // Its certificate is self-made.
+        secure: false,
+        ws: true,
+      },
+    },
   },
   test: {
     include: ['src/**/*.test.ts', 'tests/unit/**/*.test.ts'],

@@ -157,7 +157,7 @@ describe('heartbeat', () => {
   it('finds out within seconds whether a connection lived through a sleep', async () => {
     seat();
     connection.hurry();
-    await vi.advanceTimersByTimeAsync(3_000);
+    await vi.advanceTimersByTimeAsync(5_000);
     expect(told).toEqual(['lost']);
   });
 

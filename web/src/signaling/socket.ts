@@ -6,7 +6,7 @@ const PING_EVERY_MS = 10_000;
 const MISSED_PINGS = 2;
 const OPEN_WITHIN_MS = 10_000;
 /** How long a probe may stay unanswered. Shorter than a heartbeat: the page has a reason to doubt. */
-const PROBE_WITHIN_MS = 3_000;
+const PROBE_WITHIN_MS = 5_000;
 /** The close code of a connection that ended without one (RFC 6455 §7.1.5). */
 const ABNORMAL = 1006;
 

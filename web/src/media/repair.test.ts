@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { IMPOLITE, PeerPair, POLITE } from '../../tests/fakes/PeerPair';
+
+let pair: PeerPair;
+
+beforeEach(async () => {
+  vi.useFakeTimers();
+  pair = new PeerPair();
+  await pair.pass(200);
+  expect(links()).toEqual(['connected', 'connected']);
+  pair.sent.length = 0;
+});
+
+afterEach(() => {
+  pair.dispose();
+  vi.useRealTimers();
+});
+
+function links(): string[] {
+  return [pair.polite.link.value, pair.impolite.link.value];
+}
+
+describe('repair', () => {
+  it('says nothing and does nothing about a short gap', async () => {
+    pair.path.up = false;
+    await pair.pass(2_000);
+    expect(links()).toEqual(['connected', 'connected']);
+    pair.path.up = true;
+    await pair.pass(30_000);
+    expect(pair.sent).toEqual([]);
+  });
+
+  it('restarts ICE from the impolite side after a longer gap', async () => {
+    pair.path.up = false;
+    await pair.pass(2_600);
+    expect(links()).toEqual(['reconnecting', 'reconnecting']);
+    await pair.pass(2_000);
+    expect([pair.count('offer', IMPOLITE), pair.count('offer', POLITE)]).toEqual([1, 0]);
+    pair.path.up = true;
+    await pair.pass(500);
+    expect(links()).toEqual(['connected', 'connected']);
+  });
+
+  it('restarts at once when ICE has failed', async () => {
+    pair.path.up = false;
+    pair.impoliteEnd.fail();
+    await pair.pass(1);
+    expect(pair.count('offer', IMPOLITE)).toBe(1);
+  });
+
+  it('leaves it to the polite side when the impolite one does nothing', async () => {
+    pair.path.up = false;
+    pair.impolite.reachable(false);
+    await pair.pass(7_000);
+    expect([pair.count('offer', IMPOLITE), pair.count('offer', POLITE)]).toEqual([0, 1]);
+  });
+
+  it('tries on for as long as it takes, less and less often, and says that it failed meanwhile', async () => {
+    pair.path.up = false;
+    for (const end of pair.path.ends) end.fail();
+    await pair.pass(70_000);
+    expect(pair.impolite.link.value).toBe('failed');
+    const early = pair.count('offer', IMPOLITE);
+    expect(early).toBeGreaterThanOrEqual(4);
+    await pair.pass(300_000);
+    const late = pair.count('offer', IMPOLITE) - early;
+    expect(late).toBeGreaterThanOrEqual(9);
+    expect(late).toBeLessThanOrEqual(12);
+    pair.path.up = true;
+    await pair.pass(35_000);
+    expect(links()).toEqual(['connected', 'connected']);
+  });
+
+  it('uses new ICE servers from the next generation on', async () => {
+    pair.polite.useIceServers([{ urls: ['turn:relay.example'], username: 'u', credential: 'c' }]);
+    expect(pair.politeEnd.configuration.iceServers).toEqual([{ urls: ['turn:relay.example'], username: 'u', credential: 'c' }]);
+  });
+
+  it('does nothing more once it is closed', async () => {
+    pair.polite.dispose();
+    pair.polite.receive({ type: 'offer', sdp: 'whatever' });
+    await pair.pass(60_000);
+    expect(pair.count('answer', POLITE) + pair.count('offer', POLITE)).toBe(0);
+  });
+});
