@@ -43,7 +43,7 @@ check: $(WEB_MODULES) ## Format, lints, types, and that generated files are curr
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --lib --bins -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --document-private-items --quiet
 	cd web && npm run --silent check
 	$(MAKE) --no-print-directory gen
 	@git diff --exit-code --stat -- web/src/wire config.example.toml || { echo "Generated files are not current: commit what 'make gen' wrote." >&2; exit 1; }

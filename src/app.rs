@@ -95,15 +95,15 @@ impl App {
         let identity = identity(&config, data_dir)?;
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
         let (relay, ice) = relay(&config, data_dir, &tasks).await?;
-        let hub_settings = hub::Settings {
-            capacity: config.meetings.max_participants,
-            resume_window: RESUME_WINDOW,
-            empty_after: EMPTY_AFTER,
-        };
+        let hub_settings =
+            hub::Settings { capacity: config.meetings.max_participants, resume_window: RESUME_WINDOW, empty_after: EMPTY_AFTER };
         let hub = Hub::new(hub_settings, store.clone(), relay, tasks.clone());
         let rebuilt = hub.rebuild().await?;
         if rebuilt > 0 {
-            tracing::info!(rooms = rebuilt, "meetings were under way when the server stopped; their people find their seats again");
+            tracing::info!(
+                rooms = rebuilt,
+                "meetings were under way when the server stopped; their people find their seats again"
+            );
         }
         let signaling_settings = signaling::Settings { resume_window_ms: u32::try_from(RESUME_WINDOW.as_millis())? };
         let signaling = Signaling::new(signaling_settings, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
@@ -136,7 +136,10 @@ impl App {
             writeln!(out, "Open the setup link to make the first admin. It works once, within 24 hours.")?;
         }
         if *open_registration {
-            writeln!(out, "Everybody who reaches this address may register. To change that, set accounts.registration = \"closed\".")?;
+            writeln!(
+                out,
+                "Everybody who reaches this address may register. To change that, set accounts.registration = \"closed\"."
+            )?;
         }
         writeln!(out, "Press Ctrl-C to stop.")?;
         out.flush()
@@ -242,7 +245,9 @@ async fn relay(config: &Config, data_dir: &Path, tasks: &Tasks) -> Result<(Optio
         secret,
         limits: turn::Limits::default(),
     };
-    let relay = Relay::start(settings, tasks).await.context("the relay can't listen; check relay.listen, or set relay.enabled = false")?;
+    let relay = Relay::start(settings, tasks)
+        .await
+        .context("the relay can't listen; check relay.listen, or set relay.enabled = false")?;
     let port = relay.local_addrs().first().map_or(3478, SocketAddr::port);
     Ok((Some(relay), IceDirectory::own_relay(port, credentials)))
 }

@@ -7,7 +7,8 @@ pub(super) use embedded::serve;
 /// This build carries no page.
 pub(super) fn serve(_path: &str, _headers: &axum::http::HeaderMap) -> axum::response::Response {
     use axum::response::IntoResponse as _;
-    super::error::ApiError::new(axum::http::StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.").into_response()
+    super::error::ApiError::new(axum::http::StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.")
+        .into_response()
 }
 
 #[cfg(feature = "embed-ui")]

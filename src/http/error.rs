@@ -52,10 +52,7 @@ impl ApiError {
     /// Too many of these for the moment.
     pub fn throttled(retry_after: Duration) -> Self {
         let message = "That was too often in a short time. Wait a moment and try again.";
-        Self {
-            retry_after: Some(retry_after),
-            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
-        }
+        Self { retry_after: Some(retry_after), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message) }
     }
 
     fn with_field(self, field: Option<&'static str>) -> Self {
@@ -116,7 +113,9 @@ impl From<Refusal> for ApiError {
             Refusal::MeetingEnded => StatusCode::GONE,
             Refusal::Full | Refusal::TicketUsed | Refusal::AlreadySeated | Refusal::ParticipantAway => StatusCode::CONFLICT,
             Refusal::UnknownParticipant => StatusCode::NOT_FOUND,
-            Refusal::SeatGone | Refusal::NotSeated | Refusal::ChatDisabled | Refusal::ScreenShareDisabled => StatusCode::FORBIDDEN,
+            Refusal::SeatGone | Refusal::NotSeated | Refusal::ChatDisabled | Refusal::ScreenShareDisabled => {
+                StatusCode::FORBIDDEN
+            }
         };
         Self::new(status, refusal.code(), refusal.to_string())
     }

@@ -43,7 +43,9 @@ fn bad_body(rejection: JsonRejection) -> ApiError {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             ("not_json", String::from("Send JSON, with the header Content-Type: application/json."))
         }
-        StatusCode::UNPROCESSABLE_ENTITY => ("invalid_body", format!("The body is not as it should be: {}.", cause_of(&rejection))),
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            ("invalid_body", format!("The body is not as it should be: {}.", cause_of(&rejection)))
+        }
         _ => ("invalid_json", String::from("The body is not valid JSON.")),
     };
     ApiError::new(rejection.status(), code, message)
@@ -127,7 +129,8 @@ impl FromRequestParts<Api> for MaybeCaller {
 
 async fn caller(headers: &HeaderMap, api: &Api) -> Result<Option<Caller>, ApiError> {
     let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
-    let token = value.to_str().ok().and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let token =
+        value.to_str().ok().and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let Some((_, token)) = token else { return Err(AuthError::Unauthenticated.into()) };
     Ok(Some(api.auth.authenticate(token.trim(), Timestamp::now()).await?))
 }

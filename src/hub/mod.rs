@@ -313,4 +313,3 @@ impl Seat {
         let _ = self.room.orders.send(Order::Handle { input, reply }).await;
     }
 }
-

@@ -111,8 +111,7 @@ mod tests {
     #[tokio::test]
     async fn w11_a_reader_that_never_reads_is_given_up_by_weight() {
         let (outbox, inbox) = outbox();
-        let heavy =
-            || Event::Signal { from: ParticipantId::from_bytes([0; 10]), signal: Signal::Offer("x".repeat(48 * 1024)) };
+        let heavy = || Event::Signal { from: ParticipantId::from_bytes([0; 10]), signal: Signal::Offer("x".repeat(48 * 1024)) };
         let taken = (0..MAX_EVENTS).take_while(|_| outbox.deliver(heavy())).count();
         assert_eq!(taken, MAX_WEIGHT / heavy().weight());
         assert!(inbox.lagging().is_cancelled());

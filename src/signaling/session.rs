@@ -123,7 +123,9 @@ async fn admit(socket: &mut WebSocket, context: &Context) -> Result<Admitted, En
     let now = Timestamp::now();
     let (claims, media, pass) = match first {
         Ok(ClientMessage::Join { ticket, media }) => (context.auth.verify_ticket(&ticket, now), media, Pass::Ticket),
-        Ok(ClientMessage::Resume { resume_token, media }) => (context.auth.verify_resume(&resume_token, now), media, Pass::Resume),
+        Ok(ClientMessage::Resume { resume_token, media }) => {
+            (context.auth.verify_resume(&resume_token, now), media, Pass::Resume)
+        }
         Ok(_) => {
             let error = translate::error(Refusal::NotSeated.code(), "The first message must be join or resume.");
             return Err(refuse(socket, error, Closing::NotAdmitted).await);
@@ -337,9 +339,11 @@ fn parse(received: Option<Result<Message, SocketError>>) -> Result<Option<Result
         Some(Err(error)) => Err(broken(error)),
         Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
         Some(Ok(Message::Binary(_))) => Err(End::Close(Closing::NotText)),
-        Some(Ok(Message::Text(text))) => Ok(Some(serde_json::from_str(&text).map_err(|error| {
-            translate::error("invalid_message", format_args!("This is not a message of hearth.v1: {error}."))
-        }))),
+        Some(Ok(Message::Text(text))) => {
+            Ok(Some(serde_json::from_str(&text).map_err(|error| {
+                translate::error("invalid_message", format_args!("This is not a message of hearth.v1: {error}."))
+            })))
+        }
     }
 }
 

@@ -10,7 +10,8 @@ async fn a7_the_one_time_link_makes_the_first_admin_and_then_never_again() {
     let stranger = Person::guest(&server);
     assert_eq!(stranger.get("/api/server").await.ok()["needsSetup"], true);
     let token = server.setup_token.clone().unwrap();
-    let request = |token: &str| json!({"token": token, "email": "a@example.org", "name": "Ada", "password": "correct horse battery"});
+    let request =
+        |token: &str| json!({"token": token, "email": "a@example.org", "name": "Ada", "password": "correct horse battery"});
     stranger.post("/api/setup", &request("not-the-token")).await.refused(403, "setup_token_invalid");
     let signed_in = stranger.post("/api/setup", &request(&token)).await;
     assert_eq!(signed_in.status, 201);
@@ -30,7 +31,10 @@ async fn a18_of_many_who_use_the_link_at_once_exactly_one_becomes_admin() {
         let (person, token) = (Person::guest(&server), token.clone());
         tokio::spawn(async move {
             let email = format!("a{number}@example.org");
-            person.post("/api/setup", &json!({"token": token, "email": email, "name": "Ada", "password": "correct horse"})).await.status
+            person
+                .post("/api/setup", &json!({"token": token, "email": email, "name": "Ada", "password": "correct horse"}))
+                .await
+                .status
         })
     });
     let mut made = 0;
@@ -147,7 +151,8 @@ async fn a9_two_tabs_that_refresh_at_once_both_stay_signed_in() {
     let headers = [("cookie", cookie.as_str())];
     let refresh = || tab.send(reqwest::Method::POST, "/api/auth/refresh", &headers, None);
     let (one, two) = tokio::join!(refresh(), refresh());
-    let successor = |answer: &crate::harness::Answer| answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let successor =
+        |answer: &crate::harness::Answer| answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     assert_eq!(successor(&one), successor(&two));
     one.ok();
     two.ok();

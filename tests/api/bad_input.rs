@@ -29,7 +29,12 @@ async fn h7_wrong_bodies_get_a_code_each_and_change_nothing() {
     ];
     for (body, status, code) in cases {
         let answer = ben.send(Method::POST, "/api/meetings/create", &[JSON], Some(body.to_vec())).await;
-        assert_eq!((answer.status.as_u16(), answer.code()), (status, code), "{}", String::from_utf8_lossy(&body[..body.len().min(80)]));
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (status, code),
+            "{}",
+            String::from_utf8_lossy(&body[..body.len().min(80)])
+        );
     }
     assert_eq!(ben.get("/api/meetings").await.ok()["total"], 0);
 }
@@ -60,7 +65,14 @@ async fn h17_h22_unknown_addresses_and_methods_tell_nothing() {
     }
     guest.send(Method::PUT, "/api/server", &[], None).await.refused(405, "method_not_allowed");
     guest.send(Method::POST, "/nowhere", &[], None).await.refused(404, "not_found");
-    for path in ["/..%2f..%2fetc/passwd", "/%2e%2e/Cargo.toml", "/assets/../index.html%00", "/.git/config", "/index.html.map", "/C:%5cwin.ini"] {
+    for path in [
+        "/..%2f..%2fetc/passwd",
+        "/%2e%2e/Cargo.toml",
+        "/assets/../index.html%00",
+        "/.git/config",
+        "/index.html.map",
+        "/C:%5cwin.ini",
+    ] {
         let answer = guest.get(path).await;
         assert_eq!(answer.status, 404, "{path}");
         assert!(!answer.headers.contains_key("server"));

@@ -21,7 +21,8 @@ async fn u2_u4_u5_every_answer_carries_the_security_headers_errors_included() {
         guest.get("/api/signaling").await,
     ];
     for answer in answers {
-        let header = |name: &str| answer.headers.get(name).unwrap_or_else(|| panic!("{name} is missing")).to_str().unwrap().to_owned();
+        let header =
+            |name: &str| answer.headers.get(name).unwrap_or_else(|| panic!("{name} is missing")).to_str().unwrap().to_owned();
         let policy = header("content-security-policy");
         for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "require-trusted-types-for 'script'"] {
             assert!(policy.contains(part), "{policy}");
@@ -55,7 +56,8 @@ async fn o1_the_page_is_in_the_binary_and_its_files_are_cached_for_good() {
     let etag = guest.get("/").await.headers["etag"].to_str().unwrap().to_owned();
     assert_eq!(guest.send(Method::GET, "/", &[("if-none-match", &etag)], None).await.status, 304);
     let script = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/web/dist/assets")).unwrap();
-    let script = script.map(|entry| entry.unwrap().file_name().into_string().unwrap()).find(|name| name.ends_with(".js")).unwrap();
+    let script =
+        script.map(|entry| entry.unwrap().file_name().into_string().unwrap()).find(|name| name.ends_with(".js")).unwrap();
     let path = format!("/assets/{script}");
     for (encoding, expected) in [("gzip, br", "br"), ("gzip", "gzip"), ("gzip;q=0, br;q=0", ""), ("identity", "")] {
         let asset = guest.send(Method::GET, &path, &[("accept-encoding", encoding)], None).await;

@@ -41,7 +41,10 @@ async fn r20_after_a_restart_people_find_their_seats_with_the_same_ids_and_roles
         let (host, _) = Socket::enter(&server, &ben, &room, "Ben").await;
         let (guest, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
         let read = format!("/api/meetings/{room}");
-        crate::harness::eventually("the meeting reads as active", async || ben.get(&read).await.ok()["meeting"]["status"] == "active").await;
+        crate::harness::eventually("the meeting reads as active", async || {
+            ben.get(&read).await.ok()["meeting"]["status"] == "active"
+        })
+        .await;
         let started = ben.get(&read).await.ok()["meeting"]["startedAt"].clone();
         if crash {
             server.kill();

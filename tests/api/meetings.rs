@@ -27,7 +27,9 @@ async fn m1_m2_a_meeting_is_created_with_all_its_settings_by_either_path() {
         assert_eq!(meeting["status"], "waiting");
         assert_eq!(meeting["scheduledAt"], "2030-01-20T10:00:00Z");
         assert_eq!(meeting["settings"]["allowedDomains"], json!(["example.org"]));
-        for key in ["maxParticipants", "isRecordingEnabled", "isChatEnabled", "isScreenShareEnabled", "requireApproval", "guestsAllowed"] {
+        for key in
+            ["maxParticipants", "isRecordingEnabled", "isChatEnabled", "isScreenShareEnabled", "requireApproval", "guestsAllowed"]
+        {
             assert_eq!(meeting["settings"][key], settings[key], "{key}");
         }
         let room = meeting["roomId"].as_str().unwrap();

@@ -21,21 +21,29 @@ async fn h10_h11_other_sites_can_neither_change_nor_read_anything() {
     let ben = Person::member(&server, "Ben").await;
     for origin in foreign_origins(&server) {
         for path in ["/api/auth/refresh", "/api/auth/logout", "/api/meetings/create"] {
-            let answer = ben.send(Method::POST, path, &[("origin", &origin), ("content-type", "application/json")], Some(b"{}".to_vec())).await;
+            let answer = ben
+                .send(Method::POST, path, &[("origin", &origin), ("content-type", "application/json")], Some(b"{}".to_vec()))
+                .await;
             answer.refused(403, "cross_origin");
         }
         let read = ben.send(Method::GET, "/api/auth/me", &[("origin", &origin)], None).await;
         assert!(!read.headers.contains_key("access-control-allow-origin"));
     }
     ben.send(Method::POST, "/api/auth/refresh", &[("sec-fetch-site", "cross-site")], None).await.refused(403, "cross_origin");
-    ben.send(Method::POST, "/api/auth/refresh", &[("origin", &server.address), ("sec-fetch-site", "same-origin")], None).await.ok();
+    ben.send(Method::POST, "/api/auth/refresh", &[("origin", &server.address), ("sec-fetch-site", "same-origin")], None)
+        .await
+        .ok();
 }
 
 #[tokio::test]
 async fn w1_sockets_open_from_our_own_page_only() {
     let server = TestServer::start();
     for origin in foreign_origins(&server) {
-        assert_eq!(Socket::try_open(&server, &[("origin", &origin)]).await.err().map(|status| status.as_u16()), Some(403), "{origin}");
+        assert_eq!(
+            Socket::try_open(&server, &[("origin", &origin)]).await.err().map(|status| status.as_u16()),
+            Some(403),
+            "{origin}"
+        );
     }
     let cookie = [("origin", ""), ("cookie", "__Secure-hearth-refresh=x")];
     assert_eq!(Socket::try_open(&server, &cookie).await.err().map(|status| status.as_u16()), Some(403));

@@ -104,7 +104,10 @@ async fn r5_chat_reaches_everybody_or_only_one_and_waits_for_latecomers() {
     let writer = json!(two.participant);
     for socket in [&mut one, &mut two, &mut three] {
         let message = &socket.expect("chat").await["message"];
-        assert_eq!((&message["text"], &message["fromName"], &message["to"]), (&json!("<b>Hello</b> everybody 👋"), &json!("Gus"), &json!(null)));
+        assert_eq!(
+            (&message["text"], &message["fromName"], &message["to"]),
+            (&json!("<b>Hello</b> everybody 👋"), &json!("Gus"), &json!(null))
+        );
         assert_eq!(message["from"], writer);
     }
     two.send(&json!({"type": "chat", "id": "a2", "to": one.participant, "text": "between us"})).await;
@@ -146,7 +149,8 @@ async fn r6_a_lost_socket_keeps_its_seat_and_takes_it_back() {
     one.send(&json!({"type": "chat", "id": "m1", "to": participant, "text": "come back"})).await;
     one.expect("chat").await;
     let mut back = Socket::open(&server).await;
-    back.send(&json!({"type": "resume", "resumeToken": resume_token, "media": {"audio": true, "video": false, "screen": false}})).await;
+    back.send(&json!({"type": "resume", "resumeToken": resume_token, "media": {"audio": true, "video": false, "screen": false}}))
+        .await;
     let welcome = back.expect("welcome").await;
     assert_eq!((&welcome["participantId"], &welcome["resumed"]), (&json!(participant), &json!(true)));
     assert_eq!(welcome["chat"][0]["text"], "come back");
@@ -228,7 +232,9 @@ async fn w3_messages_carry_no_identity_of_their_own() {
     let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
     let (mut two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
     one.skip_to("participantJoined").await;
-    for (key, value) in [("from", json!(one.participant)), ("userId", json!(ben.id)), ("name", json!("Ben")), ("role", json!("host"))] {
+    for (key, value) in
+        [("from", json!(one.participant)), ("userId", json!(ben.id)), ("name", json!("Ben")), ("role", json!("host"))]
+    {
         let mut message = json!({"type": "chat", "id": "a1", "to": null, "text": "I am Ben"});
         message[key] = value;
         two.send(&message).await;
@@ -246,7 +252,15 @@ async fn w8_w9_malformed_messages_are_refused_and_the_room_goes_on() {
     one.skip_to("participantJoined").await;
     let deep = format!("{{\"type\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
     let malformed = [
-        "", "null", "[]", "{", "{}", "\"ping\"", "{\"type\":\"nonsense\"}", "{\"type\":\"ping\",\"extra\":1}", &deep,
+        "",
+        "null",
+        "[]",
+        "{",
+        "{}",
+        "\"ping\"",
+        "{\"type\":\"nonsense\"}",
+        "{\"type\":\"ping\",\"extra\":1}",
+        &deep,
         "{\"type\":\"media\",\"media\":{\"audio\":true,\"audio\":false,\"video\":false,\"screen\":false}}",
         "{\"type\":\"media\",\"media\":{\"audio\":\"yes\",\"video\":false,\"screen\":false}}",
         "{\"type\":\"offer\",\"to\":\"../../etc/passwd\",\"sdp\":\"\"}",
@@ -258,7 +272,10 @@ async fn w8_w9_malformed_messages_are_refused_and_the_room_goes_on() {
     }
     let out_of_bounds = [
         (json!({"type": "offer", "to": one.participant, "sdp": "x".repeat(50_000)}), "sdp_too_long"),
-        (json!({"type": "candidate", "to": one.participant, "candidate": {"candidate": "x".repeat(3_000)}}), "candidate_too_long"),
+        (
+            json!({"type": "candidate", "to": one.participant, "candidate": {"candidate": "x".repeat(3_000)}}),
+            "candidate_too_long",
+        ),
         (json!({"type": "chat", "id": "a", "to": null, "text": "x".repeat(4_001)}), "chat_too_long"),
         (json!({"type": "chat", "id": "a", "to": null, "text": "  "}), "chat_empty"),
         (json!({"type": "chat", "id": "not plain", "to": null, "text": "x"}), "invalid_chat_id"),

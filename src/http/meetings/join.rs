@@ -88,7 +88,5 @@ fn name_of(display_name: Option<String>, caller: Option<&Caller>) -> Result<Stri
         (None, Some(caller)) => return Ok(caller.user().name.clone()),
         (None, None) => return Err(ApiError::invalid("displayName", "Say what you want to be called.")),
     };
-    name.parse::<PersonName>()
-        .map(PersonName::into_string)
-        .map_err(|error| ApiError::invalid("displayName", error.to_string()))
+    name.parse::<PersonName>().map(PersonName::into_string).map_err(|error| ApiError::invalid("displayName", error.to_string()))
 }

@@ -52,8 +52,13 @@ impl Person {
         // Another test may have done it before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let certificate = reqwest::Certificate::from_pem(server.certificate().as_bytes()).unwrap();
-        let client =
-            Client::builder().tls_certs_only([certificate]).cookie_store(true).no_proxy().pool_max_idle_per_host(0).build().unwrap();
+        let client = Client::builder()
+            .tls_certs_only([certificate])
+            .cookie_store(true)
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap();
         Self { client, base: server.address.clone(), token: None, id: String::new() }
     }
 
@@ -61,7 +66,8 @@ impl Person {
     pub async fn admin(server: &TestServer) -> Self {
         let mut person = Self::guest(server);
         let token = server.setup_token.as_deref().expect("the server has no admin yet");
-        let body = json!({"token": token, "email": "admin@example.org", "name": "Ada Admin", "password": "correct horse battery"});
+        let body =
+            json!({"token": token, "email": "admin@example.org", "name": "Ada Admin", "password": "correct horse battery"});
         let signed_in = person.post("/api/setup", &body).await.ok();
         person.remember(&signed_in);
         person

@@ -45,8 +45,7 @@ impl TestServer {
             options.config
         );
         std::fs::write(&config, text).unwrap();
-        let mut server =
-            Self { child: None, dir, config, address: String::new(), fingerprint: String::new(), setup_token: None };
+        let mut server = Self { child: None, dir, config, address: String::new(), fingerprint: String::new(), setup_token: None };
         server.launch();
         server
     }
