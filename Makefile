@@ -32,7 +32,7 @@ $(WEB_MODULES): web/package-lock.json
 gen: ## Write again what is generated: the wire types of the page and config.example.toml
 	rm -f web/src/wire/*.ts
 	cargo test --quiet --lib export_bindings > /dev/null
-	cargo run --quiet --no-default-features -- config example > config.example.toml
+	cargo run --quiet -- config example > config.example.toml
 
 .PHONY: fmt
 fmt: ## Format the Rust code
