@@ -145,6 +145,8 @@ function configuration(port: number, relayPort: number): string {
     '[relay]',
     `listen = ["127.0.0.1:${relayPort}"]`,
     'address = "127.0.0.1"',
+    // Below the ports that the system gives out by itself, so that no other socket of the tests is in the way.
+    'ports = "20000-29999"',
     '',
   ].join('\n');
 }
