@@ -45,7 +45,12 @@ export class Hearth {
     const folder = await mkdtemp(join(tmpdir(), 'hearth-e2e-data-'));
     const hearth = new Hearth(folder, await freeTcpPort());
     await writeFile(join(folder, 'hearth.toml'), configuration(hearth.port, await freeUdpPort()) + extraConfig);
-    await hearth.startAgain();
+    try {
+      await hearth.startAgain();
+    } catch (error) {
+      await hearth.dispose();
+      throw error;
+    }
     return hearth;
   }
 
@@ -121,8 +126,11 @@ export class Hearth {
 
   /** Ends it and forgets its data. */
   async dispose(): Promise<void> {
-    if (this.process !== null) await this.stop();
-    await rm(this.folder, { recursive: true, force: true });
+    try {
+      if (this.process !== null) await this.stop();
+    } finally {
+      await rm(this.folder, { recursive: true, force: true });
+    }
   }
 
   private keepToken({ accessToken, expiresInSeconds }: SignedIn): void {
