@@ -8,10 +8,10 @@ import { ADMIN } from './harness/server';
 const RAW_ERROR = /NotAllowedError|NotFoundError|NotReadableError|OverconstrainedError|DOMException|undefined|\[object/;
 
 const FAILURES: readonly { what: string; error: DeviceFailure; words: RegExp }[] = [
-  { what: 'refused in the browser', error: { name: 'NotAllowedError', message: 'Permission denied' }, words: /browser/i },
-  { what: 'refused by the system', error: { name: 'NotAllowedError', message: 'Permission denied by system' }, words: /system/i },
-  { what: 'not found', error: { name: 'NotFoundError', message: 'Requested device not found' }, words: /found|find/i },
-  { what: 'used by another program', error: { name: 'NotReadableError', message: 'Could not start video source' }, words: /another program/i },
+  { what: 'refused in the browser', error: { name: 'NotAllowedError', message: 'Permission denied' }, words: /told not to let this page/i },
+  { what: 'refused by the system', error: { name: 'NotAllowedError', message: 'Permission denied by system' }, words: /your system does not let/i },
+  { what: 'not found', error: { name: 'NotFoundError', message: 'Requested device not found' }, words: /no (camera|microphone) was found/i },
+  { what: 'used by another program', error: { name: 'NotReadableError', message: 'Could not start video source' }, words: /in use by another program/i },
 ];
 
 async function expectRefusal(person: Person, code: string, words: RegExp): Promise<void> {
@@ -57,6 +57,20 @@ for (const { what, error, words } of FAILURES) {
     await expect(ada.tiles).toHaveCount(1);
   });
 }
+
+test('R12: on a first visit the page says why before the browser is asked for the devices', async ({ people, newMeeting }) => {
+  const code = await newMeeting();
+  const [ada] = await people.meet(code, ['Ada']);
+  const ben = await people.arrive('Ben', { firstVisit: true });
+  await ben.open(`/m/${code}`);
+  await expect(ben.allowButton).toBeVisible();
+  await expect(ben.joinButton).toBeVisible();
+  expect(await ben.page.evaluate(() => window.probe.asked), 'nothing was asked for yet').toBe(0);
+  await ben.allowButton.click();
+  await ben.getReady();
+  await ben.enter();
+  await expectAllToMeet([ada, ben]);
+});
 
 test('R12: each way for the devices to fail has words of its own', async ({ people, newMeeting }) => {
   const code = await newMeeting();

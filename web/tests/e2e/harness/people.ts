@@ -55,6 +55,8 @@ export class Machine {
 
 export interface ArrivalOptions extends ProbeOptions {
   readonly context?: BrowserContextOptions;
+  /** The browser has not been told yet that the page may use the devices. Once the page asks, it may. */
+  readonly firstVisit?: boolean;
 }
 
 /** Somebody at a machine, with a fresh browser profile. The page is found by what people and screen readers find. */
@@ -91,9 +93,10 @@ export class Person {
   static async arrive(machine: Machine, server: Hearth, name: string = machine.name, options: ArrivalOptions = {}): Promise<Person> {
     machine.cable.mend();
     machine.cable.plugInto(server.port);
-    const { context: contextOptions, ...probe } = options;
+    const { context: contextOptions, firstVisit = false, ...probe } = options;
     const context = await machine.browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1100, height: 720 }, ...contextOptions });
-    await context.grantPermissions(['camera', 'microphone', 'clipboard-read', 'clipboard-write'], { origin: server.origin });
+    const devices = firstVisit ? [] : ['camera', 'microphone'];
+    await context.grantPermissions([...devices, 'clipboard-read', 'clipboard-write'], { origin: server.origin });
     await context.addInitScript(installProbe, probe);
     return new Person(name, machine, server, context, await context.newPage());
   }
@@ -113,14 +116,18 @@ export class Person {
   /** Opens the meeting's link and gets as far as the "Join meeting" button. */
   async openMeeting(code: string): Promise<void> {
     await this.open(`/m/${code}`);
-    await expect(this.joinButton).toBeVisible({ timeout: PATIENCE_MS });
-    await this.allowDevices();
+    await this.getReady();
   }
 
-  /** Presses the button that asks for the devices, where the page has not asked by itself. */
-  async allowDevices(): Promise<void> {
-    const allow = this.page.getByRole('button', { name: 'Allow camera and microphone' });
-    if (await allow.isVisible()) await allow.click();
+  /** Waits on the pre-join screen until the page, which may use the devices, has asked for them and got an answer. */
+  async getReady(): Promise<void> {
+    await expect(this.joinButton).toBeVisible({ timeout: PATIENCE_MS });
+    await expect(this.allowButton).toBeHidden();
+    await expect.poll(() => this.page.evaluate(() => window.probe.asked > 0 && window.probe.asking === 0)).toBe(true);
+  }
+
+  get allowButton(): Locator {
+    return this.button('Allow camera and microphone');
   }
 
   /** From the link into the meeting, under one's name. */
@@ -180,8 +187,14 @@ export class Person {
 
   async openPanel(name: 'Chat' | 'People'): Promise<Locator> {
     const panel = this.panel(name);
-    // The button's name may carry the number of unread lines behind the word.
-    if (!(await panel.isVisible())) await this.page.getByRole('button', { name: new RegExp(`^${name}\\b`) }).first().click();
+    if (!(await panel.isVisible())) {
+      const button = this.button(name);
+      if (await button.isVisible()) await button.click();
+      else {
+        await this.button('More').click();
+        await this.page.getByRole('menuitem', { name, exact: true }).click();
+      }
+    }
     await expect(panel).toBeVisible();
     return panel;
   }
@@ -192,7 +205,7 @@ export class Person {
 
   async say(text: string, to?: Person): Promise<void> {
     const chat = await this.openPanel('Chat');
-    await chat.getByLabel('To', { exact: true }).selectOption({ label: to?.name ?? 'Everyone' });
+    await chat.getByRole('combobox', { name: 'To', exact: true }).selectOption({ label: to?.name ?? 'Everyone' });
     await chat.getByRole('textbox', { name: 'Message' }).fill(text);
     await chat.getByRole('button', { name: 'Send', exact: true }).click();
   }
@@ -209,10 +222,7 @@ export class Person {
   async endForAll(): Promise<void> {
     await this.button('Leave').click();
     await this.page.getByRole('menuitem', { name: 'End for all', exact: true }).click();
-    const confirm = this.page.getByRole('dialog').getByRole('button', { name: 'End for all', exact: true });
-    const over = this.page.getByRole('heading', { name: 'The meeting has ended' });
-    await expect(confirm.or(over)).toBeVisible();
-    if (await confirm.isVisible()) await confirm.click();
+    await this.page.getByRole('dialog').getByRole('button', { name: 'End meeting', exact: true }).click();
   }
 
   /** How often this page has begun or answered a negotiation since it was loaded. */

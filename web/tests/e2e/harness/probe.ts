@@ -4,6 +4,9 @@ export interface Probe {
   readonly connections: RTCPeerConnection[];
   /** How often the page set a local description: grows with every negotiation, and stays when there is none. */
   negotiations: number;
+  /** Requests for devices that the browser has not answered yet, and how many there were in all. */
+  asking: number;
+  asked: number;
   /** Every track that the page took from a device, clones included. */
   readonly deviceTracks: MediaStreamTrack[];
   /** What the content security policy forbade. */
@@ -37,7 +40,7 @@ export interface ProbeOptions {
 /** Runs in the page. It must not use anything from outside its own body. */
 export function installProbe(options: ProbeOptions): void {
   const probe: Probe = {
-    connections: [], negotiations: 0, deviceTracks: [], violations: [], ears: new Map(), ear: null,
+    connections: [], negotiations: 0, asking: 0, asked: 0, deviceTracks: [], violations: [], ears: new Map(), ear: null,
     joinPressedAt: null, firstPictureAt: null,
   };
   Object.defineProperty(window, 'probe', { value: probe });
@@ -63,10 +66,16 @@ export function installProbe(options: ProbeOptions): void {
   const devices = navigator.mediaDevices;
   const nativeGetUserMedia = devices.getUserMedia.bind(devices);
   devices.getUserMedia = async (constraints) => {
-    if (options.devicesFail) throw new DOMException(options.devicesFail.message, options.devicesFail.name);
-    const stream = await nativeGetUserMedia(constraints);
-    probe.deviceTracks.push(...stream.getTracks());
-    return stream;
+    probe.asked += 1;
+    probe.asking += 1;
+    try {
+      if (options.devicesFail) throw new DOMException(options.devicesFail.message, options.devicesFail.name);
+      const stream = await nativeGetUserMedia(constraints);
+      probe.deviceTracks.push(...stream.getTracks());
+      return stream;
+    } finally {
+      probe.asking -= 1;
+    }
   };
   const nativeClone = MediaStreamTrack.prototype.clone;
   MediaStreamTrack.prototype.clone = function clone(this: MediaStreamTrack): MediaStreamTrack {

@@ -29,7 +29,9 @@ export class Hearth {
   private readonly folder: string;
   private process: ChildProcess | null = null;
   private lines: string[] = [];
-  private admin: SignedIn | null = null;
+  private hasAdmin = false;
+  /** The first account's access token; null after a start, and when it is about to run out. */
+  private adminToken: string | null = null;
 
   private constructor(folder: string, port: number) {
     this.folder = folder;
@@ -43,7 +45,12 @@ export class Hearth {
     const folder = await mkdtemp(join(tmpdir(), 'hearth-e2e-data-'));
     const hearth = new Hearth(folder, await freeTcpPort());
     await writeFile(join(folder, 'hearth.toml'), configuration(hearth.port, await freeUdpPort()) + extraConfig);
-    await hearth.startAgain();
+    try {
+      await hearth.startAgain();
+    } catch (error) {
+      await hearth.dispose();
+      throw error;
+    }
     return hearth;
   }
 
@@ -71,6 +78,7 @@ export class Hearth {
   /** Starts the binary and waits until it serves. */
   async startAgain(): Promise<void> {
     if (this.process !== null) throw new Error('the server is running already');
+    this.adminToken = null;
     const args = ['serve', '--data-dir', join(this.folder, 'data'), '--config', join(this.folder, 'hearth.toml')];
     const begin = performance.now();
     const child = spawn(Hearth.binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -103,22 +111,31 @@ export class Hearth {
 
   /** Creates a meeting with the first account, which it makes if need be. Gives the meeting's code. */
   async createMeeting(request: Partial<CreateMeetingRequest> = {}): Promise<string> {
-    const { accessToken } = this.admin ?? (await this.setUp());
+    if (!this.hasAdmin) await this.setUp();
+    if (this.adminToken === null) this.keepToken(await this.api.signIn(ADMIN.email, ADMIN.password));
     const body: CreateMeetingRequest = { title: 'Tuesday round', ...request, settings: { guestsAllowed: true, ...request.settings } };
-    return (await this.api.createMeeting(accessToken, body)).meeting.roomId;
+    return (await this.api.createMeeting(this.adminToken ?? '', body)).meeting.roomId;
   }
 
   /** Uses the one-time link without a browser. */
-  async setUp(): Promise<SignedIn> {
+  async setUp(): Promise<void> {
     const token = new URL(this.setupLink).hash.slice(1);
-    this.admin = await this.api.setUp({ token, ...ADMIN });
-    return this.admin;
+    this.keepToken(await this.api.setUp({ token, ...ADMIN }));
+    this.hasAdmin = true;
   }
 
   /** Ends it and forgets its data. */
   async dispose(): Promise<void> {
-    if (this.process !== null) await this.stop();
-    await rm(this.folder, { recursive: true, force: true });
+    try {
+      if (this.process !== null) await this.stop();
+    } finally {
+      await rm(this.folder, { recursive: true, force: true });
+    }
+  }
+
+  private keepToken({ accessToken, expiresInSeconds }: SignedIn): void {
+    this.adminToken = accessToken;
+    setTimeout(() => (this.adminToken = null), (expiresInSeconds * 1_000) / 2).unref();
   }
 
   private async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -145,6 +162,8 @@ function configuration(port: number, relayPort: number): string {
     '[relay]',
     `listen = ["127.0.0.1:${relayPort}"]`,
     'address = "127.0.0.1"',
+    // Below the ports that the system gives out by itself, so that no other socket of the tests is in the way.
+    'ports = "20000-29999"',
     '',
   ].join('\n');
 }
