@@ -65,7 +65,6 @@ struct Document;
     get, path = "/api/openapi.json", operation_id = "describeApi", tag = "server",
     responses((status = 200, body = Object, description = "This document")),
 )]
-#[expect(clippy::unused_async, reason = "the router takes handlers that are async")]
 pub(super) async fn document() -> impl IntoResponse {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         let mut text = Document::openapi().to_pretty_json().expect("a document of text keys is JSON");

@@ -29,7 +29,7 @@ async fn o11_the_server_describes_its_api_as_committed() {
     assert!(
         served == committed,
         "docs/openapi.json is not what the server tells (first difference, served and committed: {differing:?}).\n\
-         If the change is wanted: {BLESS}=1 cargo test --test api o11_ && git diff docs/openapi.json"
+         If the change is wanted: {BLESS}=1 cargo test --test api o11_the_server && git diff docs/openapi.json"
     );
 }
 
