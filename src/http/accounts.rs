@@ -14,12 +14,23 @@ use crate::clock::{Now, Timestamp};
 use crate::ids::Secret;
 use crate::store::{AccountRole, User};
 use crate::wire::auth as wire;
+use crate::wire::error::ErrorBody;
 use crate::wire::meetings::Done;
 
 /// The refresh token's cookie: out of reach for scripts, sent to these paths alone, and never with another site's request.
-const COOKIE_NAME: &str = "__Secure-hearth-refresh";
+pub(super) const COOKIE_NAME: &str = "__Secure-hearth-refresh";
 
-/// `POST /api/setup`: the first admin, by the one-time link.
+/// Makes the first admin, by the one-time link.
+#[utoipa::path(
+    post, path = "/api/setup", operation_id = "setUp", tag = "accounts",
+    request_body = wire::SetupRequest,
+    responses(
+        (status = 201, body = wire::SignedIn, description = "The account was made and is signed in"),
+        (status = 403, body = ErrorBody, description = "`setup_token_invalid`"),
+        (status = 410, body = ErrorBody, description = "`setup_done`"),
+        (status = 422, body = ErrorBody, description = "`invalid_email`, `invalid_name`, `invalid_password`"),
+    ),
+)]
 pub(super) async fn setup(
     State(api): State<Api>,
     client: ClientAddress,
@@ -32,7 +43,17 @@ pub(super) async fn setup(
     Ok((StatusCode::CREATED, welcome(signed_in)).into_response())
 }
 
-/// `POST /api/auth/register`.
+/// Makes an account for oneself, where the server allows it.
+#[utoipa::path(
+    post, path = "/api/auth/register", operation_id = "register", tag = "accounts",
+    request_body = wire::RegisterRequest,
+    responses(
+        (status = 201, body = wire::SignedIn, description = "The account was made and is signed in"),
+        (status = 403, body = ErrorBody, description = "`registration_closed`"),
+        (status = 409, body = ErrorBody, description = "`email_taken`"),
+        (status = 422, body = ErrorBody, description = "`invalid_email`, `invalid_name`, `invalid_password`"),
+    ),
+)]
 pub(super) async fn register(
     State(api): State<Api>,
     client: ClientAddress,
@@ -45,7 +66,16 @@ pub(super) async fn register(
     Ok((StatusCode::CREATED, welcome(signed_in)).into_response())
 }
 
-/// `POST /api/auth/login`.
+/// Signs in.
+#[utoipa::path(
+    post, path = "/api/auth/login", operation_id = "logIn", tag = "accounts",
+    request_body = wire::LoginRequest,
+    responses(
+        (status = 200, body = wire::SignedIn, description = "Signed in"),
+        (status = 401, body = ErrorBody, description = "`wrong_credentials`"),
+        (status = 422, body = ErrorBody, description = "`invalid_password`"),
+    ),
+)]
 pub(super) async fn login(
     State(api): State<Api>,
     ClientAddress(client): ClientAddress,
@@ -56,7 +86,14 @@ pub(super) async fn login(
     Ok(welcome(signed_in))
 }
 
-/// `POST /api/auth/refresh`: a new access token for the refresh cookie, which is replaced.
+/// Gives a new access token for the refresh cookie, which is replaced.
+#[utoipa::path(
+    post, path = "/api/auth/refresh", operation_id = "refresh", tag = "accounts", security(("refresh" = [])),
+    responses(
+        (status = 200, body = wire::SignedIn, description = "Still signed in"),
+        (status = 401, body = ErrorBody, description = "`unauthenticated`"),
+    ),
+)]
 pub(super) async fn refresh(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
     let token = refresh_cookie(&headers).ok_or(AuthError::Unauthenticated)?;
     match api.auth.refresh(token.expose(), Timestamp::now()).await {
@@ -66,7 +103,11 @@ pub(super) async fn refresh(State(api): State<Api>, headers: HeaderMap) -> Resul
     }
 }
 
-/// `POST /api/auth/logout`. Works for whoever is not signed in, too.
+/// Signs out. Works for whoever is not signed in, too.
+#[utoipa::path(
+    post, path = "/api/auth/logout", operation_id = "logOut", tag = "accounts", security((), ("refresh" = [])),
+    responses((status = 200, body = Done, description = "Signed out; the cookie is taken back")),
+)]
 pub(super) async fn logout(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
     if let Some(token) = refresh_cookie(&headers) {
         api.auth.logout(token.expose()).await?;
@@ -74,7 +115,11 @@ pub(super) async fn logout(State(api): State<Api>, headers: HeaderMap) -> Result
     Ok((forget_cookie(), Json(Done { success: true })).into_response())
 }
 
-/// `GET /api/auth/me`.
+/// Tells who is signed in.
+#[utoipa::path(
+    get, path = "/api/auth/me", operation_id = "me", tag = "accounts", security(("bearer" = [])),
+    responses((status = 200, body = wire::Account, description = "The account")),
+)]
 pub(super) async fn me(SignedInCaller(caller): SignedInCaller) -> Json<wire::Account> {
     Json(account(caller.user()))
 }

@@ -11,6 +11,9 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::{Json, RequestPartsExt};
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{Object, Required, Type};
 
 use super::Api;
 use super::error::ApiError;
@@ -92,6 +95,18 @@ impl<T: DeserializeOwned + 'static> FromRequestParts<Api> for Params<T> {
 
 /// The meeting that the path names. What is no code is answered just like a code that no meeting has (attack H4).
 pub struct RoomPath(pub RoomId);
+
+impl IntoParams for RoomPath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let room = ParameterBuilder::new()
+            .name("room")
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some("The meeting's code"))
+            .schema(Some(Object::with_type(Type::String)));
+        vec![room.build()]
+    }
+}
 
 impl FromRequestParts<Api> for RoomPath {
     type Rejection = ApiError;

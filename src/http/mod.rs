@@ -12,6 +12,7 @@ mod health;
 mod limits;
 mod listener;
 mod meetings;
+mod openapi;
 mod origin;
 mod server;
 mod socket;
@@ -79,6 +80,7 @@ impl Api {
 pub fn router(api: Api) -> Router {
     Router::new()
         .route("/api/server", get(server::info))
+        .route("/api/openapi.json", get(openapi::document))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         // Accounts and sign-in.

@@ -8,7 +8,11 @@ use super::error::ApiError;
 use crate::wire::PROTOCOL_VERSION;
 use crate::wire::server::ServerInfo;
 
-/// Tells what anybody may know.
+/// Tells what anybody may know of this server.
+#[utoipa::path(
+    get, path = "/api/server", operation_id = "serverInfo", tag = "server",
+    responses((status = 200, body = ServerInfo, description = "What the page needs before anybody has signed in")),
+)]
 pub(super) async fn info(State(api): State<Api>) -> Result<Json<ServerInfo>, ApiError> {
     Ok(Json(ServerInfo {
         name: api.settings.name.clone(),

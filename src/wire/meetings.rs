@@ -70,7 +70,7 @@ pub struct CreateMeetingRequest {
     /// More about it, at most 2,000 characters.
     pub description: Option<String>,
     /// When it is meant to begin.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub scheduled_at: Option<Timestamp>,
     /// The host's choices.
     pub settings: Option<SettingsRequest>,
@@ -101,16 +101,16 @@ pub struct Meeting {
     /// Where it stands.
     pub status: MeetingStatus,
     /// When it was created.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it is meant to begin.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub scheduled_at: Option<Timestamp>,
     /// When the first person entered.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub started_at: Option<Timestamp>,
     /// When it was ended.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Timestamp>,
     /// The host's choices.
     pub settings: MeetingSettings,
@@ -145,6 +145,7 @@ pub struct MeetingList {
 /// The query of a meeting list.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// Only meetings that stand there.
     pub status: Option<MeetingStatus>,
@@ -173,7 +174,7 @@ pub struct MeetingPreview {
 }
 
 /// `GET /api/meetings/{roomId}/participants`: who is in the meeting now.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct ParticipantList {

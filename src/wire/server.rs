@@ -20,7 +20,7 @@ pub enum Registration {
 pub struct ServerInfo {
     /// What this place is called.
     pub name: String,
-    /// The version of [`super::PROTOCOL_VERSION`]; a page that was built for another one reloads.
+    /// The version of the protocol of the socket; a page that was built for another one reloads.
     pub protocol: u32,
     /// Whether people may register.
     pub registration: Registration,

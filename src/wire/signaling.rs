@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::ids::{ParticipantId, RoomId};
 
 /// What a person sends at the moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MediaState {
@@ -21,7 +21,7 @@ pub struct MediaState {
 }
 
 /// What somebody may do in a meeting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub enum ParticipantRole {
@@ -32,11 +32,12 @@ pub enum ParticipantRole {
 }
 
 /// Somebody in the meeting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct Participant {
     /// The seat.
+    #[schema(value_type = String)]
     pub id: ParticipantId,
     /// The name to show.
     pub name: String,

@@ -10,5 +10,6 @@ mod harness;
 mod headers;
 mod lifecycle;
 mod meetings;
+mod openapi;
 mod origin;
 mod signaling;

@@ -11,12 +11,22 @@ use crate::http::error::ApiError;
 use crate::http::extract::{Body, SignedInCaller};
 use crate::ids::RoomId;
 use crate::meeting::{MAX_DESCRIPTION_CHARS, MAX_PARTICIPANTS, MAX_TITLE_CHARS, Meeting, Settings, Status};
+use crate::wire::error::ErrorBody;
 use crate::wire::meetings::{CreateMeetingRequest, MeetingReply, SettingsRequest};
 
 /// The most e-mail domains that a meeting may name.
 const MAX_DOMAINS: usize = 50;
 
 /// Creates a meeting for whoever is signed in.
+#[utoipa::path(
+    post, path = "/api/meetings/create", operation_id = "createMeeting", tag = "meetings", security(("bearer" = [])),
+    request_body = CreateMeetingRequest,
+    responses(
+        (status = 201, body = MeetingReply, description = "The meeting was created"),
+        (status = 403, body = ErrorBody, description = "`identity_mismatch`"),
+        (status = 422, body = ErrorBody, description = "`invalid_field`"),
+    ),
+)]
 pub(in crate::http) async fn create(
     State(api): State<Api>,
     SignedInCaller(caller): SignedInCaller,

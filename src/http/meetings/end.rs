@@ -9,9 +9,19 @@ use crate::http::Api;
 use crate::http::error::ApiError;
 use crate::http::extract::{OptionalBody, RoomPath, SignedInCaller};
 use crate::meeting::EndReason;
+use crate::wire::error::ErrorBody;
 use crate::wire::meetings::{Done, EndMeetingRequest, MeetingReply};
 
 /// Ends a meeting. Ending it again changes nothing.
+#[utoipa::path(
+    post, path = "/api/meetings/{room}/end", operation_id = "endMeeting", tag = "meetings", security(("bearer" = [])),
+    params(RoomPath), request_body = Option<EndMeetingRequest>,
+    responses(
+        (status = 200, body = MeetingReply, description = "The meeting is over"),
+        (status = 403, body = ErrorBody, description = "`host_only`, `identity_mismatch`"),
+        (status = 404, body = ErrorBody, description = "`meeting_not_found`"),
+    ),
+)]
 pub(in crate::http) async fn end(
     State(api): State<Api>,
     SignedInCaller(caller): SignedInCaller,
@@ -28,6 +38,15 @@ pub(in crate::http) async fn end(
 }
 
 /// Deletes a meeting. Whoever is in it is told that it is over.
+#[utoipa::path(
+    delete, path = "/api/meetings/{room}", operation_id = "deleteMeeting", tag = "meetings", security(("bearer" = [])),
+    params(RoomPath),
+    responses(
+        (status = 200, body = Done, description = "The meeting is gone"),
+        (status = 403, body = ErrorBody, description = "`host_only`"),
+        (status = 404, body = ErrorBody, description = "`meeting_not_found`"),
+    ),
+)]
 pub(in crate::http) async fn delete(
     State(api): State<Api>,
     SignedInCaller(caller): SignedInCaller,

@@ -12,9 +12,15 @@ use crate::http::error::ApiError;
 use crate::http::extract::{Body, ClientAddress, MaybeCaller, ReachedHost};
 use crate::ids::ParticipantId;
 use crate::meeting::{Meeting, Profile, Refusal, Role, Status};
+use crate::wire::error::ErrorBody;
 use crate::wire::meetings::{JoinReply, JoinRequest};
 
 /// Checks code, policy and capacity, and holds a seat.
+#[utoipa::path(
+    post, path = "/api/meetings/join", operation_id = "joinMeeting", tag = "meetings", security((), ("bearer" = [])),
+    request_body = JoinRequest,
+    responses((status = 200, body = JoinReply, description = "A seat is held"), NotAdmitted),
+)]
 pub(in crate::http) async fn join(
     State(api): State<Api>,
     MaybeCaller(caller): MaybeCaller,
@@ -47,6 +53,33 @@ pub(in crate::http) async fn join(
         ice_servers: api.ice.servers_for(participant, &reached.host, now),
         meeting: preview_of(&meeting),
     }))
+}
+
+/// Why somebody gets no seat, for the description of the API.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "it describes answers that are made as `ApiError`")]
+enum NotAdmitted {
+    /// `invalid_host`
+    #[response(status = 400)]
+    NoHost(ErrorBody),
+    /// `members_only`, `domain_not_allowed`, `approval_required`, `identity_mismatch`
+    #[response(status = 403)]
+    NotWelcome(ErrorBody),
+    /// `meeting_not_found`
+    #[response(status = 404)]
+    NoMeeting(ErrorBody),
+    /// `meeting_full`
+    #[response(status = 409)]
+    Full(ErrorBody),
+    /// `meeting_ended`
+    #[response(status = 410)]
+    Ended(ErrorBody),
+    /// `invalid_field`
+    #[response(status = 422)]
+    NoName(ErrorBody),
+    /// `server_restarting`
+    #[response(status = 503)]
+    Stopping(ErrorBody),
 }
 
 /// Whether this person may come in, by the host's choices.

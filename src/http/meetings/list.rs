@@ -1,4 +1,5 @@
-//! `GET /api/meetings` and `GET /api/meetings/user/{userId}` (row M6): one's own meetings, newest first.
+//! `GET /api/meetings` and `GET /api/meetings/user/{userId}` (row M6): one's own meetings, newest first. Nobody else can
+//! see them or learn whether there are any (attack H1).
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -10,12 +11,21 @@ use crate::http::error::ApiError;
 use crate::http::extract::{Params, SignedInCaller};
 use crate::ids::UserId;
 use crate::store::MeetingFilter;
+use crate::wire::error::ErrorBody;
 use crate::wire::meetings::{ListQuery, MeetingList};
 
 const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
 
-/// The caller's own meetings.
+/// Lists the caller's own meetings.
+#[utoipa::path(
+    get, path = "/api/meetings", operation_id = "listMeetings", tag = "meetings", security(("bearer" = [])),
+    params(ListQuery),
+    responses(
+        (status = 200, body = MeetingList, description = "The meetings"),
+        (status = 400, body = ErrorBody, description = "`invalid_query`"),
+    ),
+)]
 pub(in crate::http) async fn own(
     State(api): State<Api>,
     SignedInCaller(caller): SignedInCaller,
@@ -24,7 +34,18 @@ pub(in crate::http) async fn own(
     list(&api, &caller, &query).await
 }
 
-/// The same under the user's id. Other people's lists don't exist (attack H1).
+/// Lists the caller's own meetings, by the caller's id.
+///
+/// Other people's lists don't exist.
+#[utoipa::path(
+    get, path = "/api/meetings/user/{user}", operation_id = "listMeetingsOfUser", tag = "meetings", security(("bearer" = [])),
+    params(("user" = String, Path, description = "The caller's id"), ListQuery),
+    responses(
+        (status = 200, body = MeetingList, description = "The meetings"),
+        (status = 400, body = ErrorBody, description = "`invalid_query`"),
+        (status = 404, body = ErrorBody, description = "`user_not_found`"),
+    ),
+)]
 pub(in crate::http) async fn of_user(
     State(api): State<Api>,
     SignedInCaller(caller): SignedInCaller,

@@ -8,9 +8,18 @@ use crate::http::Api;
 use crate::http::error::ApiError;
 use crate::http::extract::{ClientAddress, RoomPath, SignedInCaller};
 use crate::meeting::Status;
+use crate::wire::error::ErrorBody;
 use crate::wire::meetings::{MeetingPreview, MeetingReply, ParticipantList};
 
-/// The whole meeting, for its host and for those who sit in it with an account.
+/// Tells everything about a meeting to its host and to those who sit in it with an account.
+#[utoipa::path(
+    get, path = "/api/meetings/{room}", operation_id = "readMeeting", tag = "meetings", security(("bearer" = [])),
+    params(RoomPath),
+    responses(
+        (status = 200, body = MeetingReply, description = "The meeting"),
+        (status = 404, body = ErrorBody, description = "`meeting_not_found`"),
+    ),
+)]
 pub(in crate::http) async fn read(
     State(api): State<Api>,
     SignedInCaller(caller): SignedInCaller,
@@ -24,7 +33,15 @@ pub(in crate::http) async fn read(
     Ok(Json(MeetingReply { success: true, meeting: view(&api, meeting).await }))
 }
 
-/// What somebody who was given the code sees before joining. Who is inside is not part of it.
+/// Tells what somebody who was given the code sees before joining. Who is inside is not part of it.
+#[utoipa::path(
+    get, path = "/api/meetings/{room}/preview", operation_id = "previewMeeting", tag = "meetings", params(RoomPath),
+    responses(
+        (status = 200, body = MeetingPreview, description = "The meeting, from outside"),
+        (status = 404, body = ErrorBody, description = "`meeting_not_found`"),
+        (status = 410, body = ErrorBody, description = "`meeting_ended`"),
+    ),
+)]
 pub(in crate::http) async fn preview(
     State(api): State<Api>,
     client: ClientAddress,
@@ -37,7 +54,15 @@ pub(in crate::http) async fn preview(
     Ok(Json(preview_of(&meeting)))
 }
 
-/// Who is in the meeting now, for its host and for those who sit in it with an account.
+/// Tells who is in the meeting now, to its host and to those who sit in it with an account.
+#[utoipa::path(
+    get, path = "/api/meetings/{room}/participants", operation_id = "listParticipants", tag = "meetings",
+    security(("bearer" = [])), params(RoomPath),
+    responses(
+        (status = 200, body = ParticipantList, description = "The people"),
+        (status = 404, body = ErrorBody, description = "`meeting_not_found`"),
+    ),
+)]
 pub(in crate::http) async fn participants(
     State(api): State<Api>,
     SignedInCaller(caller): SignedInCaller,

@@ -1,5 +1,6 @@
 //! What every test here uses: a server of its own, people who speak HTTP to it, and sockets.
 
+pub mod document;
 mod person;
 mod server;
 pub mod socket;

@@ -4,7 +4,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::TestServer;
+use super::{TestServer, document};
 
 /// What came back.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl Person {
 
     /// Any request at all.
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Answer {
-        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap());
         }
@@ -121,7 +121,9 @@ impl Person {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.unwrap();
-        Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null) }
+        let answer = Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null) };
+        document::must_allow(&method, path, status.as_u16(), answer.code());
+        answer
     }
 
     /// Creates a meeting and tells its code.

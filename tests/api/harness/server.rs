@@ -53,6 +53,10 @@ impl TestServer {
     /// A command that would start another server on the same data.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
+        // Variables that are meant for the tests, or for somebody's own server, must not configure this one.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"HEARTH_")) {
+            command.env_remove(name);
+        }
         command.arg("--config").arg(&self.config).arg("--data-dir").arg(self.data_dir()).stdin(Stdio::null());
         command
     }

@@ -10,7 +10,7 @@ export type ServerInfo = {
  */
 name: string, 
 /**
- * The version of [`super::PROTOCOL_VERSION`]; a page that was built for another one reloads.
+ * The version of the protocol of the socket; a page that was built for another one reloads.
  */
 protocol: number, 
 /**
