@@ -52,6 +52,7 @@ messages! {
     Candidate => "candidate",
     MediaChanged => "mediaChanged",
     Chat => "chat",
+    IceServers => "iceServers",
     MeetingEnded => "meetingEnded",
     ServerRestart => "serverRestart",
     Pong => "pong",
