@@ -13,3 +13,4 @@ mod meetings;
 mod openapi;
 mod origin;
 mod signaling;
+mod stopping;
