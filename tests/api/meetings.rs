@@ -163,10 +163,11 @@ async fn m2_the_servers_own_limit_holds_beside_the_hosts() {
     let server = TestServer::start();
     let ben = Person::member(&server, "Ben").await;
     let room = ben.create("Big", json!({"maxParticipants": 50})).await;
+    let guest = Person::guest(&server);
     for number in 0..6 {
-        ben.join(&room, &format!("Guest {number}")).await.ok();
+        guest.join(&room, &format!("Guest {number}")).await.ok();
     }
-    ben.join(&room, "One more").await.refused(409, "meeting_full");
+    guest.join(&room, "One more").await.refused(409, "meeting_full");
 }
 
 #[tokio::test]

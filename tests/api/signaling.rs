@@ -352,14 +352,15 @@ async fn w11_a_reader_that_never_reads_is_dropped_and_nobody_waits_for_it() {
 
 #[tokio::test]
 async fn m9_a_held_seat_that_nobody_takes_is_free_again_when_its_time_is_up() {
-    let server = TestServer::with(&Options { config: "[meetings]\nmax_participants = 2".into() });
+    let server = TestServer::with(&Options { config: "[meetings]\nmax_participants = 2".into(), ..Options::default() });
     let ben = Person::member(&server, "Ben").await;
     let room = ben.create("Small", json!({})).await;
-    ben.join(&room, "One").await.ok();
-    ben.join(&room, "Two").await.ok();
-    ben.join(&room, "Three").await.refused(409, "meeting_full");
+    let guest = Person::guest(&server);
+    guest.join(&room, "One").await.ok();
+    guest.join(&room, "Two").await.ok();
+    guest.join(&room, "Three").await.refused(409, "meeting_full");
     tokio::time::sleep(std::time::Duration::from_secs(31)).await;
-    ben.join(&room, "Four").await.ok();
+    guest.join(&room, "Four").await.ok();
 }
 
 #[tokio::test]
