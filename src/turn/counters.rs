@@ -1,78 +1,55 @@
 //! What the relay counts instead of logging, so that no stranger can fill the log.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Defines the counters once, as atomics to add to and as numbers to read.
-macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What the relay has done since it started.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Counters {
-            $($(#[$doc])* pub $name: u64,)*
-            /// Allocations alive now.
-            pub allocations: u64,
-        }
-
-        #[derive(Debug, Default)]
-        pub(super) struct Tally {
-            $(pub(super) $name: Count,)*
-        }
-
-        impl Tally {
-            pub(super) fn read(&self, allocations: u64) -> Counters {
-                Counters { $($name: self.$name.get(),)* allocations }
-            }
-        }
-    };
-}
-
-counters! {
+/// What the relay has done since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
     /// Datagrams that arrived at the listeners.
-    received,
+    pub received: u64,
     /// Datagrams dropped because they are no message that a client may send.
-    malformed,
+    pub malformed: u64,
     /// Answers not given because the source had its share for the second.
-    limited,
+    pub limited: u64,
     /// Binding requests answered.
-    bindings,
+    pub bindings: u64,
     /// Requests answered with 401 or 438.
-    challenged,
+    pub challenged: u64,
     /// Authenticated requests refused with another code.
-    refused,
+    pub refused: u64,
     /// Allocations made.
-    allocated,
+    pub allocated: u64,
     /// Peers refused by the peer policy, in requests and in packets.
-    forbidden,
+    pub forbidden: u64,
     /// Packets dropped because no permission or channel covers them.
-    unpermitted,
+    pub unpermitted: u64,
+    /// Packets dropped because an allocation, or the relay as a whole, moved more than its share.
+    pub throttled: u64,
     /// Packets sent to peers.
-    packets_out,
+    pub packets_out: u64,
     /// Bytes sent to peers.
-    bytes_out,
+    pub bytes_out: u64,
     /// Packets that came from peers.
-    packets_in,
+    pub packets_in: u64,
     /// Bytes that came from peers.
-    bytes_in,
+    pub bytes_in: u64,
     /// Sends that the system refused.
-    send_errors,
+    pub send_errors: u64,
     /// Receives that the system refused, and packets too long to be relayed whole.
-    receive_errors,
+    pub receive_errors: u64,
+    /// Allocations alive now.
+    pub allocations: u64,
 }
 
-/// One counter.
-#[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
-
-impl Count {
-    pub(super) fn one(&self) {
-        self.more(1);
-    }
-
-    pub(super) fn more(&self, by: usize) {
-        self.0.fetch_add(by as u64, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
+/// What one allocation has moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Packets from the client to peers.
+    pub packets_out: u64,
+    /// Bytes from the client to peers.
+    pub bytes_out: u64,
+    /// Packets from peers to the client.
+    pub packets_in: u64,
+    /// Bytes from peers to the client.
+    pub bytes_in: u64,
+    /// Packets of either direction that went over the allocation's share.
+    pub throttled: u64,
 }

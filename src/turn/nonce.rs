@@ -4,14 +4,13 @@
 //! whoever presents it can receive there.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 
 use super::credentials::mac;
 use crate::clock::Tick;
-use crate::ids::{Secret, random_bytes};
+use crate::ids::Secret;
 
 /// How long a nonce is good for.
 const LIFETIME: Duration = Duration::from_secs(600);
@@ -19,25 +18,23 @@ const LIFETIME: Duration = Duration::from_secs(600);
 /// Half of a nonce's twelve bytes are its time, half its MAC: short, because answers to strangers must be.
 const HALF: usize = 6;
 
-/// Makes and checks nonces with a key of its own; those of an earlier process are stale.
+/// Makes and checks nonces under one key. The key is random in each process, so those of an earlier one are stale.
 #[derive(Debug)]
 pub(super) struct Nonces {
     key: Secret<[u8; 32]>,
     /// The time of the last nonce in microseconds. Strictly rising, so that no two nonces are equal.
-    last: AtomicU64,
+    last: u64,
 }
 
 impl Nonces {
-    pub(super) fn new() -> Self {
-        Self { key: Secret::new(random_bytes()), last: AtomicU64::new(0) }
+    pub(super) const fn new(key: [u8; 32]) -> Self {
+        Self { key: Secret::new(key), last: 0 }
     }
 
     /// A fresh nonce for `client`.
-    pub(super) fn make(&self, client: SocketAddr, now: Tick) -> String {
-        let now = now.as_millis().saturating_mul(1000);
-        let next = |last: u64| now.max(last.saturating_add(1));
-        let time = next(self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last))).unwrap_or(now));
-        let [_, _, time @ ..] = time.to_be_bytes();
+    pub(super) fn make(&mut self, client: SocketAddr, now: Tick) -> String {
+        self.last = now.as_millis().saturating_mul(1000).max(self.last.saturating_add(1));
+        let [_, _, time @ ..] = self.last.to_be_bytes();
         let nonce = [time, self.seal(client, time)].concat();
         BASE64URL_NOPAD.encode(&nonce)
     }
@@ -80,7 +77,7 @@ mod tests {
 
     #[test]
     fn t18_a_nonce_is_good_for_its_address_and_ten_minutes() {
-        let nonces = Nonces::new();
+        let mut nonces = Nonces::new([1; 32]);
         let asker = client("203.0.113.7:4000");
         let nonce = nonces.make(asker, NOW);
         assert!(nonces.verify(&nonce, asker, NOW));
@@ -88,12 +85,12 @@ mod tests {
         assert!(!nonces.verify(&nonce, asker, NOW.plus(Duration::from_secs(601))));
         assert!(!nonces.verify(&nonce, client("203.0.113.7:4001"), NOW));
         assert!(!nonces.verify(&nonce, client("203.0.113.8:4000"), NOW));
-        assert!(!Nonces::new().verify(&nonce, asker, NOW), "another process's nonce was taken");
+        assert!(!Nonces::new([2; 32]).verify(&nonce, asker, NOW), "another process's nonce was taken");
     }
 
     #[test]
     fn t18_every_altered_nonce_is_refused() {
-        let nonces = Nonces::new();
+        let mut nonces = Nonces::new([1; 32]);
         let asker = client("[2001:db8::1]:4000");
         let nonce = nonces.make(asker, NOW);
         for place in 0..nonce.len() {
@@ -108,7 +105,7 @@ mod tests {
 
     #[test]
     fn t18_nonces_are_unique_within_one_moment() {
-        let nonces = Nonces::new();
+        let mut nonces = Nonces::new([1; 32]);
         let asker = client("203.0.113.7:4000");
         let made: HashSet<String> = (0..20_000).map(|_| nonces.make(asker, NOW)).collect();
         assert_eq!(made.len(), 20_000);

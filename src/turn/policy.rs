@@ -4,9 +4,10 @@
 //! cloud's metadata service. So everything is forbidden that is not plain public unicast, and every address of this machine too;
 //! except the relay's own live ports, through which two relayed participants meet, and what the administrator lists.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::server::ClientSocket;
 
 /// IPv4 ranges that are not public unicast (the IANA special-purpose registry and multicast), and one public address that a
 /// large cloud uses for its internal services.
@@ -62,8 +63,9 @@ pub(super) struct Peers {
     /// Relay addresses as bound, each with the address that peers know it by.
     published: Vec<(IpAddr, IpAddr)>,
     allowed: Vec<(IpAddr, u8)>,
-    local: RwLock<HashSet<IpAddr>>,
-    live: RwLock<HashSet<SocketAddr>>,
+    local: HashSet<IpAddr>,
+    /// The client behind each live relay port, by the address that is bound.
+    live: HashMap<SocketAddr, ClientSocket>,
 }
 
 impl Peers {
@@ -73,18 +75,28 @@ impl Peers {
     }
 
     /// Replaces the list of this machine's own addresses.
-    pub(super) fn set_local(&self, addresses: HashSet<IpAddr>) {
-        *write(&self.local) = addresses;
+    pub(super) fn set_local(&mut self, addresses: HashSet<IpAddr>) {
+        self.local = addresses;
     }
 
-    /// Notes that a relay socket is bound to `address`.
-    pub(super) fn opened(&self, address: SocketAddr) {
-        write(&self.live).insert(address);
+    /// Notes that a relay socket for `owner` is bound to `address`.
+    pub(super) fn opened(&mut self, address: SocketAddr, owner: ClientSocket) {
+        self.live.insert(address, owner);
     }
 
     /// Notes that the relay socket of `address` is gone.
-    pub(super) fn closed(&self, address: SocketAddr) {
-        write(&self.live).remove(&address);
+    pub(super) fn closed(&mut self, address: SocketAddr) {
+        self.live.remove(&address);
+    }
+
+    /// The client whose live relay port `peer` is, written with either of its addresses.
+    pub(super) fn owner(&self, peer: SocketAddr) -> Option<ClientSocket> {
+        self.live.get(&self.bound(peer)).copied()
+    }
+
+    /// Whether there is an address of this family to relay at.
+    pub(super) fn serves(&self, ipv6: bool) -> bool {
+        self.published.iter().any(|(bound, _)| bound.is_ipv6() == ipv6)
     }
 
     /// Whether a relay may send to `peer` and take packets from it. `peer` may be written with the bound or the advertised address.
@@ -92,24 +104,23 @@ impl Peers {
         if peer.port() == 0 {
             return false;
         }
-        if read(&self.live).contains(&self.bound(peer)) {
+        if self.owner(peer).is_some() {
             return true;
         }
         let ip = peer.ip();
-        let own = read(&self.local).contains(&ip) || self.published.iter().any(|&(bound, known)| ip == bound || ip == known);
+        let own = self.local.contains(&ip) || self.published.iter().any(|&(bound, known)| ip == bound || ip == known);
         // A wide allowed range, such as the whole LAN, must not open this machine's own services: they need naming one by one.
         let named = |&(net, prefix): &(IpAddr, u8)| prefix == max_prefix(net) || net.is_loopback();
         let listed = self.allowed.iter().any(|range| contains(*range, ip) && (!(own || ip.is_loopback()) || named(range)));
         listed || (is_public(ip) && !own)
     }
 
-    /// Where to send a packet for `peer`: one of our own relays behind a 1:1 NAT is reached directly, because few routers send
-    /// such packets back.
-    pub(super) fn bound(&self, peer: SocketAddr) -> SocketAddr {
+    /// `peer` as it is bound, if it is one of our own relays written with the address of a 1:1 NAT.
+    fn bound(&self, peer: SocketAddr) -> SocketAddr {
         self.published
             .iter()
             .map(|&(bound, known)| (SocketAddr::new(bound, peer.port()), known))
-            .find(|&(bound, known)| known == peer.ip() && read(&self.live).contains(&bound))
+            .find(|&(bound, known)| known == peer.ip() && self.live.contains_key(&bound))
             .map_or(peer, |(bound, _)| bound)
     }
 
@@ -142,21 +153,18 @@ fn contains_v6(net: Ipv6Addr, prefix: u8, address: Ipv6Addr) -> bool {
     (net.to_bits() ^ address.to_bits()) & mask == 0
 }
 
-// Nothing can panic while one of these sets is locked, so a poisoned lock still guards a whole set.
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::server::Transport;
     use super::*;
 
     fn peer(ip: &str, port: u16) -> SocketAddr {
         SocketAddr::new(ip.parse().unwrap(), port)
+    }
+
+    fn client() -> ClientSocket {
+        let (local, remote) = (peer("198.41.0.4", 3478), peer("8.8.8.8", 4000));
+        ClientSocket { transport: Transport::Udp, local, remote }
     }
 
     fn forbidden(addresses: &[&str]) {
@@ -222,8 +230,8 @@ mod tests {
     #[test]
     fn t11_own_address_is_open_on_live_relay_ports_only() {
         let own: IpAddr = "198.41.0.4".parse().unwrap();
-        let peers = Peers::new(vec![(own, own)], vec![]);
-        peers.opened(SocketAddr::new(own, 50_000));
+        let mut peers = Peers::new(vec![(own, own)], vec![]);
+        peers.opened(SocketAddr::new(own, 50_000), client());
         assert!(peers.allows(SocketAddr::new(own, 50_000)));
         for port in [22, 443, 3478, 9100, 50_001] {
             assert!(!peers.allows(SocketAddr::new(own, port)), "{port} was allowed");
@@ -235,19 +243,19 @@ mod tests {
     #[test]
     fn t11_behind_a_nat_own_relays_are_reached_directly_by_either_address() {
         let (bound, known): (IpAddr, IpAddr) = ("10.0.0.5".parse().unwrap(), "198.41.0.4".parse().unwrap());
-        let peers = Peers::new(vec![(bound, known)], vec![]);
-        peers.opened(SocketAddr::new(bound, 50_000));
+        let mut peers = Peers::new(vec![(bound, known)], vec![]);
+        peers.opened(SocketAddr::new(bound, 50_000), client());
         assert!(peers.allows(SocketAddr::new(known, 50_000)) && peers.allows(SocketAddr::new(bound, 50_000)));
         assert!(!peers.allows(SocketAddr::new(known, 443)) && !peers.allows(SocketAddr::new(bound, 443)));
-        assert_eq!(peers.bound(SocketAddr::new(known, 50_000)), SocketAddr::new(bound, 50_000));
-        assert_eq!(peers.bound(SocketAddr::new(known, 443)), SocketAddr::new(known, 443));
+        assert_eq!(peers.owner(SocketAddr::new(known, 50_000)), Some(client()));
+        assert_eq!(peers.owner(SocketAddr::new(known, 443)), None);
         assert_eq!(peers.known(SocketAddr::new(bound, 50_000)), SocketAddr::new(known, 50_000));
     }
 
     #[test]
     fn t12_interface_addresses_are_forbidden_even_within_a_listed_range() {
         let (lan, near): (IpAddr, IpAddr) = ("192.168.1.10".parse().unwrap(), "192.168.1.11".parse().unwrap());
-        let peers = Peers::new(vec![], vec![("192.168.0.0".parse().unwrap(), 16), ("0.0.0.0".parse().unwrap(), 0)]);
+        let mut peers = Peers::new(vec![], vec![("192.168.0.0".parse().unwrap(), 16), ("0.0.0.0".parse().unwrap(), 0)]);
         let public: IpAddr = "198.41.0.4".parse().unwrap();
         assert!(peers.allows(SocketAddr::new(public, 80)));
         peers.set_local(HashSet::from([lan, public]));
@@ -255,7 +263,7 @@ mod tests {
         assert!(!peers.allows(SocketAddr::new(public, 80)));
         assert!(!peers.allows(peer("127.0.0.1", 80)), "a range around loopback opens no loopback");
         assert!(peers.allows(SocketAddr::new(near, 80)));
-        let named = Peers::new(vec![], vec![(lan, 32), ("127.0.0.0".parse().unwrap(), 8)]);
+        let mut named = Peers::new(vec![], vec![(lan, 32), ("127.0.0.0".parse().unwrap(), 8)]);
         named.set_local(HashSet::from([lan, "127.0.0.1".parse().unwrap()]));
         assert!(named.allows(SocketAddr::new(lan, 80)) && named.allows(peer("127.0.0.1", 80)));
     }

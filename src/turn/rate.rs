@@ -1,39 +1,84 @@
-//! A limit on answers per source address, in a table that never grows.
+//! Limits: on answers per source address, in a table that never grows, and on the bytes that an allocation may move.
 
-use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use super::credentials::mac;
 use crate::clock::Tick;
+use crate::ids::Secret;
 
 /// How many buckets there are. Sources that share one share its allowance too: the price of a table that strangers can't grow.
 const BUCKETS: usize = 4096;
+
+/// How much unused allowance a [`Bucket`] keeps. Pictures come in bursts: a key frame is many packets at once.
+const BURST: Duration = Duration::from_secs(1);
 
 /// Counts answers per source and second. Sources are told apart by address, not by port; IPv6 ones by their /64.
 #[derive(Debug)]
 pub(super) struct PerSource {
     per_second: u32,
-    hasher: RandomState,
+    /// Spreads the sources, so that nobody can choose to share somebody else's bucket.
+    key: Secret<[u8; 32]>,
     /// The second counted and the answers given in it.
-    buckets: Mutex<Box<[(u64, u32)]>>,
+    buckets: Box<[(u64, u32)]>,
 }
 
 impl PerSource {
-    pub(super) fn new(per_second: u32) -> Self {
-        Self { per_second, hasher: RandomState::new(), buckets: Mutex::new(vec![(0, 0); BUCKETS].into_boxed_slice()) }
+    pub(super) fn new(per_second: u32, key: [u8; 32]) -> Self {
+        Self { per_second, key: Secret::new(key), buckets: vec![(0, 0); BUCKETS].into_boxed_slice() }
     }
 
     /// Takes one answer out of the allowance of `source`. False when it is used up for this second.
-    pub(super) fn allow(&self, source: IpAddr, now: Tick) -> bool {
-        let bucket = usize::try_from(self.hasher.hash_one(network(source)) % BUCKETS as u64).unwrap_or(0);
+    pub(super) fn allow(&mut self, source: IpAddr, now: Tick) -> bool {
         let second = now.as_millis() / 1000;
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let (counted, answers) = &mut buckets[bucket];
+        let bucket = self.bucket(source);
+        let (counted, answers) = &mut self.buckets[bucket];
         if *counted != second {
             (*counted, *answers) = (second, 0);
         }
         *answers = answers.saturating_add(1);
         *answers <= self.per_second
+    }
+
+    fn bucket(&self, source: IpAddr) -> usize {
+        let octets = match network(source) {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        };
+        let [b0, b1, ..] = mac(self.key.expose(), &[&octets]);
+        usize::from(u16::from_be_bytes([b0, b1])) % BUCKETS
+    }
+}
+
+/// A token bucket for bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bucket {
+    bytes_per_second: u64,
+    /// What may be sent now, in thousandths of a byte: what comes in each millisecond is then a whole number.
+    level: u64,
+    filled: Tick,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub(super) fn new(bytes_per_second: u64, now: Tick) -> Self {
+        let mut bucket = Self { bytes_per_second, level: 0, filled: now };
+        bucket.level = bucket.capacity();
+        bucket
+    }
+
+    /// Takes `bytes` out. False, and nothing taken, when there are not so many.
+    pub(super) fn take(&mut self, bytes: usize, now: Tick) -> bool {
+        let elapsed = u64::try_from(now.since(self.filled).as_millis()).unwrap_or(u64::MAX);
+        self.level = self.level.saturating_add(elapsed.saturating_mul(self.bytes_per_second)).min(self.capacity());
+        self.filled = self.filled.max(now);
+        let left = self.level.checked_sub((bytes as u64).saturating_mul(1000));
+        self.level = left.unwrap_or(self.level);
+        left.is_some()
+    }
+
+    const fn capacity(&self) -> u64 {
+        self.bytes_per_second.saturating_mul(1000).saturating_mul(BURST.as_secs())
     }
 }
 
@@ -47,13 +92,11 @@ pub(super) fn network(source: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn t22_a_source_gets_its_allowance_each_second_and_no_more() {
-        let limit = PerSource::new(10);
+        let mut limit = PerSource::new(10, [1; 32]);
         let source: IpAddr = "203.0.113.7".parse().unwrap();
         let now = Tick::from_millis(5_000);
         assert_eq!((0..100).filter(|_| limit.allow(source, now)).count(), 10);
@@ -62,7 +105,7 @@ mod tests {
 
     #[test]
     fn t21_ten_thousand_sources_fit_the_same_table() {
-        let limit = PerSource::new(1);
+        let mut limit = PerSource::new(1, [1; 32]);
         let allowed = (0..10_000u32).filter(|n| limit.allow(IpAddr::V4((0x0b00_0000 + n).into()), Tick::default())).count();
         assert!(allowed <= BUCKETS, "{allowed} answers from {BUCKETS} buckets");
         assert!(allowed > BUCKETS / 2, "{allowed} answers: sources are not spread over the buckets");
@@ -70,8 +113,21 @@ mod tests {
 
     #[test]
     fn neighbours_in_one_ipv6_network_are_one_source() {
-        let limit = PerSource::new(1);
+        let mut limit = PerSource::new(1, [1; 32]);
         assert!(limit.allow("2001:db8::1".parse().unwrap(), Tick::default()));
         assert!(!limit.allow("2001:db8::2:3".parse().unwrap(), Tick::default()));
+    }
+    #[test]
+    fn t28_a_bucket_gives_its_burst_and_then_its_rate() {
+        let start = Tick::from_millis(1_000);
+        let mut bucket = Bucket::new(1_000, start);
+        assert!(bucket.take(1_000, start), "the burst");
+        assert!(!bucket.take(1, start));
+        let passed = (1..=5_000).filter(|millis| bucket.take(1, start.plus(Duration::from_millis(*millis)))).count();
+        assert_eq!(passed, 5_000, "a byte each millisecond");
+        assert!(!bucket.take(2, start.plus(Duration::from_millis(5_001))), "a millisecond later there is one byte");
+        assert!(bucket.take(1_000, start.plus(Duration::from_secs(3600))));
+        assert!(!bucket.take(1, start.plus(Duration::from_secs(3600))), "an idle hour was saved up");
+        assert!(!bucket.take(1, start), "a clock that goes back gives nothing");
     }
 }

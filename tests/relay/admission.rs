@@ -1,13 +1,17 @@
 //! Who gets an answer, and which.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hearth::clock::Timestamp;
 use hearth::ids::{ParticipantId, Secret};
 use hearth::turn::Limits;
 use hearth::turn::credentials::CredentialIssuer;
-use stun::attributes::{ATTR_LIFETIME, ATTR_NONCE, ATTR_REALM, ATTR_SOFTWARE, ATTR_UNKNOWN_ATTRIBUTES, AttrType, RawAttribute};
+use stun::attributes::{
+    ATTR_LIFETIME, ATTR_NONCE, ATTR_REALM, ATTR_RESERVATION_TOKEN, ATTR_SOFTWARE, ATTR_UNKNOWN_ATTRIBUTES,
+    ATTR_XOR_RELAYED_ADDRESS, AttrType, RawAttribute,
+};
 use stun::fingerprint::FINGERPRINT;
 use stun::message::{
     BINDING_REQUEST, BINDING_SUCCESS, CLASS_ERROR_RESPONSE, CLASS_INDICATION, CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, Getter,
@@ -22,10 +26,16 @@ use turn::proto::lifetime::Lifetime;
 use turn::proto::reqfamily::{REQUESTED_FAMILY_IPV6, RequestedAddressFamily};
 use turn::proto::rsrvtoken::ReservationToken;
 
-use crate::client::{Client, PATIENCE, SECRET, build, code, forge, mint, settings, start, text, transport, udp};
+use crate::client::{Client, PATIENCE, SECRET, build, code, forge, mint, peer, settings, start, text, transport, udp};
 
 fn raw(typ: u16, value: &[u8]) -> Box<dyn Setter> {
     Box::new(RawAttribute { typ: AttrType(typ), length: 0, value: value.to_vec() })
+}
+
+fn relayed(answer: &Message) -> SocketAddr {
+    let mut relayed = XorMappedAddress::default();
+    relayed.get_from_as(answer, ATTR_XOR_RELAYED_ADDRESS).unwrap();
+    SocketAddr::new(relayed.ip, relayed.port)
 }
 
 fn shape(answer: &Message) -> Vec<(u16, u16)> {
@@ -268,17 +278,41 @@ async fn unknown_required_attributes_are_named_in_a_420() {
 }
 
 #[tokio::test]
-async fn t29_reservations_and_other_families_are_refused() {
+async fn t29_guessed_tokens_and_families_that_are_not_served_are_refused() {
     let site = start(settings()).await;
     let client = site.client().await;
-    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), raw(0x0018, &[0x80])]).await), 508, "a port in reserve");
     let token = || Box::new(ReservationToken(vec![1; 8])) as Box<dyn Setter>;
     assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), token()]).await), 508);
     assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), token(), Box::new(EvenPort::default())]).await), 400);
     assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), Box::new(REQUESTED_FAMILY_IPV6)]).await), 440);
     assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), Box::new(RequestedAddressFamily(9))]).await), 440);
     assert_eq!(site.relay.counters().allocations, 0);
-    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), Box::new(EvenPort::default())]).await), 0, "an even port alone");
+}
+
+#[tokio::test]
+async fn t29_a_pair_of_ports_goes_to_one_participant_and_counts_as_two() {
+    let limits = Limits { allocations_per_user: 2, ..settings().limits };
+    let site = start(hearth::turn::Settings { limits, ..settings() }).await;
+    let participant = ParticipantId::random();
+    let mut first = site.client_of(participant).await;
+    let answer = first.request(METHOD_ALLOCATE, vec![udp(), raw(0x0018, &[0x80])]).await;
+    let even = relayed(&answer);
+    first.relayed = Some(even);
+    let token = || raw(0x0022, &answer.get(ATTR_RESERVATION_TOKEN).unwrap());
+    assert_eq!(even.port() % 2, 0);
+    assert_eq!(code(&first.request(METHOD_ALLOCATE, vec![udp()]).await), 437);
+    let mut second = site.client_of(participant).await;
+    assert_eq!(code(&second.request(METHOD_ALLOCATE, vec![udp()]).await), 486, "the port in reserve has a place");
+    assert_eq!(code(&site.client().await.request(METHOD_ALLOCATE, vec![udp(), token()]).await), 508, "another's token");
+    let odd = second.allocate_with(vec![udp(), token()]).await;
+    assert_eq!((odd.ip(), odd.port()), (even.ip(), even.port() + 1));
+    let third = site.client_of(participant).await;
+    assert_eq!(code(&third.request(METHOD_ALLOCATE, vec![udp(), token()]).await), 508, "a token is good once");
+
+    assert_eq!(code(&first.request(METHOD_CREATE_PERMISSION, vec![peer(&odd.to_string())]).await), 0);
+    assert_eq!(code(&second.request(METHOD_CREATE_PERMISSION, vec![peer(&even.to_string())]).await), 0);
+    first.send_indication(&odd.to_string(), b"hello").await;
+    assert_eq!(second.receive_data().await, (b"hello".to_vec(), even));
 }
 
 #[tokio::test]

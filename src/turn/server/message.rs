@@ -1,8 +1,10 @@
 //! Reading what clients send and writing what they get: STUN messages (RFC 8489 §5), nothing about what they mean.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use ::turn::proto::peeraddr::PeerAddress;
+use stun::agent::TransactionId;
 use stun::attributes::{
     ATTR_CHANNEL_NUMBER, ATTR_DATA, ATTR_EVEN_PORT, ATTR_FINGERPRINT, ATTR_LIFETIME, ATTR_MESSAGE_INTEGRITY, ATTR_NONCE,
     ATTR_REALM, ATTR_REQUESTED_ADDRESS_FAMILY, ATTR_REQUESTED_TRANSPORT, ATTR_RESERVATION_TOKEN, ATTR_USERNAME,
@@ -11,7 +13,12 @@ use stun::attributes::{
 use stun::error_code::{CODE_BAD_REQUEST, ErrorCode, ErrorCodeAttribute};
 use stun::fingerprint::FINGERPRINT;
 use stun::integrity::MessageIntegrity;
-use stun::message::{Getter, MESSAGE_HEADER_SIZE, Message, MessageClass, MessageType, Setter, is_message};
+use stun::message::{
+    ATTRIBUTE_HEADER_SIZE, CLASS_ERROR_RESPONSE, CLASS_INDICATION, CLASS_SUCCESS_RESPONSE, Getter, MESSAGE_HEADER_SIZE,
+    METHOD_DATA, Message, MessageClass, MessageType, Method, Setter, is_message,
+};
+
+use super::output::Head;
 
 /// Attributes that a client must not send unless the server understands them, and that this one does (RFC 8489 §14).
 const UNDERSTOOD: [AttrType; 12] = [
@@ -91,25 +98,72 @@ fn peer(message: &Message, attribute: &RawAttribute) -> Option<SocketAddr> {
     Some(SocketAddr::new(peer.ip, peer.port))
 }
 
-/// Writes an answer to `request`, with MESSAGE-INTEGRITY under `key`, and with a FINGERPRINT where the request had one.
-pub(super) fn answer(
-    request: &Message,
-    class: MessageClass,
-    attributes: &[&dyn Setter],
-    key: Option<&MessageIntegrity>,
-) -> Vec<u8> {
-    let typ = MessageType::new(request.typ.method, class);
-    let mut message = Message { typ, transaction_id: request.transaction_id, ..Message::new() };
-    message.write_header();
-    let key = key.map(|key| key as &dyn Setter);
-    let fingerprint = request.contains(ATTR_FINGERPRINT).then_some(&FINGERPRINT as &dyn Setter);
-    for attribute in attributes.iter().copied().chain(key).chain(fingerprint) {
-        attribute.add_to(&mut message).expect("answers are short and their texts within limits that are checked at start");
+/// Where in the packet the value of the message's first DATA attribute lies.
+pub(super) fn data(message: &Message) -> Option<Range<usize>> {
+    let mut start = MESSAGE_HEADER_SIZE + ATTRIBUTE_HEADER_SIZE;
+    for attribute in &message.attributes.0 {
+        if attribute.typ == ATTR_DATA {
+            return Some(start..start + attribute.value.len());
+        }
+        start += attribute.value.len().next_multiple_of(4) + ATTRIBUTE_HEADER_SIZE;
     }
-    message.raw
+    None
 }
 
-/// The attribute that names an error. Without a phrase, so that answers to strangers stay short.
-pub(super) const fn error(code: ErrorCode) -> ErrorCodeAttribute {
-    ErrorCodeAttribute { code, reason: Vec::new() }
+/// What of a request its answer depends on. Kept instead of the request where the answer has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) method: Method,
+    pub(super) id: TransactionId,
+    fingerprint: bool,
+}
+
+impl Question {
+    /// The question that `request` is, before anything is cut off it.
+    pub(super) fn of(request: &Message) -> Self {
+        let fingerprint = request.contains(ATTR_FINGERPRINT);
+        Self { method: request.typ.method, id: request.transaction_id, fingerprint }
+    }
+
+    /// Writes a success response, with MESSAGE-INTEGRITY under `key`, and with a FINGERPRINT where the request had one.
+    pub(super) fn success(self, attributes: &[&dyn Setter], key: Option<&MessageIntegrity>) -> Vec<u8> {
+        self.answer(CLASS_SUCCESS_RESPONSE, attributes, key)
+    }
+
+    /// Writes an error response with `code`. It names no reason in words, so that answers to strangers stay short.
+    pub(super) fn refusal(self, code: ErrorCode, attributes: &[&dyn Setter], key: Option<&MessageIntegrity>) -> Vec<u8> {
+        let error = ErrorCodeAttribute { code, reason: Vec::new() };
+        let attributes: Vec<&dyn Setter> = std::iter::once(&error as &dyn Setter).chain(attributes.iter().copied()).collect();
+        self.answer(CLASS_ERROR_RESPONSE, &attributes, key)
+    }
+
+    fn answer(self, class: MessageClass, attributes: &[&dyn Setter], key: Option<&MessageIntegrity>) -> Vec<u8> {
+        let typ = MessageType::new(self.method, class);
+        let mut message = Message { typ, transaction_id: self.id, ..Message::new() };
+        message.write_header();
+        let key = key.map(|key| key as &dyn Setter);
+        let fingerprint = self.fingerprint.then_some(&FINGERPRINT as &dyn Setter);
+        for attribute in attributes.iter().copied().chain(key).chain(fingerprint) {
+            attribute.add_to(&mut message).expect("answers are short and their texts within limits that are checked at start");
+        }
+        message.raw
+    }
+}
+
+/// Everything of a Data indication (RFC 8656 §11.4) that stands before the `length` bytes of data from `peer`, and how many bytes
+/// of padding go behind them.
+pub(super) fn data_indication(id: TransactionId, peer: SocketAddr, length: usize) -> (Head, usize) {
+    let typ = MessageType::new(METHOD_DATA, CLASS_INDICATION);
+    let mut message = Message { typ, transaction_id: id, ..Message::new() };
+    message.write_header();
+    let peer = PeerAddress { ip: peer.ip(), port: peer.port() };
+    peer.add_to(&mut message).expect("an address always fits");
+    let padded = length.next_multiple_of(4);
+    let total = message.raw.len() - MESSAGE_HEADER_SIZE + ATTRIBUTE_HEADER_SIZE + padded;
+    // No datagram can be so long that this doesn't fit; the edge finds out what is too long to be sent.
+    let [total, value] = [total, length].map(|bytes| u16::try_from(bytes).unwrap_or(u16::MAX).to_be_bytes());
+    message.raw[2..4].copy_from_slice(&total);
+    message.raw.extend_from_slice(&ATTR_DATA.value().to_be_bytes());
+    message.raw.extend_from_slice(&value);
+    (Head::new(&message.raw), padded - length)
 }

@@ -1,0 +1,140 @@
+//! Who asks, and whether it may ask at all (RFC 8489 §9.2.4).
+
+use stun::attributes::{ATTR_MESSAGE_INTEGRITY, ATTR_NONCE, ATTR_REALM, ATTR_USERNAME, AttrType};
+use stun::error_code::{
+    CODE_BAD_REQUEST, CODE_STALE_NONCE, CODE_UNAUTHORIZED, CODE_UNKNOWN_ATTRIBUTE, CODE_WRONG_CREDENTIALS, ErrorCode,
+};
+use stun::integrity::MessageIntegrity;
+use stun::message::{METHOD_ALLOCATE, METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSION, METHOD_REFRESH, Message, Setter};
+use stun::textattrs::{Nonce, Realm, TextAttribute};
+use stun::uattrs::UnknownAttributes;
+use stun::xoraddr::XorMappedAddress;
+
+use super::Server;
+use super::message::{self, Question};
+use super::output::ClientSocket;
+use crate::clock::Now;
+use crate::ids::ParticipantId;
+use crate::turn::credentials;
+
+/// A request, whose it is, and how to seal the answer.
+pub(super) struct Call {
+    pub(super) client: ClientSocket,
+    pub(super) question: Question,
+    pub(super) message: Message,
+    pub(super) now: Now,
+    pub(super) participant: ParticipantId,
+    pub(super) key: MessageIntegrity,
+}
+
+impl Call {
+    pub(super) fn success(&self, attributes: &[&dyn Setter]) -> Vec<u8> {
+        self.question.success(attributes, Some(&self.key))
+    }
+}
+
+impl Server {
+    /// Answers a Binding request (RFC 8489 §12).
+    pub(super) fn binding(&mut self, client: ClientSocket, request: &Message, now: Now) {
+        if !self.bindings.allow(client.remote.ip(), now.tick) {
+            self.counters.limited += 1;
+            return;
+        }
+        self.counters.bindings += 1;
+        let (question, unknown) = (Question::of(request), message::unknown(request));
+        let answer = if unknown.is_empty() {
+            question.success(&[&mapped(client)], None)
+        } else {
+            refusal(question, CODE_UNKNOWN_ATTRIBUTE, unknown, None)
+        };
+        self.answer(client, answer);
+    }
+
+    /// Carries out a request of somebody who is known, or asks who it is.
+    pub(super) fn request(&mut self, client: ClientSocket, mut message: Message, now: Now) {
+        let question = Question::of(&message);
+        let (participant, key) = match self.authenticate(&mut message, client, now) {
+            Ok(caller) => caller,
+            Err(code) => return self.challenge(client, question, code, now),
+        };
+        let call = Call { client, question, message, now, participant, key };
+        let unknown = message::unknown(&call.message);
+        let outcome = if unknown.is_empty() { self.carry_out(&call) } else { Err(CODE_UNKNOWN_ATTRIBUTE) };
+        match outcome {
+            Ok(Some(answer)) => self.answer(client, answer),
+            Ok(None) => {}
+            Err(code) => {
+                self.counters.refused += 1;
+                self.answer(client, refusal(question, code, unknown, Some(&call.key)));
+            }
+        }
+    }
+
+    /// A wrong name costs the same work as a wrong password, and gets the same answer.
+    fn authenticate(
+        &self,
+        request: &mut Message,
+        client: ClientSocket,
+        now: Now,
+    ) -> Result<(ParticipantId, MessageIntegrity), ErrorCode> {
+        if !request.contains(ATTR_MESSAGE_INTEGRITY) {
+            return Err(CODE_UNAUTHORIZED);
+        }
+        let text = |typ| TextAttribute::get_from_as(request, typ).map_err(|_| CODE_BAD_REQUEST);
+        let (name, realm, nonce) = (text(ATTR_USERNAME)?.text, text(ATTR_REALM)?.text, text(ATTR_NONCE)?.text);
+        if !self.nonces.verify(&nonce, client.remote, now.tick) {
+            return Err(CODE_STALE_NONCE);
+        }
+        let password = credentials::password(&self.secret, &name);
+        let key = MessageIntegrity::new_long_term_integrity(name.clone(), self.realm.clone(), password);
+        let whole = message::verify(request, &key) && realm == self.realm;
+        let holder = credentials::holder(&name, now.wall);
+        let participant = holder.filter(|holder| whole && !self.table.is_revoked(*holder, now));
+        participant.map(|participant| (participant, key)).ok_or(CODE_UNAUTHORIZED)
+    }
+
+    fn challenge(&mut self, client: ClientSocket, question: Question, code: ErrorCode, now: Now) {
+        if !self.challenges.allow(client.remote.ip(), now.tick) {
+            self.counters.limited += 1;
+            return;
+        }
+        self.counters.challenged += 1;
+        let answer = if code == CODE_BAD_REQUEST {
+            question.refusal(code, &[], None)
+        } else {
+            let realm = Realm::new(ATTR_REALM, self.realm.clone());
+            let nonce = Nonce::new(ATTR_NONCE, self.nonces.make(client.remote, now.tick));
+            question.refusal(code, &[&realm, &nonce], None)
+        };
+        self.answer(client, answer);
+    }
+
+    /// The answer, or none where it comes later or was already promised.
+    fn carry_out(&mut self, call: &Call) -> Result<Option<Vec<u8>>, ErrorCode> {
+        let open = self.table.open.get(&call.client).map(|open| open.participant);
+        let owner = open.or_else(|| self.table.opening.get(&call.client).map(|opening| opening.participant));
+        if owner.is_some_and(|owner| owner != call.participant) {
+            return Err(CODE_WRONG_CREDENTIALS);
+        }
+        match call.question.method {
+            METHOD_ALLOCATE => self.allocate(call),
+            METHOD_REFRESH => self.refresh(call).map(Some),
+            METHOD_CREATE_PERMISSION => self.create_permission(call).map(Some),
+            METHOD_CHANNEL_BIND => self.channel_bind(call).map(Some),
+            // TCP allocations (RFC 6062) aren't made, so there is nothing to connect.
+            _ => Err(CODE_BAD_REQUEST),
+        }
+    }
+}
+
+/// The attribute that tells a client its own address.
+pub(super) const fn mapped(client: ClientSocket) -> XorMappedAddress {
+    XorMappedAddress { ip: client.remote.ip(), port: client.remote.port() }
+}
+
+fn refusal(question: Question, code: ErrorCode, unknown: Vec<AttrType>, key: Option<&MessageIntegrity>) -> Vec<u8> {
+    if unknown.is_empty() {
+        return question.refusal(code, &[], key);
+    }
+    question.refusal(code, &[&UnknownAttributes(unknown)], key)
+}

@@ -1,0 +1,255 @@
+//! The relay without the world around it: STUN Binding (RFC 8489) and TURN (RFC 8656) as a value with inputs and outputs.
+//!
+//! Bytes and the time go in; what is to be sent, opened and closed comes out of [`Server::poll_output`]. Nothing here owns a
+//! socket, a task, a clock, a lock or a source of chance, so that its tests run hours of relaying in no time and the same inputs
+//! always give the same outputs. Everything that a stranger can cause ends without memory: at most a short answer, limited per
+//! source.
+
+use std::collections::{HashSet, VecDeque};
+use std::net::IpAddr;
+
+use stun::message::{
+    CLASS_INDICATION, CLASS_REQUEST, METHOD_ALLOCATE, METHOD_BINDING, METHOD_CHANNEL_BIND, METHOD_CONNECT,
+    METHOD_CONNECTION_BIND, METHOD_CREATE_PERMISSION, METHOD_REFRESH, METHOD_SEND,
+};
+
+use super::Limits;
+use super::counters::{Counters, Traffic};
+use super::credentials::mac;
+use super::nonce::Nonces;
+use super::policy::Peers;
+use super::rate::{Bucket, PerSource};
+use crate::clock::{Now, Tick};
+use crate::ids::{ParticipantId, Secret};
+
+mod allocate;
+mod allocation;
+mod caller;
+mod message;
+mod output;
+mod relaying;
+mod requests;
+mod table;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+pub use output::{ClientSocket, Family, Head, NoPort, Output, PeerSocket, Port, RelayId, Transport};
+
+use table::{Ends, Table};
+
+/// Ports of services that answer whatever they are sent. An answer to one could go back and forth for ever.
+const CHATTERING_PORTS: [u16; 5] = [0, 7, 19, 53, 123];
+
+/// What the core needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The realm of the credentials, at most [`super::MAX_REALM_BYTES`] long.
+    pub realm: String,
+    /// The secret that the credentials are made from.
+    pub secret: Secret<[u8; 32]>,
+    /// The addresses to relay at, at most one of each family, each with the one that peers know it by.
+    pub published: Vec<(IpAddr, IpAddr)>,
+    /// Peer ranges that are allowed although they are not public.
+    pub allow_peers: Vec<(IpAddr, u8)>,
+    /// How much anyone may have of anything.
+    pub limits: Limits,
+    /// What nonces, tokens and transaction ids are made from: random, and new in each process.
+    pub seed: Secret<[u8; 32]>,
+}
+
+/// The relay's core. See the module.
+pub struct Server {
+    realm: String,
+    secret: Secret<[u8; 32]>,
+    limits: Limits,
+    peers: Peers,
+    nonces: Nonces,
+    challenges: PerSource,
+    bindings: PerSource,
+    /// The relay's share of the line: payload bytes from clients and from peers.
+    line: Option<Bucket>,
+    table: Table,
+    counters: Counters,
+    outputs: VecDeque<Output>,
+    token_key: Secret<[u8; 32]>,
+    /// How many relay sockets, tokens and indications were named.
+    named: u64,
+}
+
+impl Server {
+    /// A relay that nobody uses yet.
+    pub fn new(config: Config) -> Self {
+        let key = |purpose: &str| mac(config.seed.expose(), &[purpose.as_bytes()]);
+        Self {
+            realm: config.realm,
+            secret: config.secret,
+            peers: Peers::new(config.published, config.allow_peers),
+            nonces: Nonces::new(key("nonces")),
+            challenges: PerSource::new(config.limits.challenges_per_second, key("challenges")),
+            bindings: PerSource::new(config.limits.bindings_per_second, key("bindings")),
+            line: config.limits.bytes_per_second_in_all.map(|rate| Bucket::new(rate, Tick::default())),
+            limits: config.limits,
+            table: Table::default(),
+            counters: Counters::default(),
+            outputs: VecDeque::new(),
+            token_key: Secret::new(key("tokens")),
+            named: 0,
+        }
+    }
+
+    /// Takes what came from a client: a datagram, or one frame of a stream.
+    pub fn handle_datagram(&mut self, client: ClientSocket, bytes: &[u8], now: Now) {
+        self.counters.received += 1;
+        if client.transport == Transport::Udp && CHATTERING_PORTS.contains(&client.remote.port()) {
+            self.counters.malformed += 1;
+            return;
+        }
+        if let [0x40..=0x4F, ..] = bytes {
+            return self.channel_data(client, bytes, now);
+        }
+        let Some(message) = message::read(bytes) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        match (message.typ.class, message.typ.method) {
+            (CLASS_INDICATION, METHOD_SEND) => self.send_indication(client, &message, now),
+            (CLASS_REQUEST, METHOD_BINDING) => self.binding(client, &message, now),
+            (
+                CLASS_REQUEST,
+                METHOD_ALLOCATE
+                | METHOD_REFRESH
+                | METHOD_CREATE_PERMISSION
+                | METHOD_CHANNEL_BIND
+                | METHOD_CONNECT
+                | METHOD_CONNECTION_BIND,
+            ) => self.request(client, message, now),
+            _ => self.counters.malformed += 1,
+        }
+    }
+
+    /// Takes the next thing to do. `None` when all is done until something else is handed in.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Server::handle_timeout`] wants to be called next, if nothing else is handed in before.
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        self.table.next_end()
+    }
+
+    /// Ends what has expired by `now`.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some(ended) = self.table.timers.pop(now.tick) {
+            match ended {
+                Ends::Opening(client) => self.end(client),
+                Ends::Allocation(client) => self.expire(client, now),
+                Ends::Reservation(token) => self.release(token),
+            }
+        }
+    }
+
+    /// Ends the participant's allocations at once and refuses its names from now on, until [`Server::readmit`].
+    pub fn revoke(&mut self, participant: ParticipantId, now: Now) {
+        self.table.revoke(participant, now.wall);
+        for client in self.table.clients_of(participant) {
+            self.end(client);
+        }
+        for token in self.table.tokens_of(participant) {
+            self.release(token);
+        }
+    }
+
+    /// Accepts the participant's names again.
+    pub fn readmit(&mut self, participant: ParticipantId) {
+        self.table.readmit(participant);
+    }
+
+    /// Ends what a client holds whose stream has ended.
+    pub fn client_gone(&mut self, client: ClientSocket) {
+        self.end(client);
+    }
+
+    /// Ends everything that anyone holds.
+    pub fn close(&mut self) {
+        let mut clients: Vec<ClientSocket> = self.table.open.keys().chain(self.table.opening.keys()).copied().collect();
+        clients.sort_unstable();
+        clients.into_iter().for_each(|client| self.end(client));
+        let tokens: Vec<_> = self.table.reserved.keys().copied().collect();
+        tokens.into_iter().for_each(|token| self.release(token));
+    }
+
+    /// Replaces the list of this machine's own addresses, to which nothing is relayed.
+    pub fn set_local_addresses(&mut self, addresses: HashSet<IpAddr>) {
+        self.peers.set_local(addresses);
+    }
+
+    /// What was done so far.
+    pub fn counters(&self) -> Counters {
+        Counters { allocations: self.table.open.len() as u64, ..self.counters }
+    }
+
+    /// What each allocation has moved, and whose it is.
+    pub fn traffic(&self) -> impl Iterator<Item = (ClientSocket, ParticipantId, Traffic)> {
+        self.table.open.values().map(|open| (open.client, open.participant, open.traffic))
+    }
+
+    /// Drops what has ended of one allocation, and the allocation with its last relay socket.
+    fn expire(&mut self, client: ClientSocket, now: Now) {
+        let Some(allocation) = self.table.open.get_mut(&client) else { return };
+        let (outputs, ended) = allocation.expire(now.tick);
+        let over = allocation.relays.is_empty();
+        for relay in ended {
+            self.close_relay(relay);
+        }
+        if over {
+            self.end(client);
+        } else {
+            self.outputs.extend(outputs);
+            self.table.watch(client);
+        }
+    }
+
+    /// Ends the allocation of `client`, or the making of one.
+    fn end(&mut self, client: ClientSocket) {
+        self.table.timers.clear(Ends::Allocation(client));
+        self.table.timers.clear(Ends::Opening(client));
+        if let Some(opening) = self.table.opening.remove(&client) {
+            self.drop_opening(&opening);
+        }
+        if let Some(allocation) = self.table.open.remove(&client) {
+            allocation.relays.into_iter().for_each(|relay| self.close_relay(relay));
+        }
+    }
+
+    fn close_relay(&mut self, relay: allocation::Relay) {
+        self.peers.closed(relay.address);
+        self.table.relays.remove(&relay.id);
+        self.outputs.push_back(Output::CloseRelay { relay: relay.id });
+    }
+
+    /// Gives a port in reserve back.
+    fn release(&mut self, token: table::Token) {
+        self.table.timers.clear(Ends::Reservation(token));
+        if let Some(reserved) = self.table.reserved.remove(&token) {
+            self.outputs.push_back(Output::CloseRelay { relay: reserved.relay });
+        }
+    }
+
+    fn answer(&mut self, client: ClientSocket, message: Vec<u8>) {
+        self.outputs.push_back(Output::Answer { client, message });
+    }
+
+    /// The next number that nothing else was named with.
+    const fn name(&mut self) -> u64 {
+        self.named += 1;
+        self.named
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("counters", &self.counters()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,117 @@
+//! Payloads between clients and peers (RFC 8656 §11, §12.6, §12.7). What may not pass is dropped without a word and counted.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use stun::agent::TransactionId;
+use stun::message::Message;
+
+use super::Server;
+use super::message;
+use super::output::{ClientSocket, Family, Head, Output, PeerSocket, RelayId, Transport};
+use crate::clock::Now;
+
+/// The length of a ChannelData header.
+const CHANNEL_HEADER: usize = 4;
+
+impl Server {
+    /// Takes what came to a relay socket from a peer.
+    pub fn handle_peer(&mut self, relay: RelayId, peer: PeerSocket, bytes: &[u8], now: Now) {
+        // A packet may still be on its way from the edge when its allocation has ended.
+        let Some(client) = self.table.relays.get(&relay).copied() else { return self.counters.unpermitted += 1 };
+        if !self.peers.allows(peer.0) {
+            self.counters.forbidden += 1;
+            return;
+        }
+        if !self.line_carries(bytes.len(), now) {
+            self.counters.throttled += 1;
+            return;
+        }
+        self.deliver(client, self.peers.known(peer.0), 0..bytes.len(), now);
+    }
+
+    pub(super) fn send_indication(&mut self, client: ClientSocket, message: &Message, now: Now) {
+        let (data, peers) = (message::data(message), message::peers(message).unwrap_or_default());
+        let (Some(data), [peer], []) = (data, &*peers, &*message::unknown(message)) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        self.send(client, *peer, data, now);
+    }
+
+    pub(super) fn channel_data(&mut self, client: ClientSocket, packet: &[u8], now: Now) {
+        let [n0, n1, l0, l1, rest @ ..] = packet else { return self.counters.malformed += 1 };
+        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+        if length > rest.len() {
+            self.counters.malformed += 1;
+            return;
+        }
+        let number = u16::from_be_bytes([*n0, *n1]);
+        match self.table.open.get(&client).and_then(|open| open.peer_of(number, now.tick)) {
+            Some(peer) => self.send(client, peer, CHANNEL_HEADER..CHANNEL_HEADER + length, now),
+            None => self.counters.unpermitted += 1,
+        }
+    }
+
+    /// Sends a payload of `client` to `peer`.
+    fn send(&mut self, client: ClientSocket, peer: SocketAddr, payload: Range<usize>, now: Now) {
+        let open = self.table.open.get_mut(&client).filter(|open| open.permits(peer.ip(), now.tick));
+        let relay = open.and_then(|open| open.relay(Family::of(peer.ip())).copied().map(|relay| (open, relay)));
+        let Some((open, relay)) = relay else { return self.counters.unpermitted += 1 };
+        if !self.peers.allows(peer) {
+            self.counters.forbidden += 1;
+            return;
+        }
+        if !open.send_out(payload.len(), now.tick) || !self.line_carries(payload.len(), now) {
+            self.counters.throttled += 1;
+            return;
+        }
+        self.counters.packets_out += 1;
+        self.counters.bytes_out += payload.len() as u64;
+        match self.peers.owner(peer) {
+            // Two relayed clients meet here, without a socket between them.
+            Some(other) => self.deliver(other, self.peers.known(relay.address), payload, now),
+            None => self.outputs.push_back(Output::ToPeer { relay: relay.id, peer: PeerSocket(peer), payload }),
+        }
+    }
+
+    /// Brings `client` a payload from `peer`, written as the client knows it.
+    fn deliver(&mut self, client: ClientSocket, peer: SocketAddr, payload: Range<usize>, now: Now) {
+        let open = self.table.open.get_mut(&client).filter(|open| open.permits(peer.ip(), now.tick));
+        let Some(open) = open else { return self.counters.unpermitted += 1 };
+        if !open.take_in(payload.len(), now.tick) {
+            self.counters.throttled += 1;
+            return;
+        }
+        self.counters.packets_in += 1;
+        self.counters.bytes_in += payload.len() as u64;
+        let channel = open.channel_of(peer, now.tick);
+        let (head, padding) = match channel {
+            Some(number) => (Head::channel(number, payload.len()), channel_padding(client.transport, payload.len())),
+            None => {
+                let id = self.indication_id();
+                message::data_indication(id, peer, payload.len())
+            }
+        };
+        self.outputs.push_back(Output::ToClient { client, head, payload, padding });
+    }
+
+    fn line_carries(&mut self, bytes: usize, now: Now) -> bool {
+        self.line.as_mut().is_none_or(|line| line.take(bytes, now.tick))
+    }
+
+    /// An indication has no answer that its id would have to be safe from, so that it need only be new.
+    fn indication_id(&mut self) -> TransactionId {
+        let mut id = [0; 12];
+        id[4..].copy_from_slice(&self.name().to_be_bytes());
+        TransactionId(id)
+    }
+}
+
+/// RFC 8656 §12.5: streams are padded, datagrams need not be.
+const fn channel_padding(transport: Transport, length: usize) -> usize {
+    match transport {
+        Transport::Udp => 0,
+        Transport::Tcp | Transport::Tls => length.next_multiple_of(4) - length,
+    }
+}

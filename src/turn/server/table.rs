@@ -1,0 +1,132 @@
+//! Who holds what: allocations by their 5-tuples, those being made, ports in reserve, and the participants whose names are refused.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+
+use stun::error_code::{CODE_ALLOC_QUOTA_REACHED, CODE_INSUFFICIENT_CAPACITY, ErrorCode};
+
+use super::allocate::Opening;
+use super::allocation::Allocation;
+use super::output::{ClientSocket, RelayId};
+use super::timers::Timers;
+use crate::clock::{Now, Tick, Timestamp};
+use crate::ids::ParticipantId;
+use crate::turn::Limits;
+use crate::turn::credentials::MAX_TTL;
+use crate::turn::rate::network;
+
+/// How many revoked participants are remembered; more than a day's worth of people sent away.
+const MAX_REVOKED: usize = 16_384;
+
+/// The secret by which a client asks for the port that it had put in reserve (RFC 8656 §18.11).
+pub(super) type Token = [u8; 8];
+
+/// A relay socket in reserve.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reservation {
+    pub(super) relay: RelayId,
+    pub(super) address: SocketAddr,
+    pub(super) participant: ParticipantId,
+    pub(super) source: IpAddr,
+}
+
+/// Something that ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Ends {
+    Allocation(ClientSocket),
+    Opening(ClientSocket),
+    Reservation(Token),
+}
+
+/// Everything that clients hold. What is counted against quotas is counted here.
+#[derive(Default)]
+pub(super) struct Table {
+    pub(super) open: HashMap<ClientSocket, Allocation>,
+    pub(super) opening: HashMap<ClientSocket, Opening>,
+    pub(super) reserved: BTreeMap<Token, Reservation>,
+    /// The client behind each relay socket that is open or being opened; those in reserve are not among them.
+    pub(super) relays: HashMap<RelayId, ClientSocket>,
+    pub(super) timers: Timers<Ends>,
+    revoked: HashMap<ParticipantId, Timestamp>,
+}
+
+impl Table {
+    /// Whether `participant` may have `more` places from the address of `client`.
+    pub(super) fn check_quotas(
+        &self,
+        participant: ParticipantId,
+        client: ClientSocket,
+        more: usize,
+        limits: &Limits,
+    ) -> Result<(), ErrorCode> {
+        let source = network(client.remote.ip());
+        let (mut of_user, mut of_source, mut all) = (more, more, more);
+        for (holder, from, places) in self.holders() {
+            all += places;
+            of_user += if holder == participant { places } else { 0 };
+            of_source += if network(from) == source { places } else { 0 };
+        }
+        if of_user > limits.allocations_per_user {
+            Err(CODE_ALLOC_QUOTA_REACHED)
+        } else if of_source > limits.allocations_per_source || all > limits.allocations {
+            Err(CODE_INSUFFICIENT_CAPACITY)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Who holds how many relay sockets, from which address.
+    fn holders(&self) -> impl Iterator<Item = (ParticipantId, IpAddr, usize)> {
+        let open = self.open.values().map(|open| (open.participant, open.client.remote.ip(), open.relays.len()));
+        let opening = self.opening.iter().map(|(client, opening)| (opening.participant, client.remote.ip(), opening.places()));
+        let reserved = self.reserved.values().map(|reserved| (reserved.participant, reserved.source, 1));
+        open.chain(opening).chain(reserved)
+    }
+
+    /// The clients for which `participant` holds or is getting an allocation, in a fixed order.
+    pub(super) fn clients_of(&self, participant: ParticipantId) -> Vec<ClientSocket> {
+        let open = self.open.values().filter(|open| open.participant == participant).map(|open| open.client);
+        let opening = self.opening.iter().filter(|(_, opening)| opening.participant == participant);
+        let mut clients: Vec<ClientSocket> = open.chain(opening.map(|(client, _)| *client)).collect();
+        clients.sort_unstable();
+        clients
+    }
+
+    /// The tokens of the ports that `participant` has in reserve.
+    pub(super) fn tokens_of(&self, participant: ParticipantId) -> Vec<Token> {
+        let held = self.reserved.iter().filter(|(_, reserved)| reserved.participant == participant);
+        held.map(|(token, _)| *token).collect()
+    }
+
+    /// Looks at the allocation of `client` again when something of it ends.
+    pub(super) fn watch(&mut self, client: ClientSocket) {
+        if let Some(end) = self.open.get(&client).and_then(Allocation::next_end) {
+            self.timers.set(Ends::Allocation(client), end);
+        }
+    }
+
+    /// Refuses the participant's names from now on.
+    pub(super) fn revoke(&mut self, participant: ParticipantId, now: Timestamp) {
+        self.revoked.retain(|_, until| *until > now);
+        if self.revoked.len() >= MAX_REVOKED {
+            let first = self.revoked.iter().min_by_key(|(holder, until)| (**until, **holder)).map(|(holder, _)| *holder);
+            first.and_then(|first| self.revoked.remove(&first));
+        }
+        self.revoked.insert(participant, now.plus(MAX_TTL));
+    }
+
+    /// Takes a revocation back.
+    pub(super) fn readmit(&mut self, participant: ParticipantId) {
+        self.revoked.remove(&participant);
+    }
+
+    /// Whether the participant's names are refused.
+    pub(super) fn is_revoked(&self, participant: ParticipantId, now: Now) -> bool {
+        self.revoked.get(&participant).is_some_and(|until| *until > now.wall)
+    }
+
+    /// When something ends next.
+    pub(super) fn next_end(&self) -> Option<Tick> {
+        self.timers.first()
+    }
+}
