@@ -1,1 +1,10 @@
+//! The relay as a table on virtual time: given this input, exactly these outputs.
 
+mod admission;
+mod allocating;
+mod ending;
+mod permitting;
+mod properties;
+mod relaying;
+mod scenario;
+mod vectors;
