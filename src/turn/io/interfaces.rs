@@ -35,7 +35,7 @@ impl Edge {
                 self.drive(&[], |core, _| core.set_local_addresses(addresses));
             }
             Err(error) => {
-                tracing::warn!(%error, "this machine's addresses can't be listed; the relay goes on with the last list")
+                tracing::warn!(%error, "this machine's addresses can't be listed; the relay goes on with the last list");
             }
         }
     }

@@ -38,6 +38,9 @@ impl Server {
         allocation.refresh(family, call.now.tick.plus(lifetime));
         if lifetime.is_zero() {
             self.expire(call.client, call.now);
+        } else {
+            // It may end sooner than it would have.
+            self.table.watch(call.client);
         }
         Ok(call.success(&[&Lifetime(lifetime)]))
     }

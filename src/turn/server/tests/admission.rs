@@ -37,18 +37,18 @@ fn a_binding_request_is_answered_with_the_senders_address_alone() {
     let person = site.person(1);
     let request = plain(METHOD_BINDING, vec![]);
     let expected = person.unsealed(&request, CLASS_SUCCESS_RESPONSE, vec![mapped(person.client)]);
-    assert_eq!(site.from_client(person.client, &request.raw), [expected]);
+    assert_eq!(site.client_sends(person.client, &request.raw), [expected]);
 
     let request = plain(METHOD_BINDING, vec![Box::new(FINGERPRINT)]);
     let expected = person.unsealed(&request, CLASS_SUCCESS_RESPONSE, vec![mapped(person.client), Box::new(FINGERPRINT)]);
-    assert_eq!(site.from_client(person.client, &request.raw), [expected]);
+    assert_eq!(site.client_sends(person.client, &request.raw), [expected]);
 }
 
 #[test]
 fn t1_requests_without_integrity_are_challenged_and_leave_nothing() {
     let mut site = Site::new();
     for method in METHODS {
-        let answer = answer(&site.from_client(client(1), &plain(method, vec![udp()]).raw));
+        let answer = answer(&site.client_sends(client(1), &plain(method, vec![udp()]).raw));
         assert_eq!((code(&answer), text(&answer, ATTR_REALM).as_str()), (401, REALM));
         assert_eq!(text(&answer, ATTR_NONCE).len(), 16);
         assert_eq!(answer.attributes.0.len(), 3, "the answer says more than it must");
@@ -100,7 +100,7 @@ fn t5_malformed_names_are_refused_even_with_their_password() {
     }
     assert_eq!(site.code(&person, METHOD_ALLOCATE, vec![raw(0x0006, &[0xff, 0xfe])]), 400, "a name that is no text");
     let request = plain(METHOD_ALLOCATE, vec![Box::new(person.key())]);
-    assert_eq!(code(&answer(&site.from_client(person.client, &request.raw))), 400, "no name");
+    assert_eq!(code(&answer(&site.client_sends(person.client, &request.raw))), 400, "no name");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn t21_a_flood_of_strangers_leaves_nothing() {
     let mut answers = 0;
     for n in 0..30_000u32 {
         let remote = SocketAddr::from((Ipv4Addr::from(0x0b00_0000 + n % 3000), 4000));
-        answers += site.from_client(ClientSocket { remote, ..client(1) }, &packet).len();
+        answers += site.client_sends(ClientSocket { remote, ..client(1) }, &packet).len();
     }
     assert!(answers <= 30_000 && holds_nothing(&site) && site.server.table.timers.len() == 0);
     let counters = site.server.counters();
@@ -168,7 +168,7 @@ fn t22_strangers_get_their_share_of_answers_each_second() {
     for _ in 0..3 {
         let mut answers = |method| {
             let packet = plain(method, vec![]).raw;
-            (0..100).map(|_| site.from_client(client(1), &packet).len()).sum::<usize>()
+            (0..100).map(|_| site.client_sends(client(1), &packet).len()).sum::<usize>()
         };
         assert_eq!((answers(METHOD_ALLOCATE), answers(METHOD_BINDING)), (10, 20));
         site.seconds(1);
@@ -190,7 +190,7 @@ fn t22_no_unproven_source_gets_more_than_twice_what_it_sent() {
         plain(METHOD_CONNECT, many()),
     ];
     for (client, request) in requests.iter().flat_map(|request| [(client(1), request), (v6, request)]) {
-        let answer = answer(&site.from_client(client, &request.raw));
+        let answer = answer(&site.client_sends(client, &request.raw));
         let (question, answer) = (request.raw.len() + headers(client), answer.raw.len() + headers(client));
         assert!(answer <= 2 * question, "{answer} bytes for {question}");
     }
@@ -204,7 +204,7 @@ fn t23_what_no_client_may_send_gets_no_answer() {
     for class in [CLASS_SUCCESS_RESPONSE, CLASS_ERROR_RESPONSE, CLASS_INDICATION] {
         for method in [METHOD_BINDING, METHOD_ALLOCATE, METHOD_SEND, METHOD_DATA] {
             let message = build(MessageType::new(method, class), id(), vec![udp()]);
-            assert_eq!(site.from_client(person.client, &message.raw), [], "{method} {class}");
+            assert_eq!(site.client_sends(person.client, &message.raw), [], "{method} {class}");
         }
     }
     let good = plain(METHOD_BINDING, vec![udp()]).raw;
@@ -228,7 +228,7 @@ fn t23_what_no_client_may_send_gets_no_answer() {
         channel_data(0x4fff, b""),
     ];
     for packet in garbage {
-        assert_eq!(site.from_client(person.client, &packet), [], "{packet:?}");
+        assert_eq!(site.client_sends(person.client, &packet), [], "{packet:?}");
     }
 }
 
@@ -238,7 +238,7 @@ fn t23_nothing_is_answered_to_ports_of_chattering_services() {
     let packet = build(BINDING_REQUEST, stun::agent::TransactionId::new(), vec![]).raw;
     for (port, answers) in [(0, 0), (7, 0), (19, 0), (53, 0), (123, 0), (124, 1)] {
         let remote = SocketAddr::new(client(1).remote.ip(), port);
-        assert_eq!(site.from_client(ClientSocket { remote, ..client(1) }, &packet).len(), answers, "port {port}");
+        assert_eq!(site.client_sends(ClientSocket { remote, ..client(1) }, &packet).len(), answers, "port {port}");
     }
     assert_eq!((site.server.counters().received, site.server.counters().malformed), (6, 5));
 }
@@ -249,7 +249,7 @@ fn unknown_required_attributes_are_named_in_a_420() {
     let person = site.person(1);
     let request = plain(METHOD_BINDING, vec![raw(0x0003, &[0; 4])]);
     let expected = person.unsealed(&request, CLASS_ERROR_RESPONSE, vec![error(420), unknown(&[3])]);
-    assert_eq!(site.from_client(person.client, &request.raw), [expected]);
+    assert_eq!(site.client_sends(person.client, &request.raw), [expected]);
 
     // DONT-FRAGMENT is among them: a socket can't be told to for one packet.
     let attributes = vec![udp(), raw(0x001a, &[]), raw(0x7ffe, &[1]), raw(0xc001, &[1])];

@@ -23,9 +23,9 @@ fn even_port(flags: u8) -> Box<dyn Setter> {
 
 /// The relay sockets that these outputs ask for; and they ask for nothing else.
 fn asked(outputs: &[Output]) -> Vec<(RelayId, Family, Port)> {
-    let asked = outputs.iter().map(|output| match output {
-        Output::OpenRelay { relay, family, port } => (*relay, *family, *port),
-        other => panic!("{other:?}"),
+    let asked = outputs.iter().map(|output| {
+        let Output::OpenRelay { relay, family, port } = output else { panic!("{output:?}") };
+        (*relay, *family, *port)
     });
     asked.collect()
 }
@@ -36,13 +36,13 @@ fn an_allocate_opens_a_relay_and_is_answered_when_it_is_open() {
     let person = site.person(1);
     let (request, outputs) = site.ask(&person, METHOD_ALLOCATE, vec![udp()]);
     let [(relay, Family::V4, Port::Any)] = asked(&outputs)[..] else { panic!("{outputs:?}") };
-    assert_eq!(site.from_client(person.client, &request.raw), [], "asked again too early");
+    assert_eq!(site.client_sends(person.client, &request.raw), [], "asked again too early");
     assert_eq!(site.code(&person, METHOD_ALLOCATE, vec![udp()]), 437, "another request while the first waits");
     let bound = SocketAddr::new(OWN_V4, 50_000);
-    let expected = person.allocated(&request, bound, 600);
-    assert_eq!(site.opened(relay, Ok(bound)), [expected.clone()]);
+    let expected = [person.allocated(&request, bound, 600)];
+    assert_eq!(site.opened(relay, Ok(bound)), expected);
     assert_eq!(site.opened(relay, Ok(bound)), [], "told twice");
-    assert_eq!(site.from_client(person.client, &request.raw), [expected], "the same request gets the same answer");
+    assert_eq!(site.client_sends(person.client, &request.raw), expected, "the same request gets the same answer");
     assert_eq!(site.code(&person, METHOD_ALLOCATE, vec![udp()]), 437, "a second allocation on one 5-tuple");
     assert_eq!(site.server.counters().allocated, 1);
 }
@@ -201,13 +201,13 @@ fn t29_a_port_in_reserve_is_its_participants_for_thirty_seconds() {
     }
     let (request, outputs) = site.ask(&again, METHOD_ALLOCATE, vec![udp(), raw(0x0022, &token)]);
     assert_eq!(outputs, [again.allocated(&request, address("198.41.0.4:50001"), 600)]);
-    assert_eq!(site.from_client(again.client, &request.raw), outputs, "the same request gets the same answer");
+    assert_eq!(site.client_sends(again.client, &request.raw), outputs, "the same request gets the same answer");
     let third = site.person_at(client(4), person.participant);
     assert_eq!(site.code(&third, METHOD_ALLOCATE, vec![udp(), raw(0x0022, &token)]), 508, "a token is good once");
 
     let (request, outputs) = site.permit(&again, &[PEER]);
     assert_eq!(outputs[1..], [again.success(&request, vec![])]);
-    assert_eq!(site.from_peer(next, PEER, b"hi").len(), 1, "the port is not the allocation's");
+    assert_eq!(site.peer_sends(next, PEER, b"hi").len(), 1, "the port is not the allocation's");
 
     let mut site = Site::new();
     let (person, token, next) = reserved(&mut site);

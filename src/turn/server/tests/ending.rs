@@ -21,7 +21,7 @@ fn t27_revoking_ends_all_that_a_participant_holds_and_refuses_its_name() {
     let closed = [relay, other_relay, half_open].map(|relay| Output::CloseRelay { relay });
     assert_eq!(site.outputs(), closed);
     assert_eq!(site.say(&one, PEER, b"still there?"), []);
-    assert_eq!(site.from_peer(relay, PEER, b"still there?"), []);
+    assert_eq!(site.peer_sends(relay, PEER, b"still there?"), []);
     assert_eq!(site.opened(half_open, Ok(address("198.41.0.4:50009"))), [], "opened too late");
     for method in [METHOD_REFRESH, METHOD_ALLOCATE] {
         assert_eq!(site.code(&one, method, vec![udp()]), 401);
@@ -60,8 +60,8 @@ fn an_allocation_ends_with_its_lifetime_and_all_with_it() {
     let forbid = Output::Forbid { relay, peer: address(PEER).ip() };
     assert_eq!(site.seconds(599), [forbid]);
     assert_eq!(site.seconds(1), [Output::CloseRelay { relay }]);
-    assert_eq!(site.from_peer(relay, PEER, b"hi"), []);
-    assert_eq!(site.from_client(person.client, &channel_data(0x4000, b"hi")), []);
+    assert_eq!(site.peer_sends(relay, PEER, b"hi"), []);
+    assert_eq!(site.client_sends(person.client, &channel_data(0x4000, b"hi")), []);
     assert_eq!(site.server.peers.owner(bound), None);
     assert_eq!((site.server.poll_timeout(), site.server.counters().allocations), (None, 0));
 }
@@ -87,6 +87,15 @@ fn a_refreshed_allocation_lives_on() {
         site.renew_nonce(&mut person);
         assert_eq!(site.code(&person, METHOD_REFRESH, vec![]), 0);
     }
+    assert_eq!(site.seconds(600), [Output::CloseRelay { relay }]);
+}
+
+#[test]
+fn a_refresh_may_bring_the_end_nearer() {
+    let mut site = Site::new();
+    let (person, relay, _) = site.allocated(1);
+    site.ask(&person, METHOD_REFRESH, vec![lifetime(1800)]);
+    site.ask(&person, METHOD_REFRESH, vec![lifetime(600)]);
     assert_eq!(site.seconds(600), [Output::CloseRelay { relay }]);
 }
 

@@ -25,7 +25,7 @@ fn t6_t7_t8_t9_t10_forbidden_peers_are_refused_in_every_spelling() {
         let (request, outputs) = site.bind(&person, 0x4000, &forbidden);
         assert_eq!(outputs, [person.refusal(&request, 403)], "channel to {forbidden}");
         assert_eq!(site.say(&person, &forbidden, b"boo"), [], "data for {forbidden}");
-        assert_eq!(site.from_peer(relay, &forbidden, b"boo"), [], "data from {forbidden}");
+        assert_eq!(site.peer_sends(relay, &forbidden, b"boo"), [], "data from {forbidden}");
     }
 }
 
@@ -38,7 +38,7 @@ fn t6_a_permission_opens_no_forbidden_port_of_its_address() {
     for port in [22, 443, 3478, other.port() + 1] {
         let own = format!("{}:{port}", other.ip());
         assert_eq!(site.say(&person, &own, b"boo"), []);
-        assert_eq!(site.from_peer(relay, &own, b"boo"), []);
+        assert_eq!(site.peer_sends(relay, &own, b"boo"), []);
     }
     assert_eq!(site.server.counters().forbidden, 8);
 }
@@ -51,7 +51,7 @@ fn t12_an_address_that_this_machine_gets_later_is_closed_from_then_on() {
     assert_eq!(site.say(&person, PEER, b"hi"), [to_peer(relay, PEER, 36..38)]);
     site.server.set_local_addresses([address(PEER).ip()].into());
     assert_eq!(site.say(&person, PEER, b"hi"), []);
-    assert_eq!(site.from_peer(relay, PEER, b"hi"), []);
+    assert_eq!(site.peer_sends(relay, PEER, b"hi"), []);
     assert_eq!(site.code(&person, METHOD_CREATE_PERMISSION, vec![peer(PEER)]), 403);
 }
 
@@ -76,8 +76,8 @@ fn t15_nothing_passes_without_a_permission() {
     let mut site = Site::new();
     let (person, relay, _) = site.allocated(1);
     assert_eq!(site.say(&person, PEER, b"boo"), []);
-    assert_eq!(site.from_peer(relay, PEER, b"boo"), []);
-    assert_eq!(site.from_client(person.client, &channel_data(0x4000, b"boo")), []);
+    assert_eq!(site.peer_sends(relay, PEER, b"boo"), []);
+    assert_eq!(site.client_sends(person.client, &channel_data(0x4000, b"boo")), []);
     assert_eq!(site.say(&person, PEER_V6, b"boo"), []);
     assert_eq!(site.server.counters().unpermitted, 4);
     let nobody = site.person(2);
@@ -96,7 +96,7 @@ fn a_permission_lasts_five_minutes_unless_renewed() {
     assert_eq!(site.say(&person, PEER, b"hi"), [to_peer(relay, PEER, 36..38)]);
     assert_eq!(site.seconds(1), [Output::Forbid { relay, peer: address(PEER).ip() }]);
     assert_eq!(site.say(&person, PEER, b"hi"), []);
-    assert_eq!(site.from_peer(relay, PEER, b"hi"), []);
+    assert_eq!(site.peer_sends(relay, PEER, b"hi"), []);
 }
 
 #[test]
@@ -126,15 +126,15 @@ fn a_channel_lasts_ten_minutes_and_rests_for_five() {
     site.ask(&person, METHOD_REFRESH, vec![lifetime(1800)]);
     site.bind(&person, 0x4000, PEER);
     assert_eq!(site.seconds(300), [Output::Forbid { relay, peer: address(PEER).ip() }]);
-    assert_eq!(site.from_client(person.client, &channel_data(0x4000, b"hi")), [], "bound, but not permitted");
+    assert_eq!(site.client_sends(person.client, &channel_data(0x4000, b"hi")), [], "bound, but not permitted");
     site.permit(&person, &[PEER]);
-    assert_eq!(site.from_client(person.client, &channel_data(0x4000, b"hi")), [to_peer(relay, PEER, 4..6)]);
+    assert_eq!(site.client_sends(person.client, &channel_data(0x4000, b"hi")), [to_peer(relay, PEER, 4..6)]);
     assert_eq!(site.seconds(299), []);
     let (forbid, client) = (Output::Forbid { relay, peer: address(PEER).ip() }, person.client);
     assert_eq!(site.seconds(1), [forbid, Output::Unbind { client, channel: 0x4000 }]);
     site.renew_nonce(&mut person);
     site.permit(&person, &[PEER, "9.9.9.10:1"]);
-    assert_eq!(site.from_client(client, &channel_data(0x4000, b"hi")), []);
+    assert_eq!(site.client_sends(client, &channel_data(0x4000, b"hi")), []);
     assert_eq!(site.code(&person, METHOD_CHANNEL_BIND, vec![channel(0x4000), peer("9.9.9.10:1")]), 400, "the number rests");
     assert_eq!(site.code(&person, METHOD_CHANNEL_BIND, vec![channel(0x4001), peer(PEER)]), 400, "the peer rests");
     site.seconds(300);

@@ -125,7 +125,7 @@ impl World {
             Step::Say { who, peer } => self.payload(who, &send_indication(PEERS[peer], b"data")),
             Step::Channel { who, number } => self.payload(who, &channel_data(number, b"data")),
             Step::Hear { relay, peer } => {
-                let outputs = self.site.from_peer(RelayId(relay), PEERS[peer], b"data");
+                let outputs = self.site.peer_sends(RelayId(relay), PEERS[peer], b"data");
                 assert!(outputs.len() <= 1, "{outputs:?}");
                 self.check_payloads(&outputs, address(PEERS[peer]).ip());
             }
@@ -145,7 +145,7 @@ impl World {
                 let mut request = self.people[who].request(METHOD_REFRESH, vec![lifetime(0)]).raw;
                 let place = place % request.len();
                 request[place] ^= 1 << bit;
-                let outputs = self.site.from_client(self.people[who].client, &request);
+                let outputs = self.site.client_sends(self.people[who].client, &request);
                 assert!(outputs.iter().all(|output| matches!(output, Output::Answer { .. })), "{outputs:?}");
             }
         }
@@ -220,7 +220,7 @@ impl World {
     }
 
     fn payload(&mut self, who: usize, bytes: &[u8]) {
-        let outputs = self.site.from_client(self.people[who].client, bytes);
+        let outputs = self.site.client_sends(self.people[who].client, bytes);
         assert!(outputs.len() <= 1, "{outputs:?}");
         let sender = self.people[who].client;
         if let Some(Output::ToPeer { relay, peer, .. }) = outputs.first() {

@@ -28,10 +28,10 @@ fn a_send_indication_goes_to_its_peer_and_back_comes_a_data_indication() {
     site.permit(&person, &[PEER]);
     let to_peer = Output::ToPeer { relay, peer: PeerSocket(address(PEER)), payload: 36..41 };
     let indication = send_indication(PEER, b"hello");
-    assert_eq!(site.from_client(person.client, &indication), [to_peer]);
+    assert_eq!(site.client_sends(person.client, &indication), [to_peer]);
     assert_eq!(&indication[36..41], b"hello");
     for data in [&b""[..], b"h", b"hi!", b"four", &[7; 1200], &[7; 65_000]] {
-        let [output] = &site.from_peer(relay, "9.9.9.9:6000", data)[..] else { panic!("nothing comes back") };
+        let [output] = &site.peer_sends(relay, "9.9.9.9:6000", data)[..] else { panic!("nothing comes back") };
         let (client, bytes) = shown(output, data);
         assert_eq!((client, &bytes), (person.client, &data_indication(&bytes, "9.9.9.9:6000", data)));
     }
@@ -52,7 +52,7 @@ fn malformed_send_indications_are_dropped() {
     ];
     for attributes in wrong {
         let message = build(MessageType::new(METHOD_SEND, CLASS_INDICATION), TransactionId::new(), attributes);
-        assert_eq!(site.from_client(person.client, &message.raw), []);
+        assert_eq!(site.client_sends(person.client, &message.raw), []);
     }
     assert_eq!(site.server.counters().malformed, 4);
 }
@@ -65,13 +65,13 @@ fn channels_carry_both_ways_without_padding_in_datagrams_and_with_it_in_streams(
         let person = site.person_at(socket, ParticipantId::from_bytes([n; 10]));
         let (relay, _) = site.allocate(&person);
         site.bind(&person, 0x4001, PEER);
-        let to_peer = Output::ToPeer { relay, peer: PeerSocket(address(PEER)), payload: 4..9 };
-        assert_eq!(site.from_client(socket, &channel_data(0x4001, b"hello")), [to_peer.clone()]);
-        assert_eq!(site.from_client(socket, &[&channel_data(0x4001, b"hello")[..], &[0; 3]].concat()), [to_peer]);
-        let outputs = site.from_peer(relay, PEER, b"hello");
+        let to_peer = [Output::ToPeer { relay, peer: PeerSocket(address(PEER)), payload: 4..9 }];
+        assert_eq!(site.client_sends(socket, &channel_data(0x4001, b"hello")), to_peer);
+        assert_eq!(site.client_sends(socket, &[&channel_data(0x4001, b"hello")[..], &[0; 3]].concat()), to_peer);
+        let outputs = site.peer_sends(relay, PEER, b"hello");
         assert_eq!(shown(&outputs[0], b"hello"), (socket, [&channel_data(0x4001, b"hello")[..], &vec![0; padding]].concat()));
         // Another port of the permitted address is not the channel's peer.
-        let outputs = site.from_peer(relay, "9.9.9.9:6000", b"hello");
+        let outputs = site.peer_sends(relay, "9.9.9.9:6000", b"hello");
         assert!(matches!(&outputs[..], [Output::ToClient { head, .. }] if head.as_bytes().len() == 36));
     }
 }
@@ -85,7 +85,7 @@ fn t11_two_relayed_clients_meet_inside() {
     assert_eq!(site.say(&one, &at_two, b"hello"), [], "the other one has given no permission");
     site.permit(&two, &[&at_one]);
     let indication = send_indication(&at_two, b"hello");
-    let outputs = site.from_client(one.client, &indication);
+    let outputs = site.client_sends(one.client, &indication);
     let [output] = &outputs[..] else { panic!("{outputs:?}") };
     let (client, bytes) = shown(output, &indication);
     assert_eq!((client, &bytes), (two.client, &data_indication(&bytes, &at_one, b"hello")));
@@ -93,7 +93,7 @@ fn t11_two_relayed_clients_meet_inside() {
     site.bind(&one, 0x4000, &at_two);
     site.bind(&two, 0x4abc, &at_one);
     let packet = channel_data(0x4000, b"hello");
-    let outputs = site.from_client(one.client, &packet);
+    let outputs = site.client_sends(one.client, &packet);
     let [output] = &outputs[..] else { panic!("{outputs:?}") };
     assert_eq!(shown(output, &packet), (two.client, channel_data(0x4abc, b"hello")));
     let counters = site.server.counters();
@@ -113,7 +113,7 @@ fn t11_behind_a_nat_relayed_clients_meet_by_the_outside_address() {
     site.permit(&people[0], &["198.41.0.4:50002"]);
     site.permit(&people[1], &["198.41.0.4:50001"]);
     let indication = send_indication("198.41.0.4:50002", b"hello");
-    let (client, bytes) = shown(&site.from_client(people[0].client, &indication)[0], &indication);
+    let (client, bytes) = shown(&site.client_sends(people[0].client, &indication)[0], &indication);
     assert_eq!((client, &bytes), (people[1].client, &data_indication(&bytes, "198.41.0.4:50001", b"hello")));
     assert_eq!(site.say(&people[0], "198.41.0.4:443", b"boo"), []);
 }
@@ -125,10 +125,10 @@ fn nothing_is_sent_to_the_port_of_an_allocation_that_has_ended() {
     site.permit(&one, &[&at_two.to_string()]);
     site.bind(&one, 0x4000, &at_two.to_string());
     site.permit(&two, &[&at_one.to_string()]);
-    assert_eq!(site.from_client(one.client, &channel_data(0x4000, b"hello")).len(), 1);
+    assert_eq!(site.client_sends(one.client, &channel_data(0x4000, b"hello")).len(), 1);
     site.server.client_gone(two.client);
     site.outputs();
-    assert_eq!(site.from_client(one.client, &channel_data(0x4000, b"hello")), []);
+    assert_eq!(site.client_sends(one.client, &channel_data(0x4000, b"hello")), []);
     assert_eq!(site.server.counters().forbidden, 1);
 }
 
@@ -143,10 +143,10 @@ fn t28_an_allocation_moves_its_share_and_no_more_and_others_theirs() {
     let (mut from_loud, mut to_loud, mut from_calm) = (0, 0, 0);
     for _ in 0..100 {
         for _ in 0..10 {
-            from_loud += site.from_client(loud.client, &packet).len();
-            to_loud += site.from_peer(relay, PEER, &packet[4..]).len();
+            from_loud += site.client_sends(loud.client, &packet).len();
+            to_loud += site.peer_sends(relay, PEER, &packet[4..]).len();
         }
-        from_calm += site.from_client(calm.client, &channel_data(0x4000, &[1; 100])).len();
+        from_calm += site.client_sends(calm.client, &channel_data(0x4000, &[1; 100])).len();
         site.wait(Duration::from_millis(100));
     }
     assert_eq!(from_calm, 100, "somebody else's flood took from the calm one");
@@ -162,11 +162,11 @@ fn t28_the_relay_as_a_whole_has_a_share_too() {
     let ((one, relay, _), (two, ..)) = (site.allocated(1), site.allocated(2));
     site.bind(&one, 0x4000, PEER);
     site.bind(&two, 0x4000, PEER);
-    assert_eq!(site.from_client(one.client, &channel_data(0x4000, &[1; 1000])).len(), 1);
-    assert_eq!(site.from_peer(relay, PEER, &[1; 1000]).len(), 1);
-    assert_eq!(site.from_client(two.client, &channel_data(0x4000, &[1; 1000])).len(), 0);
+    assert_eq!(site.client_sends(one.client, &channel_data(0x4000, &[1; 1000])).len(), 1);
+    assert_eq!(site.peer_sends(relay, PEER, &[1; 1000]).len(), 1);
+    assert_eq!(site.client_sends(two.client, &channel_data(0x4000, &[1; 1000])).len(), 0);
     site.seconds(1);
-    assert_eq!(site.from_client(two.client, &channel_data(0x4000, &[1; 1000])).len(), 1);
+    assert_eq!(site.client_sends(two.client, &channel_data(0x4000, &[1; 1000])).len(), 1);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn indications_are_told_apart_by_their_ids() {
     let (person, relay, _) = site.allocated(1);
     site.permit(&person, &[PEER]);
     let mut id = || -> Vec<u8> {
-        let outputs = site.from_peer(relay, PEER, b"x");
+        let outputs = site.peer_sends(relay, PEER, b"x");
         let mut message = Message { raw: shown(&outputs[0], b"x").1, ..Message::default() };
         message.decode().unwrap();
         message.transaction_id.0.to_vec()

@@ -91,13 +91,13 @@ impl Site {
     }
 
     /// What follows from these bytes of a client.
-    pub fn from_client(&mut self, client: ClientSocket, bytes: &[u8]) -> Vec<Output> {
+    pub fn client_sends(&mut self, client: ClientSocket, bytes: &[u8]) -> Vec<Output> {
         self.server.handle_datagram(client, bytes, self.now);
         self.outputs()
     }
 
     /// What follows from these bytes of a peer.
-    pub fn from_peer(&mut self, relay: RelayId, peer: &str, bytes: &[u8]) -> Vec<Output> {
+    pub fn peer_sends(&mut self, relay: RelayId, peer: &str, bytes: &[u8]) -> Vec<Output> {
         self.server.handle_peer(relay, PeerSocket(address(peer)), bytes, self.now);
         self.outputs()
     }
@@ -144,13 +144,13 @@ impl Site {
     }
 
     pub fn renew_nonce(&mut self, person: &mut Person) {
-        let outputs = self.from_client(person.client, &plain(METHOD_ALLOCATE, vec![]).raw);
+        let outputs = self.client_sends(person.client, &plain(METHOD_ALLOCATE, vec![]).raw);
         person.nonce = text(&answer(&outputs), ATTR_NONCE);
     }
 
     pub fn ask(&mut self, person: &Person, method: Method, attributes: Attributes) -> (Message, Vec<Output>) {
         let request = person.request(method, attributes);
-        let outputs = self.from_client(person.client, &request.raw);
+        let outputs = self.client_sends(person.client, &request.raw);
         (request, outputs)
     }
 
@@ -186,7 +186,7 @@ impl Site {
     }
 
     pub fn say(&mut self, person: &Person, to: &str, data: &[u8]) -> Vec<Output> {
-        self.from_client(person.client, &send_indication(to, data))
+        self.client_sends(person.client, &send_indication(to, data))
     }
 }
 
