@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hearth::ids::ParticipantId;
 use hearth::turn::{Limits, Settings};
+use stun::attributes::{AttrType, RawAttribute};
 use stun::message::{METHOD_ALLOCATE, METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSION, METHOD_REFRESH, Setter};
 use tokio::net::UdpSocket;
 use turn::client::{Client as CrateClient, ClientConfig};
@@ -261,6 +262,78 @@ async fn t27_revoking_ends_the_allocations_and_refuses_the_name() {
     let again = site.client_of(participant).await;
     assert_eq!(code(&again.request(METHOD_ALLOCATE, vec![udp()]).await), 401);
     assert_eq!(code(&bystander.request(METHOD_REFRESH, vec![]).await), 0);
+}
+
+#[tokio::test]
+async fn datagrams_of_any_size_pass_whole() {
+    let site = start(with_local_peers()).await;
+    let (client, friend) = (site.allocated().await, Canary::new().await);
+    assert_eq!(code(&client.request(METHOD_CHANNEL_BIND, vec![channel(0x4000), peer(&friend.address())]).await), 0);
+    for length in [0, 1, 1499, 1500, 1501, 9000, 65_000] {
+        let data: Vec<u8> = (0..length).map(|n: usize| n.to_be_bytes()[7]).collect();
+        let [l0, l1] = u16::try_from(length).unwrap().to_be_bytes();
+        let packet = [&[0x40, 0, l0, l1], &data[..]].concat();
+        client.send(&packet).await;
+        assert_eq!(receive(&friend.0).await, (data.clone(), client.relayed.unwrap()));
+        friend.0.send_to(&data, client.relayed.unwrap()).await.unwrap();
+        assert_eq!(client.receive().await, packet);
+    }
+}
+
+#[tokio::test]
+async fn t28_what_goes_over_an_allocations_share_is_dropped_and_counted() {
+    let limits = Limits { bytes_per_second: 500, ..settings().limits };
+    let site = start(Settings { limits, ..with_local_peers() }).await;
+    let (client, friend) = (site.allocated().await, Canary::new().await);
+    assert_eq!(code(&client.request(METHOD_CREATE_PERMISSION, vec![peer(&friend.address())]).await), 0);
+    for _ in 0..200 {
+        client.send_indication(&friend.address(), &[1; 500]).await;
+    }
+    client.heard_nothing().await;
+    let counters = site.relay.counters();
+    assert_eq!(receive(&friend.0).await.0.len(), 500);
+    assert_eq!(counters.packets_out + counters.throttled, 200);
+    assert!(counters.throttled > 0, "nothing was dropped");
+    assert_eq!(code(&client.request(METHOD_REFRESH, vec![]).await), 0, "control is not limited");
+}
+
+#[tokio::test]
+async fn one_allocation_relays_for_both_families() {
+    if UdpSocket::bind("[::1]:0").await.is_err() {
+        return; // A machine without IPv6 can't show this.
+    }
+    let loopback = vec![(Ipv4Addr::LOCALHOST.into(), 32), (Ipv6Addr::LOCALHOST.into(), 128)];
+    let site = start(Settings { relay_ipv6: Some(Ipv6Addr::LOCALHOST), allow_peers: loopback, ..settings() }).await;
+    let mut client = site.client().await;
+    let additional = Box::new(RawAttribute { typ: AttrType(0x8000), length: 0, value: vec![2, 0, 0, 0] });
+    client.allocate_with(vec![udp(), additional]).await;
+    for at in ["127.0.0.1:0", "[::1]:0"] {
+        let friend = Canary(UdpSocket::bind(at).await.unwrap());
+        assert_eq!(code(&client.request(METHOD_CREATE_PERMISSION, vec![peer(&friend.address())]).await), 0);
+        client.send_indication(&friend.address(), b"hello").await;
+        let (data, relayed) = receive(&friend.0).await;
+        assert_eq!((data.as_slice(), relayed.ip()), (&b"hello"[..], friend.0.local_addr().unwrap().ip()));
+        friend.0.send_to(b"back", relayed).await.unwrap();
+        assert_eq!(client.receive_data().await, (b"back".to_vec(), friend.0.local_addr().unwrap()));
+    }
+}
+
+#[tokio::test]
+#[ignore = "takes half a minute: nothing in a relay expires sooner"]
+async fn a_port_in_reserve_is_free_again_after_half_a_minute() {
+    let site = start(settings()).await;
+    let mut client = site.client().await;
+    let even_port = Box::new(RawAttribute { typ: AttrType(0x0018), length: 0, value: vec![0x80] });
+    let even = client.allocate_with(vec![udp(), even_port]).await;
+    let reserved = SocketAddr::new(even.ip(), even.port() + 1);
+    assert!(UdpSocket::bind(reserved).await.is_err(), "the port is not in reserve");
+    let freed = async {
+        while UdpSocket::bind(reserved).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30) + PATIENCE, freed).await.expect("the port is still in reserve");
+    assert_eq!(code(&client.request(METHOD_REFRESH, vec![]).await), 0);
 }
 
 #[tokio::test]

@@ -258,6 +258,17 @@ fn unknown_required_attributes_are_named_in_a_420() {
 }
 
 #[test]
+fn a_fingerprint_is_answered_with_one() {
+    let mut site = Site::new();
+    let person = site.person(1);
+    let bare = person.request(METHOD_REFRESH, vec![]);
+    let request = build(bare.typ, bare.transaction_id, person.seals().chain([Box::new(FINGERPRINT) as _]).collect());
+    let attributes = vec![error(437), Box::new(person.key()), Box::new(FINGERPRINT)];
+    let expected = person.unsealed(&request, CLASS_ERROR_RESPONSE, attributes);
+    assert_eq!(site.client_sends(person.client, &request.raw), [expected]);
+}
+
+#[test]
 fn without_an_allocation_the_answer_is_437() {
     let mut site = Site::new();
     let person = site.person(1);

@@ -196,11 +196,19 @@ impl Person {
     }
 
     pub fn request(&self, method: Method, mut attributes: Attributes) -> Message {
-        attributes.push(Box::new(Username::new(ATTR_USERNAME, self.username.clone())));
-        attributes.push(Box::new(Realm::new(ATTR_REALM, REALM.to_owned())));
-        attributes.push(Box::new(Nonce::new(ATTR_NONCE, self.nonce.clone())));
-        attributes.push(Box::new(self.key()));
+        attributes.extend(self.seals());
         plain(method, attributes)
+    }
+
+    /// The attributes that show who asks.
+    pub fn seals(&self) -> impl Iterator<Item = Box<dyn Setter>> {
+        let seals: [Box<dyn Setter>; 4] = [
+            Box::new(Username::new(ATTR_USERNAME, self.username.clone())),
+            Box::new(Realm::new(ATTR_REALM, REALM.to_owned())),
+            Box::new(Nonce::new(ATTR_NONCE, self.nonce.clone())),
+            Box::new(self.key()),
+        ];
+        seals.into_iter()
     }
 
     /// The one right answer to `request` when it succeeds.
