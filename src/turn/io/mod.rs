@@ -98,10 +98,11 @@ impl Edge {
 
     /// Hands something to the core, and does what follows from it. `bytes` is what the payloads are ranges of.
     pub(super) fn drive(self: &Arc<Self>, bytes: &[u8], hand_in: impl FnOnce(&mut Server, Now)) {
-        let now = Now::read();
         let mut packets = Vec::new();
         {
             let mut state = self.state();
+            // Read inside the lock, so that for the core time never goes back.
+            let now = Now::read();
             if state.closed {
                 return;
             }

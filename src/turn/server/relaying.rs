@@ -17,6 +17,7 @@ const CHANNEL_HEADER: usize = 4;
 impl Server {
     /// Takes what came to a relay socket from a peer.
     pub fn handle_peer(&mut self, relay: RelayId, peer: PeerSocket, bytes: &[u8], now: Now) {
+        self.handle_timeout(now);
         // A packet may still be on its way from the edge when its allocation has ended.
         let Some(client) = self.table.relays.get(&relay).copied() else { return self.counters.unpermitted += 1 };
         if !self.peers.allows(peer.0) {

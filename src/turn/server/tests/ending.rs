@@ -67,6 +67,23 @@ fn an_allocation_ends_with_its_lifetime_and_all_with_it() {
 }
 
 #[test]
+fn nothing_passes_after_its_end_even_when_the_timer_is_late() {
+    let both = |site: &mut Site, person: &Person, relay| {
+        let outputs = site.client_sends(person.client, &channel_data(0x4000, b"hi"));
+        [outputs, site.peer_sends(relay, PEER, b"hi")].concat()
+    };
+    let mut site = Site::new();
+    let (person, relay, _) = site.allocated(1);
+    site.bind(&person, 0x4000, PEER);
+    site.oversleep(300);
+    assert_eq!(both(&mut site, &person, relay), [Output::Forbid { relay, peer: address(PEER).ip() }]);
+    site.oversleep(299);
+    site.bind(&person, 0x4000, PEER);
+    site.oversleep(1);
+    assert_eq!(both(&mut site, &person, relay), [Output::CloseRelay { relay }]);
+}
+
+#[test]
 fn refreshing_with_no_lifetime_ends_the_allocation() {
     let mut site = Site::new();
     let (person, relay, _) = site.allocated(1);

@@ -125,6 +125,11 @@ impl Site {
         self.wait(Duration::from_secs(seconds))
     }
 
+    /// Lets time pass while the edge's timer sleeps on.
+    pub fn oversleep(&mut self, seconds: u64) {
+        self.set_clock(self.now.tick.plus(Duration::from_secs(seconds)));
+    }
+
     fn set_clock(&mut self, tick: Tick) {
         self.now = Now { tick, wall: self.now.wall.plus(tick.since(self.now.tick)) };
     }
