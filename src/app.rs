@@ -4,10 +4,12 @@ use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use futures_util::future::poll_immediate;
 use rustls::ServerConfig;
 
 use crate::auth::{self, Auth, RegistrationPolicy};
@@ -48,8 +50,13 @@ pub fn serve(config: Config) -> Result<()> {
     let store = open_store(&config.server.data_dir)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?.block_on(async {
         let app = App::build(config, store).await?;
+        // It listens from its first poll on. Whoever has read the announcement may send a signal.
+        let mut stop = pin!(stop_signal());
+        if poll_immediate(stop.as_mut()).await.is_some() {
+            return Ok(());
+        }
         app.announce(&mut io::stdout()).context("the address could not be printed")?;
-        app.run(stop_signal()).await;
+        app.run(stop).await;
         Ok(())
     })
 }

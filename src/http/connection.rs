@@ -98,7 +98,7 @@ async fn serve_h1(stream: Stream, answers: Answers, tasks: &Tasks) -> hyper::Res
 }
 
 async fn serve_h2(stream: Stream, answers: Answers, tasks: &Tasks) -> hyper::Result<()> {
-    let under_way = answers.under_way.subscribe();
+    let (under_way, first) = (answers.under_way.subscribe(), answers.under_way.subscribe());
     let service = service_fn(move |request| answers.answer(request));
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
@@ -112,7 +112,7 @@ async fn serve_h2(stream: Stream, answers: Answers, tasks: &Tasks) -> hyper::Res
     let mut connection = pin!(builder.serve_connection(stream, service));
     let unused = tokio::select! {
         served = connection.as_mut() => return served,
-        () = tasks.stopping() => Unused::ForNow,
+        () = tasks.stopping() => if first.has_changed().unwrap_or(true) { Unused::ForNow } else { Unused::Ever },
         unused = unused(under_way) => unused,
     };
     if unused == Unused::Ever {
