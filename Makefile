@@ -45,25 +45,34 @@ check: $(WEB_MODULES) ## Format, lints, types, and that generated files are curr
 	cargo clippy --locked --no-default-features --lib --bins -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --document-private-items --quiet
 	cd web && npm run --silent check
-	$(MAKE) --no-print-directory gen
-	@git diff --exit-code --stat -- web/src/wire config.example.toml || { echo "Generated files are not current: commit what 'make gen' wrote." >&2; exit 1; }
-	@test -z "$$(git status --porcelain -- web/src/wire)" || { echo "Generated files are not committed: web/src/wire" >&2; exit 1; }
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; mkdir "$$fresh/wire"; \
+	TS_RS_EXPORT_DIR="$$fresh/wire" cargo test --quiet --locked --lib export_bindings > /dev/null; \
+	cargo run --quiet --locked -- config example > "$$fresh/config.example.toml"; \
+	{ diff -r web/src/wire "$$fresh/wire" && diff config.example.toml "$$fresh/config.example.toml"; } \
+		|| { echo "Generated files are not current: run 'make gen'." >&2; exit 1; }
 
 .PHONY: unit
 unit: $(WEB_MODULES) ## Unit, property, contract, API, relay and fault tests
 	cd web && npm run --silent test
 	cargo nextest run --locked
+	cargo test --quiet --locked --doc
 
 .PHONY: e2e
-e2e: $(WEB_MODULES) ## Browser tests: Chromium against the real binary
-	cargo build --locked
-	cd web && npx --no-install playwright test --project=behaviour
+e2e: $(WEB_MODULES) ## Browser tests: Chromium against the binary that 'make run' builds
+	cargo build --release --locked
+	node tests/page_inside.mjs target/release/hearth
+	cd web && HEARTH_BIN=../target/release/hearth npx --no-install playwright test --project=behaviour
 
 .PHONY: test
 test: setup ## Everything that must be green
 	$(MAKE) --no-print-directory check
 	$(MAKE) --no-print-directory unit
 	$(MAKE) --no-print-directory e2e
+
+.PHONY: deny
+deny: ## Check licences and origins of what we depend on (installs cargo-deny if it is missing)
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-deny
+	cargo deny --locked check licenses bans sources
 
 .PHONY: figures
 figures: $(WEB_MODULES) ## Measure the real binary; writes target/figures.json

@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-/// The first version whose `npm` and `fetch` the web build can rely on.
-const OLDEST_NODE: u32 = 20;
-
-const NO_NODE: &str = "Hearth needs Node.js 20 or newer to build its web page: \
+const NO_NODE: &str = "Hearth needs Node.js 20.19, or 22.12 or newer, to build its web page: \
     install the packages nodejs and npm, or build with --no-default-features";
 
 /// What the page is made of, beside `src/`.
@@ -72,11 +69,17 @@ fn sources(web: &Path) -> Vec<PathBuf> {
 fn check_node() -> Result<(), String> {
     let output = Command::new("node").arg("--version").output().map_err(|_| NO_NODE)?;
     let version = String::from_utf8_lossy(&output.stdout);
-    let major = version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
-    match major {
-        Some(major) if major >= OLDEST_NODE => Ok(()),
-        Some(_) => Err(format!("{NO_NODE} (this is {})", version.trim())),
-        None => Err(String::from(NO_NODE)),
+    if is_new_enough(&version) { Ok(()) } else { Err(format!("{NO_NODE} (this is {})", version.trim())) }
+}
+
+/// Whether Vite runs on this version of Node.js, which looks like `v20.19.0`. `packaging/need.sh` has the same rule.
+pub fn is_new_enough(version: &str) -> bool {
+    let mut numbers = version.trim().trim_start_matches('v').split('.').map_while(|number| number.parse::<u32>().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(20), Some(minor)) => minor >= 19,
+        (Some(22), Some(minor)) => minor >= 12,
+        (Some(major), Some(_)) => major > 22,
+        (_, None) | (None, _) => false,
     }
 }
 

@@ -10,8 +10,9 @@ use crate::wire::SUBPROTOCOL;
 
 /// Largest message and frame, in bytes; larger ones close the socket with 1009.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
-/// How much may wait in the socket's own buffer, beside the bounded outbox.
-const MAX_WRITE_BUFFER_BYTES: usize = 256 * 1024;
+/// How much may wait in the socket's own buffer, beside the bounded outbox. A single message must fit: the longest is a welcome
+/// with all the chat that is kept, of which JSON may write each byte as six.
+const MAX_WRITE_BUFFER_BYTES: usize = 2 * 1024 * 1024;
 
 /// The client asked for no subprotocol that this server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

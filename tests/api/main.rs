@@ -16,3 +16,4 @@ mod openapi;
 mod origin;
 mod public_url;
 mod signaling;
+mod stopping;

@@ -1,11 +1,13 @@
 //! The real binary, started for one test.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use hearth::ids::random_bytes;
 use tempfile::TempDir;
 
 /// What a test wants otherwise than usual.
@@ -13,6 +15,8 @@ use tempfile::TempDir;
 pub struct Options {
     /// Lines of TOML that follow the usual ones.
     pub config: String,
+    /// Lines of TOML for the section of the relay.
+    pub relay: String,
 }
 
 /// A running server and its data.
@@ -20,6 +24,8 @@ pub struct TestServer {
     child: Option<Child>,
     dir: TempDir,
     config: PathBuf,
+    /// Kept as long as the server, for it must have the same port after a restart.
+    port: Port,
     /// `https://localhost:PORT`.
     pub address: String,
     /// The certificate's fingerprint, as printed.
@@ -38,16 +44,34 @@ impl TestServer {
     pub fn with(options: &Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("hearth.toml");
-        // The ports must be the same after a restart, so they are chosen here.
-        let (https, relay) = (free_tcp_port(), free_udp_port());
+        let mut server = Self {
+            child: None,
+            dir,
+            config,
+            port: Port::reserve(),
+            address: String::new(),
+            fingerprint: String::new(),
+            setup_token: None,
+        };
+        // A program that is none of ours may have the port.
+        for _ in 0..PORTS_TO_TRY {
+            server.configure(options);
+            if server.try_launch() {
+                return server;
+            }
+            assert!(server.log().contains("listen"), "the server did not start:\n{}", server.log());
+            server.port = Port::reserve();
+        }
+        panic!("{PORTS_TO_TRY} ports were taken:\n{}", server.log());
+    }
+
+    fn configure(&self, options: &Options) {
+        let Port { number, .. } = self.port;
         let text = format!(
-            "{}\n[server]\nlisten = [\"127.0.0.1:{https}\"]\n[relay]\nlisten = [\"127.0.0.1:{relay}\"]\naddress = \"127.0.0.1\"\nports = \"20000-29999\"\n",
-            options.config
+            "{}\n[server]\nlisten = [\"127.0.0.1:{number}\"]\n[relay]\nlisten = [\"127.0.0.1:{number}\"]\naddress = \"127.0.0.1\"\nports = \"20000-29999\"\n{}\n",
+            options.config, options.relay
         );
-        std::fs::write(&config, text).unwrap();
-        let mut server = Self { child: None, dir, config, address: String::new(), fingerprint: String::new(), setup_token: None };
-        server.launch();
-        server
+        std::fs::write(&self.config, text).unwrap();
     }
 
     /// A command that would start another server on the same data.
@@ -68,10 +92,15 @@ impl TestServer {
 
     /// Starts the server that was stopped or killed before.
     pub fn launch(&mut self) {
+        assert!(self.try_launch(), "the server did not start:\n{}", self.log());
+    }
+
+    fn try_launch(&mut self) -> bool {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
         let mut child = self.command().stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         self.setup_token = None;
+        let mut is_ready = false;
         // The last line says that everything before it has been said.
         for line in lines.by_ref() {
             let line = line.unwrap();
@@ -82,11 +111,16 @@ impl TestServer {
             } else if let Some(link) = line.strip_prefix("setup: ") {
                 self.setup_token = link.split_once('#').map(|(_, token)| token.to_owned());
             } else if line == "Press Ctrl-C to stop." {
+                is_ready = true;
                 break;
             }
         }
-        self.child = Some(child);
-        assert!(!self.address.is_empty(), "the server did not start:\n{}", self.log());
+        if is_ready {
+            self.child = Some(child);
+        } else {
+            child.wait().unwrap();
+        }
+        is_ready
     }
 
     /// Its HTTPS socket.
@@ -122,6 +156,21 @@ impl TestServer {
     /// Waits until it has ended.
     pub fn wait(&mut self) -> ExitStatus {
         self.child.take().unwrap().wait().unwrap()
+    }
+
+    /// Waits until it has ended, but no longer than this.
+    pub async fn wait_within(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let ended = tokio::time::timeout(patience, async {
+            while self.is_running() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        ended.await.ok().map(|()| self.wait())
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().unwrap().try_wait().unwrap().is_none()
     }
 
     /// What it has logged so far.
@@ -167,12 +216,29 @@ impl Drop for TestServer {
     }
 }
 
-fn free_tcp_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// How many ports a server tries before its test gives up.
+const PORTS_TO_TRY: usize = 20;
+
+/// A port number, of TCP and of UDP, that no other test uses for as long as this lives. It is below those that systems give out by
+/// themselves, so that no connection of another test has it while its server is down.
+struct Port {
+    number: u16,
+    /// Locked; the lock ends with the process at the latest.
+    _claim: File,
 }
 
-fn free_udp_port() -> u16 {
-    std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+impl Port {
+    fn reserve() -> Self {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ports");
+        std::fs::create_dir_all(&dir).unwrap();
+        loop {
+            let number = 10_000 + u16::from_le_bytes(random_bytes()) % 10_000;
+            let claim = File::create(dir.join(number.to_string())).unwrap();
+            if claim.try_lock().is_ok() {
+                return Self { number, _claim: claim };
+            }
+        }
+    }
 }
 
 /// Asks again and again until `condition` holds; fails after ten seconds.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -41,13 +41,21 @@ impl Socket {
 
     /// Opens a socket with these headers in place of the usual ones; an empty value leaves one out.
     pub async fn try_open(server: &TestServer, headers: &[(&str, &str)]) -> Result<Self, StatusCode> {
+        Self::try_open_on(connect_tls(server).await, server, headers).await
+    }
+
+    async fn try_open_on(
+        stream: TlsStream<TcpStream>,
+        server: &TestServer,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, StatusCode> {
         let mut request = format!("{}/api/signaling", server.address.replacen("https", "wss", 1)).into_client_request().unwrap();
         set(&mut request, "sec-websocket-protocol", "hearth.v1");
         set(&mut request, "origin", &server.address);
         for (name, value) in headers {
             set(&mut request, name, value);
         }
-        match tokio_tungstenite::client_async(request, connect_tls(server).await).await {
+        match tokio_tungstenite::client_async(request, stream).await {
             Ok((stream, _)) => Ok(Self { stream, participant: String::new(), resume_token: String::new() }),
             Err(Error::Http(response)) => Err(response.status()),
             Err(error) => panic!("the socket did not open: {error}"),
@@ -57,12 +65,25 @@ impl Socket {
     /// Joins over HTTP, opens a socket and takes the seat; gives the welcome with it.
     pub async fn enter(server: &TestServer, person: &Person, room: &str, name: &str) -> (Self, Value) {
         let joined = person.join(room, name).await.ok();
-        let mut socket = Self::open(server).await;
-        socket.send(&json!({"type": "join", "ticket": joined["ticket"], "media": no_media()})).await;
-        let welcome = socket.expect("welcome").await;
+        Self::open(server).await.take_seat(&joined).await
+    }
+
+    /// Like [`Self::enter`], for somebody whose system keeps next to nothing of what they don't read.
+    pub async fn enter_with_small_buffer(server: &TestServer, person: &Person, room: &str, name: &str) -> (Self, Value) {
+        let joined = person.join(room, name).await.ok();
+        let tcp = TcpSocket::new_v4().unwrap();
+        tcp.set_recv_buffer_size(4096).unwrap();
+        let stream = tcp.connect(server.socket_address()).await.unwrap();
+        let socket = Self::try_open_on(secure(server, stream, &[]).await, server, &[]).await.unwrap();
+        socket.take_seat(&joined).await
+    }
+
+    async fn take_seat(mut self, joined: &Value) -> (Self, Value) {
+        self.send(&json!({"type": "join", "ticket": joined["ticket"], "media": no_media()})).await;
+        let welcome = self.expect("welcome").await;
         assert_eq!(welcome["participantId"], joined["participantId"]);
-        socket.seated(&welcome);
-        (socket, welcome)
+        self.seated(&welcome);
+        (self, welcome)
     }
 
     /// Opens another socket that takes the same seat.
@@ -166,15 +187,26 @@ fn set(request: &mut Request<()>, name: &str, value: &str) {
 
 /// A TLS connection to the server, by its own certificate.
 pub async fn connect_tls(server: &TestServer) -> TlsStream<TcpStream> {
+    secure(server, TcpStream::connect(server.socket_address()).await.unwrap(), &[]).await
+}
+
+/// The same, speaking this application protocol.
+pub async fn connect_tls_for(server: &TestServer, protocol: &[u8]) -> TlsStream<TcpStream> {
+    secure(server, TcpStream::connect(server.socket_address()).await.unwrap(), protocol).await
+}
+
+async fn secure(server: &TestServer, stream: TcpStream, protocol: &[u8]) -> TlsStream<TcpStream> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(server.certificate().as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let stream = TcpStream::connect(server.socket_address()).await.unwrap();
+    if !protocol.is_empty() {
+        config.alpn_protocols = vec![protocol.to_vec()];
+    }
     let name = ServerName::try_from("localhost").unwrap();
     tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
 }

@@ -1,0 +1,104 @@
+//! Stopping, whatever clients hold on to (rows R23, O3).
+
+use std::time::Duration;
+
+use hearth::lifecycle::STOP_DEADLINE;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use crate::harness::socket::{connect_tls, connect_tls_for};
+use crate::harness::{Person, Socket, TestServer};
+
+/// What is promised to whoever stops the server: this is no measurement.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn r23_one_signal_is_enough_whatever_clients_hold_on_to() {
+    let mut server = TestServer::start();
+    let _shaking = half_a_handshake(&server).await;
+    let _http1 = idle_http1(&server).await;
+    let _http2 = idle_http2(&server).await;
+    let _stuck = stuck_socket(&server).await;
+    server.signal("TERM");
+    let status = server.wait_within(STOPS_WITHIN).await.expect("the server ends within ten seconds");
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn r23_a_second_signal_ends_it_at_once_although_a_request_is_under_way() {
+    let mut server = TestServer::start();
+    let _unfinished = unfinished_request(&server).await;
+    let mut idle = idle_http1(&server).await;
+    server.signal("TERM");
+    let mut rest = Vec::new();
+    let _ = idle.read_to_end(&mut rest).await;
+    assert_eq!(String::from_utf8_lossy(&rest), "", "the idle connection is closed, so the stop has begun");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(server.is_running(), "it did not wait for the request");
+    server.signal("TERM");
+    // By itself it would have waited on for the rest of its deadline.
+    let status = server.wait_within(STOP_DEADLINE / 2).await.expect("the second signal made a difference");
+    assert!(status.success(), "{status}");
+}
+
+/// A client that began to say hello. The server takes connections in order, so it has this one when it answers a later one.
+async fn half_a_handshake(server: &TestServer) -> TcpStream {
+    let mut stream = TcpStream::connect(server.socket_address()).await.unwrap();
+    // A record of 512 bytes with a ClientHello, cut off.
+    stream.write_all(&[0x16, 3, 1, 2, 0, 1]).await.unwrap();
+    stream
+}
+
+/// A connection that could be used again.
+async fn idle_http1(server: &TestServer) -> TlsStream<TcpStream> {
+    let mut stream = connect_tls_for(server, b"http/1.1").await;
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"}") {
+        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "{}", String::from_utf8_lossy(&answer));
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    stream
+}
+
+/// A connection that has exchanged settings and then never reads again: it won't say that it has heard of the stop.
+async fn idle_http2(server: &TestServer) -> TlsStream<TcpStream> {
+    const SETTINGS: u8 = 4;
+    let frame = |flags| [0, 0, 0, SETTINGS, flags, 0, 0, 0, 0];
+    let mut stream = connect_tls_for(server, b"h2").await;
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    stream.write_all(&frame(0)).await.unwrap();
+    let mut header = [0; 9];
+    stream.read_exact(&mut header).await.unwrap();
+    assert_eq!(header[3], SETTINGS);
+    stream.write_all(&frame(1)).await.unwrap();
+    stream
+}
+
+/// A socket in a meeting that gets more than it reads, so that the server is in the middle of writing to it.
+async fn stuck_socket(server: &TestServer) -> (Socket, Socket) {
+    let ben = Person::member(server, "Ben").await;
+    let room = ben.create("Standup", json!({})).await;
+    let (stuck, _) = Socket::enter_with_small_buffer(server, &Person::guest(server), &room, "Gus").await;
+    let (mut sender, _) = Socket::enter(server, &ben, &room, "Ben").await;
+    let offer = json!({"type": "offer", "to": stuck.participant, "sdp": "x".repeat(48 * 1024)});
+    for _ in 0..150 {
+        sender.send(&offer).await;
+    }
+    sender.skip_to("participantDisconnected").await;
+    (stuck, sender)
+}
+
+/// A request whose body never comes to its end.
+async fn unfinished_request(server: &TestServer) -> TlsStream<TcpStream> {
+    let mut stream = connect_tls(server).await;
+    let host = server.address.strip_prefix("https://").unwrap();
+    let head = format!(
+        "POST /api/auth/login HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    stream
+}
