@@ -4,16 +4,18 @@ use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use futures_util::future::poll_immediate;
 use rustls::ServerConfig;
 
 use crate::auth::{self, Auth, RegistrationPolicy};
 use crate::clock::Timestamp;
 use crate::config::{self, Config};
-use crate::http::{self, Api, Listener, ListenerSettings, ReachedHost};
+use crate::http::{self, Api, Listener, Places, ReachedHost, Services};
 use crate::hub::{self, Hub};
 use crate::ids::Secret;
 use crate::lifecycle::{Tasks, stop_signal};
@@ -42,13 +44,19 @@ pub struct DamagedData;
 /// # Errors
 /// When it can't start, with what to do about it. Once it serves, it ends without an error.
 pub fn serve(config: Config) -> Result<()> {
+    raise_descriptor_limit();
     // Opened before anything else: whoever starts a second server on the same data hears of that and of nothing else.
     make_private_dir(&config.server.data_dir)?;
     let store = open_store(&config.server.data_dir)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?.block_on(async {
         let app = App::build(config, store).await?;
+        // It listens from its first poll on. Whoever has read the announcement may send a signal.
+        let mut stop = pin!(stop_signal());
+        if poll_immediate(stop.as_mut()).await.is_some() {
+            return Ok(());
+        }
         app.announce(&mut io::stdout()).context("the address could not be printed")?;
-        app.run(stop_signal()).await;
+        app.run(stop).await;
         Ok(())
     })
 }
@@ -113,7 +121,8 @@ impl App {
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
-        let api = Api::new(http_settings(&config), auth, store.clone(), hub, signaling, ice);
+        let services = Services { auth, store: store.clone(), hub, signaling, ice };
+        let api = Api::new(http_settings(&config), services, tasks.clone());
         Ok(Self { listeners, addresses, api, tls: tls::server_config(&identity), store, tasks, announcement })
     }
 
@@ -148,9 +157,10 @@ impl App {
     /// Serves until `stop` resolves, then ends in good order: clients are told, requests finish, everything is on disk.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let router = http::router(self.api);
+        let places = Places::for_connections();
         for listener in self.listeners {
-            let (router, tls, tasks) = (router.clone(), Arc::clone(&self.tls), self.tasks.clone());
-            self.tasks.spawn(async move { listener.serve(router, tls, ListenerSettings::default(), tasks).await });
+            let (router, tls) = (router.clone(), Arc::clone(&self.tls));
+            self.tasks.spawn(listener.serve(router, tls, places.clone(), self.tasks.clone()));
         }
         stop.await;
         tracing::info!("stopping");
@@ -159,6 +169,18 @@ impl App {
         }
         if let Err(error) = self.store.close().await {
             tracing::error!(%error, "the store did not close cleanly; what was acknowledged is safe");
+        }
+    }
+}
+
+/// Lets this process open as many files and sockets as it may at most: the usual 1,024 are fewer than the connections that it takes.
+fn raise_descriptor_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+            tracing::warn!(%error, "the limit of open files could not be raised; with many connections, some may be refused");
         }
     }
 }

@@ -72,10 +72,10 @@ test('T2: a relayed call moves over to new credentials before the old ones end',
   try {
     const [ada, ben] = await people.meet(await server.createMeeting(), ['Ada', 'Ben'], { relayOnly: true, at: server });
     await expectAllToMeet([ada, ben]);
-    const renewed = (): number => ada.messages.findIndex(({ body }) => (body as { type: string }).type === 'iceServers');
+    const renewed = (): number => ada.messages.findIndex(({ body }) => body['type'] === 'iceServers');
     await expect.poll(renewed, { timeout: 60_000 }).toBeGreaterThan(0);
     // A new ICE generation, and with it new allocations: the old ones end with their credentials.
-    const negotiated = (): boolean => ada.messages.slice(renewed()).some(({ body }) => (body as { type: string }).type === 'answer');
+    const negotiated = (): boolean => ada.messages.slice(renewed()).some(({ body }) => body['type'] === 'answer');
     await expect.poll(negotiated).toBe(true);
     await expectAllToMeet([ada, ben]);
     for (const person of [ada, ben]) expect(await person.routes()).toEqual(['relay to relay']);
