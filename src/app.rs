@@ -26,10 +26,8 @@ use crate::tls::{self, Identity, Names};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
 
-/// How long a seat is kept for somebody whose socket was lost.
-const RESUME_WINDOW: Duration = Duration::from_secs(30);
-/// How long an empty room is kept in memory.
-const EMPTY_AFTER: Duration = Duration::from_secs(300);
+/// How long the store may take to close, and what hangs on a disk after it. With the tasks' own deadline it stays under ten seconds.
+const CLOSE_DEADLINE: Duration = Duration::from_millis(900);
 
 /// The realm of relay credentials. Short, because it is part of every challenge, and telling nothing about the site.
 const REALM: &str = "hearth";
@@ -48,7 +46,8 @@ pub fn serve(config: Config) -> Result<()> {
     // Opened before anything else: whoever starts a second server on the same data hears of that and of nothing else.
     make_private_dir(&config.server.data_dir)?;
     let store = open_store(&config.server.data_dir)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?.block_on(async {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?;
+    let served = runtime.block_on(async {
         let app = App::build(config, store).await?;
         // It listens from its first poll on. Whoever has read the announcement may send a signal.
         let mut stop = pin!(stop_signal());
@@ -58,7 +57,10 @@ pub fn serve(config: Config) -> Result<()> {
         app.announce(&mut io::stdout()).context("the address could not be printed")?;
         app.run(stop).await;
         Ok(())
-    })
+    });
+    // Reads that hang on a disk can't be cancelled, and must not keep the program from ending.
+    runtime.shutdown_timeout(CLOSE_DEADLINE);
+    served
 }
 
 fn open_store(data_dir: &Path) -> Result<Store> {
@@ -103,8 +105,11 @@ impl App {
         let identity = identity(&config, data_dir)?;
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
         let (relay, ice) = relay(&config, data_dir, &tasks).await?;
-        let hub_settings =
-            hub::Settings { capacity: config.meetings.max_participants, resume_window: RESUME_WINDOW, empty_after: EMPTY_AFTER };
+        let hub_settings = hub::Settings {
+            capacity: config.meetings.max_participants,
+            resume_window: meeting::DEFAULT_RESUME_WINDOW,
+            empty_after: meeting::DEFAULT_EMPTY_AFTER,
+        };
         let hub = Hub::new(hub_settings, store.clone(), relay, tasks.clone());
         let rebuilt = hub.rebuild().await?;
         if rebuilt > 0 {
@@ -113,7 +118,8 @@ impl App {
                 "meetings were under way when the server stopped; their people find their seats again"
             );
         }
-        let signaling_settings = signaling::Settings { resume_window_ms: u32::try_from(RESUME_WINDOW.as_millis())? };
+        let signaling_settings =
+            signaling::Settings { resume_window_ms: u32::try_from(meeting::DEFAULT_RESUME_WINDOW.as_millis())? };
         let signaling = Signaling::new(signaling_settings, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
         let announcement = Announcement {
             address,
@@ -167,8 +173,10 @@ impl App {
         if !self.tasks.stop(stop_signal()).await {
             tracing::warn!("some connections did not end in time and were dropped");
         }
-        if let Err(error) = self.store.close().await {
-            tracing::error!(%error, "the store did not close cleanly; what was acknowledged is safe");
+        match tokio::time::timeout(CLOSE_DEADLINE, self.store.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the store did not close cleanly; what was acknowledged is safe"),
+            Err(_) => tracing::error!("the disk is too slow for the store to close in time; what was acknowledged is safe"),
         }
     }
 }
