@@ -12,7 +12,7 @@ use crate::ids::{ParticipantId, RoomId, UserId};
 pub enum MeetingStatus {
     /// Nobody is in it now.
     Waiting,
-    /// Somebody is in it, or was a few minutes ago.
+    /// Somebody is in it. In a list's filter: or was a few minutes ago.
     Active,
     /// Over for good.
     Ended,
