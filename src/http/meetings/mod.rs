@@ -33,7 +33,7 @@ async fn view(api: &Api, meeting: Meeting) -> wire::Meeting {
         scheduled_at: meeting.scheduled_at,
         started_at: meeting.started_at,
         ended_at: meeting.ended_at,
-        settings: settings_out(meeting.settings),
+        settings: crate::signaling::settings(&meeting.settings),
         participant_count: u32::try_from(present).unwrap_or(u32::MAX),
     }
 }
@@ -87,18 +87,6 @@ const fn status_in(status: wire::MeetingStatus) -> Status {
         wire::MeetingStatus::Waiting => Status::Waiting,
         wire::MeetingStatus::Active => Status::Active,
         wire::MeetingStatus::Ended => Status::Ended,
-    }
-}
-
-fn settings_out(settings: Settings) -> wire::MeetingSettings {
-    wire::MeetingSettings {
-        max_participants: settings.max_participants,
-        is_recording_enabled: settings.recording_enabled,
-        is_chat_enabled: settings.chat_enabled,
-        is_screen_share_enabled: settings.screen_share_enabled,
-        require_approval: settings.require_approval,
-        allowed_domains: settings.allowed_domains,
-        guests_allowed: settings.guests_allowed,
     }
 }
 
