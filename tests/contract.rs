@@ -1,9 +1,9 @@
-//! What others rely on: every sample of the wire is read and written as it stands, the types handed to the page are sound, and
-//! `config.example.toml` is current.
+//! What others rely on: every sample of the wire is read and written as it stands, the types handed to the page are sound,
+//! `config.example.toml` is current, and `PROTOCOL.md` and `SECURITY.md` say what is so.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -52,6 +52,7 @@ messages! {
     Candidate => "candidate",
     MediaChanged => "mediaChanged",
     Chat => "chat",
+    IceServers => "iceServers",
     MeetingEnded => "meetingEnded",
     ServerRestart => "serverRestart",
     Pong => "pong",
@@ -228,4 +229,137 @@ fn the_page_gets_numbers_that_json_can_carry() {
 fn config_example_is_current() {
     let committed = fs::read_to_string(in_package("config.example.toml")).unwrap();
     assert_eq!(committed, hearth::config::example(), "run: cargo run -- config example > config.example.toml");
+}
+
+// The documents.
+
+fn read(path: &str) -> String {
+    fs::read_to_string(in_package(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A section of `PROTOCOL.md`, by the title after its number.
+fn section<'a>(protocol: &'a str, title: &str) -> &'a str {
+    let sections = protocol.split("\n## ").filter(|section| section.lines().next().is_some_and(|line| line.ends_with(title)));
+    let found: Vec<_> = sections.collect();
+    assert_eq!(found.len(), 1, "sections with the title {title:?}");
+    found[0]
+}
+
+/// The first cells of a table's rows, those of its head left out.
+fn first_cells(section: &str) -> impl Iterator<Item = &str> {
+    section.lines().filter_map(|line| line.strip_prefix("| ")).filter_map(|row| row.split(" |").next()).skip(2)
+}
+
+/// The samples in a section, as JSON.
+fn samples(section: &str) -> Vec<Value> {
+    let blocks = section.split("```json\n").skip(1).map(|block| block.split("```").next().unwrap());
+    blocks.map(|block| serde_json::from_str(block).unwrap_or_else(|error| panic!("{error}: {block}"))).collect()
+}
+
+fn rust_files(directory: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(in_package(directory)).unwrap().map(Result::unwrap) {
+        let path = format!("{directory}/{}", entry.file_name().into_string().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(rust_files(&path));
+        } else if path.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The text literals of a file's code, its comments and tests left out, each with what stands before it.
+fn literals(path: &str) -> Vec<(String, String)> {
+    let text = read(path);
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    let code: String =
+        code.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| [line.trim(), " "]).collect();
+    let code = code.replace("\\\"", "'");
+    let parts: Vec<&str> = code.split('"').collect();
+    parts.chunks_exact(2).map(|pair| (pair[0].trim_end().to_owned(), pair[1].to_owned())).collect()
+}
+
+/// The error codes that the code answers with: texts in snake_case, and single words where a code is due.
+fn error_codes_of_the_code() -> BTreeSet<String> {
+    let mut files = vec![String::from("src/auth/error.rs"), String::from("src/meeting/event.rs")];
+    files.extend(rust_files("src/http"));
+    files.extend(rust_files("src/signaling"));
+    let is_due = |before: &str| {
+        let argument = before.rsplit_once("StatusCode::").and_then(|(_, status)| status.strip_suffix(','));
+        before.ends_with("=>")
+            || argument.is_some_and(|status| status.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
+    };
+    let is_code = |(before, text): &(String, String)| {
+        let is_word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        is_word && (text.contains('_') || is_due(before)) && !before.ends_with("event =")
+    };
+    files.iter().flat_map(|file| literals(file)).filter(is_code).map(|(_, text)| text).collect()
+}
+
+#[test]
+fn the_protocol_names_every_error_code_and_no_other() {
+    let protocol = read("PROTOCOL.md");
+    let named: BTreeSet<String> = first_cells(section(&protocol, "Error codes")).map(|cell| cell.replace('`', "")).collect();
+    let codes = error_codes_of_the_code();
+    for sure in ["unauthenticated", "internal", "meeting_full", "sdp_too_long", "too_many_messages", "body_too_large"] {
+        assert!(codes.contains(sure), "{sure} was not found in the code");
+    }
+    assert_eq!(named, codes);
+}
+
+#[test]
+fn the_protocol_names_every_close_code_and_no_other() {
+    let protocol = read("PROTOCOL.md");
+    let named: BTreeSet<u16> = first_cells(section(&protocol, "Close codes")).filter_map(|cell| cell.parse().ok()).collect();
+    let session = read("src/signaling/session.rs");
+    let arms = session.lines().filter_map(|line| line.trim().strip_prefix("Self::")?.strip_suffix(',')?.split_once(" => "));
+    let codes: BTreeSet<u16> = arms.filter_map(|(_, code)| code.parse().ok()).collect();
+    assert!(codes.len() > 10, "the close codes were not found in the code: {codes:?}");
+    assert_eq!(named, codes);
+}
+
+#[test]
+fn the_protocol_describes_every_message_with_true_samples() {
+    fn check<T: DeserializeOwned + Serialize>(section: &str, names: &[&str], name_of: fn(&T) -> &'static str) {
+        let described: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
+        assert_eq!(described, names, "the headings, in the order of the messages");
+        let mut shown = BTreeSet::new();
+        for sample in samples(section) {
+            let message: T = serde_json::from_value(sample.clone()).unwrap_or_else(|error| panic!("{error}: {sample}"));
+            assert_eq!(serde_json::to_value(&message).unwrap(), sample);
+            shown.insert(name_of(&message));
+        }
+        assert_eq!(shown, names.iter().copied().collect());
+    }
+    let protocol = read("PROTOCOL.md");
+    check(section(&protocol, "Messages from the client"), CLIENT_MESSAGES, client_name);
+    check(section(&protocol, "Messages from the server"), SERVER_MESSAGES, server_name);
+}
+
+#[test]
+fn the_protocol_shows_true_samples_of_the_api() {
+    let protocol = read("PROTOCOL.md");
+    for sample in samples(section(&protocol, "The API")) {
+        let fits = |(_, body): &&(&str, RoundTrip)| body(&sample).is_ok_and(|written| written == sample);
+        assert!(REQUESTS.iter().chain(REPLIES).any(|body| fits(&body)), "belongs to no type: {sample}");
+    }
+}
+
+#[test]
+fn the_tests_that_security_names_exist() {
+    let code: String = ["src", "tests"].into_iter().flat_map(rust_files).map(|file| read(&file)).collect();
+    let browser = fs::read_dir(in_package("web/tests/e2e")).unwrap().map(|entry| entry.unwrap().path());
+    let browser: String = browser.filter(|path| path.is_file()).map(|path| fs::read_to_string(path).unwrap()).collect();
+    let security = read("SECURITY.md");
+    let is_test = |name: &&str| name.contains('_') && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let named: Vec<&str> = security.split('`').skip(1).step_by(2).filter(is_test).collect();
+    assert!(named.len() > 50, "the names were not found");
+    for name in named {
+        assert!(code.contains(&format!("fn {name}(")), "{name} is no test");
+    }
+    let emphasised = security.split('*').skip(1).step_by(2).filter(|text| text.starts_with('U'));
+    for id in emphasised {
+        assert!(browser.contains(&format!("test('{id}: ")), "{id} is no browser test");
+    }
 }

@@ -38,8 +38,7 @@ pub(super) async fn setup(
 ) -> Result<Response, ApiError> {
     let wire::SetupRequest { token, email, name, password } = request;
     let account = NewAccount { email: Secret::new(email), name: Secret::new(name), password: Secret::new(password) };
-    api.limits.registering(client)?;
-    let signed_in = api.auth.setup(&token, account, Timestamp::now()).await?;
+    let signed_in = api.limits.registering(client, api.auth.setup(&token, account, Timestamp::now())).await?;
     Ok((StatusCode::CREATED, welcome(signed_in)).into_response())
 }
 
@@ -61,8 +60,7 @@ pub(super) async fn register(
 ) -> Result<Response, ApiError> {
     let wire::RegisterRequest { email, name, password } = request;
     let account = NewAccount { email: Secret::new(email), name: Secret::new(name), password: Secret::new(password) };
-    api.limits.registering(client)?;
-    let signed_in = api.auth.register(account, Timestamp::now()).await?;
+    let signed_in = api.limits.registering(client, api.auth.register(account, Timestamp::now())).await?;
     Ok((StatusCode::CREATED, welcome(signed_in)).into_response())
 }
 

@@ -28,7 +28,7 @@ use crate::turn::Relay;
 
 use bookkeeper::Bookkeeper;
 pub use outbox::{Delivery, Inbox, Outbox, outbox};
-use room_task::{Order, RoomTask};
+use room_task::{Order, Reply, RoomInput, RoomTask};
 
 /// How many orders may wait for one room before those who send them have to wait.
 const ORDERS: usize = 256;
@@ -89,11 +89,12 @@ struct RoomHandle {
     orders: mpsc::Sender<Order>,
 }
 
-/// A taken seat: how one socket speaks to its room.
+/// A taken seat: how one socket speaks to its room. Dropping it tells the room that the socket is gone.
 #[derive(Debug)]
 pub struct Seat {
     connection: ConnectionId,
     room: RoomHandle,
+    tasks: Tasks,
 }
 
 /// How a socket takes a seat.
@@ -148,9 +149,7 @@ impl Hub {
     /// # Errors
     /// When there is no such meeting, it is over, or it is full.
     pub async fn reserve(&self, room: RoomId, participant: ParticipantId, profile: Profile) -> Result<(), HubError> {
-        self.ask(room, |reply| Order::Handle { input: Input::Reserve { participant, profile: profile.clone() }, reply })
-            .await
-            .map(|_| ())
+        self.ask(room, RoomInput::Plain(Input::Reserve { participant, profile })).await.map(drop)
     }
 
     /// Seats a socket. Its welcome is in the outbox when this returns.
@@ -160,20 +159,9 @@ impl Hub {
     pub async fn enter(&self, room: RoomId, entry: Entry) -> Result<Seat, HubError> {
         let connection = ConnectionId(self.inner.connections.fetch_add(1, Ordering::Relaxed));
         let Entry { participant, profile, media, pass, outbox } = entry;
-        let mut outbox = Some(outbox);
-        let room = self
-            .ask(room, |reply| Order::Enter {
-                input: Input::Enter { connection, participant, profile: profile.clone(), media, pass },
-                connection,
-                outbox: outbox.take(),
-                reply,
-            })
-            .await?;
-        // The seat may have been lost, and its credentials with it, before it was taken back.
-        if let Some(relay) = &self.inner.relay {
-            relay.readmit(participant);
-        }
-        Ok(Seat { connection, room })
+        let input = Input::Enter { connection, participant, profile, media, pass };
+        let room = self.ask(room, RoomInput::Enter { input, connection, outbox }).await?;
+        Ok(Seat { connection, room, tasks: self.inner.tasks.clone() })
     }
 
     /// Ends a meeting for everybody in it. The store has been told before.
@@ -181,8 +169,9 @@ impl Hub {
         let handle = self.rooms().get(&room).cloned();
         if let Some(handle) = handle {
             let (reply, answer) = oneshot::channel();
+            let input = RoomInput::Plain(Input::End { reason });
             // A room that is gone or already over has nobody left to tell.
-            if handle.orders.send(Order::Handle { input: Input::End { reason }, reply }).await.is_ok() {
+            if handle.orders.send(Order::Take { input, reply }).await.is_ok() {
                 let _ = answer.await;
             }
         }
@@ -198,27 +187,23 @@ impl Hub {
         answer.await.unwrap_or_default()
     }
 
-    /// Sends an order to a room, which is opened when it is not, and waits for the answer.
-    async fn ask(
-        &self,
-        room: RoomId,
-        mut order: impl FnMut(oneshot::Sender<Result<(), Refusal>>) -> Order,
-    ) -> Result<RoomHandle, HubError> {
+    /// Gives an input to a room, which is opened when it is not, and waits until it is dealt with.
+    async fn ask(&self, room: RoomId, mut input: RoomInput) -> Result<RoomHandle, HubError> {
         for _ in 0..ATTEMPTS {
             let handle = self.find_or_open(room).await?;
             let (reply, answer) = oneshot::channel();
-            if handle.orders.is_closed() {
+            if let Err(mpsc::error::SendError(order)) = handle.orders.send(Order::Take { input, reply }).await {
+                // Its task is gone. A room that was closed in good order has left the table; one whose task failed is taken out.
                 self.forget(room, &handle.orders);
+                let Order::Take { input: back, .. } = order else { break };
+                input = back;
                 continue;
             }
-            if handle.orders.send(order(reply)).await.is_err() {
-                continue;
+            match answer.await {
+                Ok(Reply::Done(done)) => return done.map(|()| handle).map_err(HubError::from),
+                Ok(Reply::Closed(back)) => input = back,
+                Err(_) => break,
             }
-            return match answer.await {
-                Ok(Ok(())) => Ok(handle),
-                Ok(Err(refusal)) => Err(refusal.into()),
-                Err(_) => Err(HubError::Stopping),
-            };
         }
         Err(HubError::Stopping)
     }
@@ -262,14 +247,7 @@ impl Hub {
 
     fn room_settings(&self, meeting: &Meeting) -> RoomSettings {
         let Settings { capacity, resume_window, empty_after } = self.inner.settings;
-        RoomSettings {
-            capacity: meeting.settings.max_participants.min(capacity) as usize,
-            chat_enabled: meeting.settings.chat_enabled,
-            screen_share_enabled: meeting.settings.screen_share_enabled,
-            resume_window,
-            empty_after,
-            ..RoomSettings::default()
-        }
+        RoomSettings { resume_window, empty_after, ..RoomSettings::of(&meeting.settings, capacity as usize) }
     }
 
     /// Takes a room out of the table if it is still the one that `orders` leads to.
@@ -298,18 +276,28 @@ impl Seat {
     /// The room's refusal, which is to be told to the client; it never ends the connection by itself.
     pub async fn command(&self, command: Command) -> Result<(), Refusal> {
         let (reply, answer) = oneshot::channel();
-        let input = Input::Command { connection: self.connection, command };
-        if self.room.orders.send(Order::Handle { input, reply }).await.is_err() {
+        let input = RoomInput::Plain(Input::Command { connection: self.connection, command });
+        if self.room.orders.send(Order::Take { input, reply }).await.is_err() {
             return Err(Refusal::MeetingEnded);
         }
-        answer.await.unwrap_or(Err(Refusal::MeetingEnded))
+        match answer.await {
+            Ok(Reply::Done(done)) => done,
+            // A room is closed only when nobody sits in it.
+            Ok(Reply::Closed(_)) => Err(Refusal::NotSeated),
+            Err(_) => Err(Refusal::MeetingEnded),
+        }
     }
+}
 
-    /// Tells the room that the socket is gone. The seat is kept for the resume window.
-    pub async fn disconnect(self) {
+/// Whatever ends a session, its socket is gone: the room is told, and keeps the seat for the resume window.
+impl Drop for Seat {
+    fn drop(&mut self) {
         let (reply, _) = oneshot::channel();
-        let input = Input::Disconnect { connection: self.connection };
-        // A room that is gone needs no telling.
-        let _ = self.room.orders.send(Order::Handle { input, reply }).await;
+        let input = RoomInput::Plain(Input::Disconnect { connection: self.connection });
+        // A room that is gone needs no telling; one that is busy is told as soon as it has time.
+        if let Err(mpsc::error::TrySendError::Full(order)) = self.room.orders.try_send(Order::Take { input, reply }) {
+            let orders = self.room.orders.clone();
+            self.tasks.spawn(async move { drop(orders.send(order).await) });
+        }
     }
 }

@@ -14,12 +14,28 @@ use crate::meeting::{Input, Output, Participant, Refusal, Room};
 /// What a room's task can be asked.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// Something happened.
-    Handle { input: Input, reply: oneshot::Sender<Result<(), Refusal>> },
-    /// A socket takes a seat and will be told things through `outbox`, which is there unless the order is a repetition.
-    Enter { input: Input, connection: ConnectionId, outbox: Option<Outbox>, reply: oneshot::Sender<Result<(), Refusal>> },
+    /// Take an input in, and answer once all that follows from it is done.
+    Take { input: RoomInput, reply: oneshot::Sender<Reply> },
     /// Who is here?
     Roster { reply: oneshot::Sender<Vec<Participant>> },
+}
+
+/// An input, with what the shell needs to carry it out.
+#[derive(Debug)]
+pub(super) enum RoomInput {
+    /// Nothing but the input.
+    Plain(Input),
+    /// A socket takes a seat and will be told things through `outbox`.
+    Enter { input: Input, connection: ConnectionId, outbox: Outbox },
+}
+
+/// What became of an input.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// The room has dealt with it.
+    Done(Result<(), Refusal>),
+    /// The room was closed because nobody was in it. The input is given back: the room can be opened anew for it.
+    Closed(RoomInput),
 }
 
 /// Whether the task goes on.
@@ -47,15 +63,7 @@ impl RoomTask {
     pub(super) async fn run(mut self) {
         loop {
             self.drain();
-            let done = match self.life {
-                Life::Open => false,
-                Life::Emptied => self.close_if_idle(),
-                Life::Over => {
-                    self.hub.rooms().remove(&self.id);
-                    true
-                }
-            };
-            if done {
+            if self.may_close() {
                 break;
             }
             tokio::select! {
@@ -64,34 +72,40 @@ impl RoomTask {
                     None => break,
                 },
                 () = sleep_until(self.room.poll_timeout()) => self.room.handle_timeout(Now::read()),
-                () = self.hub.inner.tasks.stopping() => break,
+                // Orders that still wait are dropped with the task, which tells those who wait that the server stops.
+                () = self.hub.inner.tasks.stopping() => return,
             }
         }
-        self.refuse_the_rest();
+        self.answer_the_rest();
     }
 
-    /// Does what is asked, and all that follows from it, before it answers: who has the answer can rely on it.
+    /// Takes an order in and drains what follows from it before it answers: who has the answer can rely on it.
     fn obey(&mut self, order: Order) {
         // Whoever asked may have gone away meanwhile; the answer is then of no use to anybody.
         match order {
-            Order::Handle { input, reply } => {
-                let handled = self.room.handle(input, Now::read());
+            Order::Take { input, reply } => {
+                let done = self.take(input);
                 self.drain();
-                let _ = reply.send(handled);
-            }
-            Order::Enter { input, connection, outbox, reply } => {
-                if let Some(outbox) = outbox {
-                    self.outboxes.insert(connection, outbox);
-                }
-                let entered = self.room.handle(input, Now::read());
-                if entered.is_err() {
-                    self.outboxes.remove(&connection);
-                }
-                self.drain();
-                let _ = reply.send(entered);
+                let _ = reply.send(Reply::Done(done));
             }
             Order::Roster { reply } => {
                 let _ = reply.send(self.room.participants());
+            }
+        }
+    }
+
+    fn take(&mut self, input: RoomInput) -> Result<(), Refusal> {
+        match input {
+            RoomInput::Plain(input) => self.room.handle(input, Now::read()),
+            RoomInput::Enter { input, connection, outbox } => {
+                let participant = if let Input::Enter { participant, .. } = &input { Some(*participant) } else { None };
+                self.room.handle(input, Now::read())?;
+                self.outboxes.insert(connection, outbox);
+                // The seat may have been lost before it was taken back, and its credentials with it.
+                if let (Some(relay), Some(participant)) = (&self.hub.inner.relay, participant) {
+                    relay.readmit(participant);
+                }
+                Ok(())
             }
         }
     }
@@ -104,7 +118,7 @@ impl RoomTask {
                     let lost = self.outboxes.get(&to).is_some_and(|outbox| !outbox.deliver(event));
                     if lost {
                         self.outboxes.remove(&to);
-                        // A disconnection is never refused: a connection that the room doesn't know is one it has let go already.
+                        // Refused only where the meeting is over, and then nobody is connected any more.
                         let _ = self.room.handle(Input::Disconnect { connection: to }, Now::read());
                     }
                 }
@@ -113,13 +127,13 @@ impl RoomTask {
                         outbox.close(reason);
                     }
                 }
-                Output::Started => {
+                Output::Started(since) => {
                     tracing::info!(event = "meeting_started", "somebody entered an empty meeting");
-                    self.hub.inner.bookkeeper.note(self.id, Note::Active(Now::read().wall));
+                    self.hub.inner.bookkeeper.note(self.id, Note::Active(since));
                     self.life = Life::Open;
                 }
                 Output::Emptied => {
-                    tracing::info!(event = "meeting_emptied", "everybody has left a meeting");
+                    tracing::info!(event = "meeting_emptied", "nobody has been in a meeting for a while");
                     self.hub.inner.bookkeeper.note(self.id, Note::Waiting);
                     self.life = Life::Emptied;
                 }
@@ -136,22 +150,38 @@ impl RoomTask {
         }
     }
 
-    /// Leaves the table unless somebody has found the room meanwhile; under the table's lock nobody can find it.
-    fn close_if_idle(&mut self) -> bool {
-        let mut rooms = self.hub.rooms();
-        if !self.orders.is_empty() {
-            return false;
+    /// Whether the room is done with, in which case it has left the table. A room where somebody holds a seat, or for which
+    /// orders wait, is not.
+    fn may_close(&mut self) -> bool {
+        if self.life == Life::Emptied && !self.room.is_empty() {
+            self.life = Life::Open;
         }
-        rooms.remove(&self.id);
-        self.orders.close();
-        true
+        match self.life {
+            Life::Open => false,
+            Life::Emptied if !self.orders.is_empty() => false,
+            Life::Emptied | Life::Over => {
+                self.hub.rooms().remove(&self.id);
+                true
+            }
+        }
     }
 
-    /// Orders that came too late are dropped, and with them their replies: whoever waits for one looks the room up again or is
-    /// told that the meeting is over.
-    fn refuse_the_rest(&mut self) {
+    /// Answers the orders that came while the room was closing.
+    fn answer_the_rest(&mut self) {
         self.orders.close();
-        while self.orders.try_recv().is_ok() {}
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                Order::Take { reply, .. } if self.life == Life::Over => {
+                    let _ = reply.send(Reply::Done(Err(Refusal::MeetingEnded)));
+                }
+                Order::Take { input, reply } => {
+                    let _ = reply.send(Reply::Closed(input));
+                }
+                Order::Roster { reply } => {
+                    let _ = reply.send(Vec::new());
+                }
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::event::ChatMessage;
 use crate::ids::ParticipantId;
 
 /// The most text that is kept, in bytes: whoever enters is sent all of it at once, so it must be little.
-pub(super) const MAX_KEPT_BYTES: usize = 256 * 1024;
+pub(super) const MAX_KEPT_BYTES: usize = 128 * 1024;
 
 /// The latest lines, the oldest first.
 #[derive(Debug)]

@@ -275,8 +275,8 @@ pub enum Output {
         /// Why.
         reason: CloseReason,
     },
-    /// Nobody was in it and now somebody is: remember it as active.
-    Started,
+    /// Nobody was in it and now somebody is: remember it as active. With the time when the first person ever entered.
+    Started(Timestamp),
     /// Everybody has been gone for a while: remember it as waiting; the room may be dropped.
     Emptied,
     /// It is over: remember it as ended; the room may be dropped.

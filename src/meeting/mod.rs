@@ -41,7 +41,7 @@
 //!     match output {
 //!         Output::Deliver { to, event } => println!("to {to:?}: {event:?}"),
 //!         Output::Close { connection, reason } => println!("close {connection:?}: {reason:?}"),
-//!         Output::Started | Output::Emptied | Output::Ended(_) => println!("write it down"),
+//!         Output::Started(_) | Output::Emptied | Output::Ended(_) => println!("write it down"),
 //!         Output::Revoke(participant) => println!("no more relaying for {participant}"),
 //!     }
 //! }

@@ -1,7 +1,7 @@
 //! A seat: who it belongs to and whether a socket sits on it.
 
 use super::event::{MediaState, Participant, Pass, Profile};
-use crate::ids::{ConnectionId, ParticipantId};
+use crate::ids::{ConnectionId, ParticipantId, UserId};
 
 /// A seat in a room.
 #[derive(Debug)]
@@ -68,6 +68,11 @@ impl Seat {
 
     pub(super) fn id(&self) -> ParticipantId {
         self.id
+    }
+
+    /// The account it belongs to; none for a guest.
+    pub(super) fn user(&self) -> Option<UserId> {
+        self.profile.user
     }
 
     /// The name to show.

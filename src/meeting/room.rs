@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use super::chat::Chat;
 use super::departed::Departed;
 use super::event::{
-    CloseReason, EndReason, Event, Input, LeaveReason, MediaState, Output, Participant, Pass, Profile, Refusal, Timer, Welcome,
+    CloseReason, EndReason, Event, Input, LeaveReason, MediaState, Output, Participant, Pass, Profile, Refusal, Role, Timer,
+    Welcome,
 };
 use super::participant::Seat;
 use super::settings::RoomSettings;
@@ -168,6 +169,11 @@ impl Room {
     fn reserve(&mut self, participant: ParticipantId, profile: Profile, now: Now) -> Result<(), Refusal> {
         // A request that was repeated finds its seat held or even taken, and must neither take a second nor disturb the first.
         if self.seat(participant).is_none() {
+            if self.seats.len() >= self.settings.capacity
+                && let Some(given_up) = self.seat_to_give_up_for(&profile)
+            {
+                self.vacate(given_up, Some(LeaveReason::TimedOut), now);
+            }
             self.hold(participant, profile)?;
             self.timers.set(Timer::Reservation(participant), now.tick.plus(self.settings.reservation_window));
         }
@@ -210,7 +216,7 @@ impl Room {
         }
         if self.life == Life::Idle {
             self.life = Life::Active;
-            self.outputs.push_back(Output::Started);
+            self.outputs.push_back(Output::Started(*self.started_at.get_or_insert(now.wall)));
         }
         Ok(())
     }
@@ -247,6 +253,14 @@ impl Room {
         self.deliver(connection, Event::Welcome(Box::new(welcome)));
     }
 
+    /// In a full room: the seat that `newcomer` may have. An account whose browser crashed must not be kept out by its own ghost,
+    /// and seats that are merely held must not keep out the host.
+    fn seat_to_give_up_for(&self, newcomer: &Profile) -> Option<ParticipantId> {
+        let own = |seat: &&Seat| seat.connection().is_none() && newcomer.user.is_some() && seat.user() == newcomer.user;
+        let held = |seat: &&Seat| newcomer.role == Role::Host && !seat.is_taken();
+        self.seats.iter().find(own).or_else(|| self.seats.iter().find(held)).map(Seat::id)
+    }
+
     /// Adds a seat, if there is one left.
     fn hold(&mut self, participant: ParticipantId, profile: Profile) -> Result<(), Refusal> {
         if self.seats.len() >= self.settings.capacity {
@@ -262,7 +276,9 @@ impl Room {
     fn vacate(&mut self, participant: ParticipantId, reason: Option<LeaveReason>, now: Now) {
         let Some(position) = self.seats.iter().position(|seat| seat.id() == participant) else { return };
         let seat = self.seats.remove(position);
-        if let Some(reason) = reason {
+        self.timers.cancel(Timer::Reservation(participant));
+        self.timers.cancel(Timer::Resume(participant));
+        if let Some(reason) = reason.filter(|_| seat.is_taken()) {
             self.tell_others(participant, &Event::Left(participant, reason));
             if seat.is_confirmed() {
                 self.departed.remember(participant, reason);

@@ -1,5 +1,6 @@
 //! One socket's life: its first message takes a seat, then words go both ways until one side is done.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use axum::Error as SocketError;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::SinkExt;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tungstenite::error::{CapacityError, Error as ProtocolError};
 
 use super::Context;
@@ -92,9 +93,15 @@ enum End {
 }
 
 /// Serves one socket until it ends. The seat, if it got one, is then kept for the resume window by the room.
-pub(super) async fn run(mut socket: WebSocket, context: Arc<Context>, host: String, client: IpAddr) {
-    let end = match admit(&mut socket, &context).await {
-        Ok(admitted) => Session { socket: &mut socket, context: &context, host, admitted }.run().await,
+/// `seatless` is dropped as soon as it has one.
+pub(super) async fn run(mut socket: WebSocket, context: Arc<Context>, host: String, client: IpAddr, seatless: impl Send) {
+    let admitted = admit(&mut socket, &context).await;
+    drop(seatless);
+    let end = match admitted {
+        Ok(admitted) => {
+            let (pace, chat_pace) = (Pace::of_messages(), Pace::of_chat());
+            Session { socket: &mut socket, context: &context, host, admitted, pace, chat_pace }.run().await
+        }
         Err(end) => end,
     };
     if let End::Close(closing) = end {
@@ -102,7 +109,7 @@ pub(super) async fn run(mut socket: WebSocket, context: Arc<Context>, host: Stri
         let frame = CloseFrame { code: closing.code(), reason: "".into() };
         // Whoever doesn't take even this within the deadline is simply dropped.
         let _ = timeout(WRITE_DEADLINE, socket.send(Message::Close(Some(frame)))).await;
-        // Closing with data unread would make the system reset the connection, and the frame would never be seen.
+        // Closing with data unread would make the system reset the connection, and the frame might never be seen.
         let _ = timeout(LINGER, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
     }
 }
@@ -186,22 +193,24 @@ struct Session<'a> {
     context: &'a Context,
     host: String,
     admitted: Admitted,
+    pace: Pace,
+    chat_pace: Pace,
 }
 
 impl Session<'_> {
     async fn run(mut self) -> End {
-        let end = match self.converse().await {
+        match self.converse().await {
             Ok(never) => match never {},
             Err(end) => end,
-        };
-        self.admitted.seat.disconnect().await;
-        end
+        }
     }
 
-    async fn converse(&mut self) -> Result<std::convert::Infallible, End> {
+    async fn converse(&mut self) -> Result<Infallible, End> {
         let mut pings = interval(PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut pace = Pace::new();
+        let mut renewals = interval(self.context.ice.renew_every());
+        // The first tick of an interval comes at once, and the welcome has brought what it would bring.
+        renewals.reset();
         let mut heard = Tick::now();
         let lagging = self.admitted.inbox.lagging();
         loop {
@@ -216,23 +225,23 @@ impl Session<'_> {
                 },
                 received = self.socket.recv() => {
                     heard = Tick::now();
-                    let message = parse(received)?;
-                    if !pace.allow(Tick::now()) {
-                        return Err(self.refuse_flood().await);
-                    }
-                    match message {
-                        Some(Ok(message)) => self.obey(message).await?,
-                        Some(Err(error)) => self.send(&ServerMessage::Error { error, chat_id: None }).await?,
-                        None => {}
-                    }
+                    self.hear(parse(received)?).await?;
                 }
-                _ = pings.tick() => {
-                    if Tick::now().since(heard) > DEAD_AFTER {
-                        return Err(End::Gone);
-                    }
-                    self.write(Message::Ping(Vec::new().into())).await?;
-                }
+                () = sleep(DEAD_AFTER.saturating_sub(Tick::now().since(heard))) => return Err(End::Gone),
+                _ = pings.tick() => self.write(Message::Ping(Vec::new().into())).await?,
+                _ = renewals.tick() => self.renew_ice_servers().await?,
             }
+        }
+    }
+
+    async fn hear(&mut self, message: Option<Result<ClientMessage, ErrorDetail>>) -> Result<(), End> {
+        if !self.pace.allow(Tick::now()) {
+            return Err(self.refuse_flood().await);
+        }
+        match message {
+            Some(Ok(message)) => self.obey(message).await,
+            Some(Err(error)) => self.send(&ServerMessage::Error { error, chat_id: None }).await,
+            None => Ok(()),
         }
     }
 
@@ -240,6 +249,10 @@ impl Session<'_> {
     async fn obey(&mut self, message: ClientMessage) -> Result<(), End> {
         let chat_id = if let ClientMessage::Chat { id, .. } = &message { Some(id.clone()) } else { None };
         let command = match translate::request(message) {
+            Ok(Request::Command(Command::Chat { .. })) if !self.chat_pace.allow(Tick::now()) => {
+                let error = translate::error("chat_too_fast", "You are writing too fast. Wait a moment and send it again.");
+                return self.send(&ServerMessage::Error { error, chat_id }).await;
+            }
             Ok(Request::Command(command)) => command,
             Ok(Request::Ping) => {
                 // A ping proves that the welcome was read, which is all that the room needs to know of it.
@@ -288,6 +301,13 @@ impl Session<'_> {
             chat: welcome.chat.into_iter().map(translate::chat_message).collect(),
             ice_servers: self.context.ice.servers_for(welcome.participant, &self.host, now),
         }
+    }
+
+    /// Credentials for the relay end after a while; new ones go out in good time for those who stay longer (row T2).
+    async fn renew_ice_servers(&mut self) -> Result<(), End> {
+        let participant = self.admitted.claims.participant;
+        let ice_servers = self.context.ice.servers_for(participant, &self.host, Timestamp::now());
+        self.send(&ServerMessage::IceServers { ice_servers }).await
     }
 
     async fn say_goodbye(&mut self) -> End {

@@ -40,6 +40,11 @@ impl CredentialIssuer {
         Self { secret, ttl: ttl.min(MAX_TTL) }
     }
 
+    /// How long a credential is good.
+    pub const fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
     /// A credential for `participant`, good from `now` on.
     pub fn mint(&self, participant: ParticipantId, now: Timestamp) -> Credential {
         let expires_at = Timestamp::from_millis(now.plus(self.ttl).as_secs() * 1000);

@@ -194,7 +194,7 @@ pub enum ServerMessage {
         protocol: u32,
         /// Your seat.
         participant_id: ParticipantId,
-        /// Takes the seat back after the socket was lost; good until you leave or the meeting ends.
+        /// Takes the seat back after the socket was lost: for 24 hours, unless you leave or the meeting ends before.
         resume_token: String,
         /// How long the seat is kept when the socket is lost.
         resume_window_ms: u32,
@@ -265,6 +265,11 @@ pub enum ServerMessage {
     Chat {
         /// The line.
         message: ChatMessage,
+    },
+    /// New relay credentials, before the old ones end. For the next ICE restart; connections that are relayed want one now.
+    IceServers {
+        /// Replaces the list of the welcome.
+        ice_servers: Vec<IceServer>,
     },
     /// The meeting is over; the socket closes.
     MeetingEnded {

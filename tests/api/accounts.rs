@@ -64,7 +64,7 @@ async fn a1_a4_an_account_is_registered_and_signs_in_by_either_path() {
 
 #[tokio::test]
 async fn a1_registration_can_be_closed() {
-    let server = TestServer::with(&Options { config: "[accounts]\nregistration = \"closed\"".into() });
+    let server = TestServer::with(&Options { config: "[accounts]\nregistration = \"closed\"".into(), ..Options::default() });
     let stranger = Person::guest(&server);
     assert_eq!(stranger.get("/api/server").await.ok()["registration"], "closed");
     let body = json!({"email": "ben@example.org", "name": "Ben", "password": "correct horse battery"});

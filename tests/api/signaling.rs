@@ -352,12 +352,80 @@ async fn w11_a_reader_that_never_reads_is_dropped_and_nobody_waits_for_it() {
 
 #[tokio::test]
 async fn m9_a_held_seat_that_nobody_takes_is_free_again_when_its_time_is_up() {
-    let server = TestServer::with(&Options { config: "[meetings]\nmax_participants = 2".into() });
+    let server = TestServer::with(&Options { config: "[meetings]\nmax_participants = 2".into(), ..Options::default() });
     let ben = Person::member(&server, "Ben").await;
     let room = ben.create("Small", json!({})).await;
-    ben.join(&room, "One").await.ok();
-    ben.join(&room, "Two").await.ok();
-    ben.join(&room, "Three").await.refused(409, "meeting_full");
+    let guest = Person::guest(&server);
+    guest.join(&room, "One").await.ok();
+    guest.join(&room, "Two").await.ok();
+    guest.join(&room, "Three").await.refused(409, "meeting_full");
     tokio::time::sleep(std::time::Duration::from_secs(31)).await;
-    ben.join(&room, "Four").await.ok();
+    guest.join(&room, "Four").await.ok();
+}
+
+#[tokio::test]
+async fn w5_a_meeting_whose_chat_is_full_of_long_lines_can_still_be_entered() {
+    let (server, ben, room) = meeting().await;
+    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    // Each of these is six characters of JSON.
+    let text = "\u{1}".repeat(4_000);
+    for line in 0..20 {
+        one.send(&json!({"type": "chat", "id": format!("c{line}"), "to": null, "text": text})).await;
+        one.expect("chat").await;
+    }
+    one.send(&json!({"type": "chat", "id": "c20", "to": null, "text": text})).await;
+    assert_eq!(one.expect_error("chat_too_fast").await["chatId"], "c20");
+    // Others go on writing until the oldest lines make room.
+    for writer in 0..2 {
+        let (mut guest, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
+        for line in 0..20 {
+            guest.send(&json!({"type": "chat", "id": format!("g{writer}-{line}"), "to": null, "text": text})).await;
+            guest.expect("chat").await;
+        }
+        guest.send(&json!({"type": "leave"})).await;
+        guest.closed().await;
+    }
+    let (late, welcome) = Socket::enter(&server, &Person::guest(&server), &room, "Late").await;
+    assert!(welcome["chat"].as_array().unwrap().len() >= 20);
+    let (_, welcome) = late.resume(&server).await;
+    assert!(welcome["chat"].as_array().unwrap().len() >= 20);
+}
+
+#[tokio::test]
+async fn t2_who_stays_is_sent_new_relay_credentials_before_the_old_ones_end() {
+    let server = TestServer::with(&Options { relay: "credential_ttl_seconds = 60\n".into(), ..Options::default() });
+    let ben = Person::member(&server, "Ben").await;
+    let room = ben.create("Standup", json!({})).await;
+    let (mut one, welcome) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let expiry =
+        |servers: &Value| -> u64 { servers[1]["username"].as_str().unwrap().split(':').next().unwrap().parse().unwrap() };
+    let mut renewed = None;
+    // The server's patience with silence is shorter than this wait.
+    for _ in 0..12 {
+        one.send(&json!({"type": "ping"})).await;
+        match one.next().await.unwrap() {
+            message if message["type"] == "iceServers" => {
+                renewed = Some(message);
+                break;
+            }
+            message => assert_eq!(message["type"], "pong"),
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    }
+    let renewed = renewed.expect("no new credentials came in half their life");
+    assert!(expiry(&renewed["iceServers"]) > expiry(&welcome["iceServers"]));
+}
+
+#[tokio::test]
+async fn h19_in_a_full_meeting_an_account_replaces_its_own_ghost_and_the_host_comes_before_held_seats() {
+    let server = TestServer::start();
+    let (ben, cleo) = (Person::member(&server, "Ben").await, Person::member(&server, "Cleo").await);
+    let room = ben.create("Small", json!({"maxParticipants": 2})).await;
+    let (ghost, _) = Socket::enter(&server, &cleo, &room, "Cleo").await;
+    Person::guest(&server).join(&room, "Held").await.ok();
+    cleo.join(&room, "Cleo").await.refused(409, "meeting_full");
+    ben.join(&room, "Ben").await.ok();
+    drop(ghost);
+    crate::harness::eventually("Cleo's ghost makes way for Cleo", async || cleo.join(&room, "Cleo").await.status.is_success())
+        .await;
 }

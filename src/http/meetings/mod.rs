@@ -9,6 +9,7 @@ mod text;
 
 use super::Api;
 use super::error::ApiError;
+use super::extract::ClientAddress;
 use crate::auth::{Caller, HostOf};
 use crate::ids::RoomId;
 use crate::meeting::{Meeting, Role, Settings, Status};
@@ -52,8 +53,8 @@ fn admits_guests(settings: &Settings) -> bool {
 ///
 /// To everybody else it does not exist (attack H1), except to those who sit in it: they know of it, and are told that they may
 /// not (attack H3).
-async fn as_host(api: &Api, caller: &Caller, room: RoomId) -> Result<(Meeting, HostOf), ApiError> {
-    let meeting = api.store.meeting(room).await?.ok_or_else(ApiError::meeting_not_found)?;
+async fn as_host(api: &Api, caller: &Caller, client: ClientAddress, room: RoomId) -> Result<(Meeting, HostOf), ApiError> {
+    let Some(meeting) = api.store.meeting(room).await? else { return Err(api.limits.missed(client)) };
     if let Some(right) = caller.as_host_of(room, meeting.host) {
         return Ok((meeting, right));
     }
@@ -61,7 +62,8 @@ async fn as_host(api: &Api, caller: &Caller, room: RoomId) -> Result<(Meeting, H
         let message = "Only the host of the meeting may do this.";
         return Err(ApiError::new(axum::http::StatusCode::FORBIDDEN, "host_only", message));
     }
-    Err(ApiError::meeting_not_found())
+    // Counted like a code that no meeting has: what is limited and what is not must not tell them apart.
+    Err(api.limits.missed(client))
 }
 
 async fn sits_in(api: &Api, caller: &Caller, room: RoomId) -> bool {

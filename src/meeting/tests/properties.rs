@@ -170,7 +170,7 @@ impl Observer {
                 assert!(self.clients.remove(connection).is_some(), "closed {connection:?}, which has no seat");
             }
             Output::Revoke(participant) => assert!(self.held.remove(participant), "revoked {participant:?} without a seat"),
-            Output::Started => assert!(!std::mem::replace(&mut self.started, true), "started twice"),
+            Output::Started(_) => assert!(!std::mem::replace(&mut self.started, true), "started twice"),
             Output::Emptied => {
                 self.started = false;
                 assert!(self.held.is_empty(), "emptied with {:?}", self.held);

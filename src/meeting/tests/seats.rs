@@ -4,8 +4,10 @@ use super::scenario::{
     BEGIN, SHARING, Scenario, TALKING, absent, closed, disconnect, enter, id, leave, left, person, present, profile, reserve,
     says, secs, socket, told, welcome, welcomed,
 };
+use crate::ids::UserId;
 use crate::meeting::{
-    CloseReason, Command, Event, Input, LeaveReason, MediaState, Output, Participant, Pass, Refusal, Room, RoomSettings, Welcome,
+    CloseReason, Command, Event, Input, LeaveReason, MediaState, Output, Participant, Pass, Profile, Refusal, Role, Room,
+    RoomSettings, Welcome,
 };
 
 fn capacity(capacity: usize) -> Scenario {
@@ -16,7 +18,7 @@ fn capacity(capacity: usize) -> Scenario {
 fn a_newcomer_is_welcomed_first_and_then_the_others_hear_of_it() {
     let mut room = capacity(8);
     room.expect(reserve(1), []);
-    room.expect(enter(1, socket(1), Pass::Ticket), [welcomed(socket(1), welcome(1, vec![person(1)])), Output::Started]);
+    room.expect(enter(1, socket(1), Pass::Ticket), [welcomed(socket(1), welcome(1, vec![person(1)])), Output::Started(BEGIN)]);
     room.expect(
         enter(2, socket(2), Pass::Ticket),
         [welcomed(socket(2), welcome(2, vec![person(1), person(2)])), told(socket(1), Event::Joined(person(2)))],
@@ -204,7 +206,10 @@ fn after_a_restart_people_get_their_seats_back_and_hear_how_long_others_may_take
     room.after(secs(10), []);
     room.expect(
         enter(2, socket(2), Pass::Resume),
-        [welcomed(socket(2), Welcome { resumed: true, settles_in_ms: 20_000, ..welcome(2, vec![person(2)]) }), Output::Started],
+        [
+            welcomed(socket(2), Welcome { resumed: true, settles_in_ms: 20_000, ..welcome(2, vec![person(2)]) }),
+            Output::Started(BEGIN),
+        ],
     );
     // Joined before the restart, came to the socket only after it.
     room.expect(
@@ -230,7 +235,7 @@ fn a_reopened_room_remembers_its_beginning_and_expects_nobody_back() {
     let mut room = Scenario::new(RoomSettings::default());
     room.room = Room::reopened(RoomSettings::default(), BEGIN, room.now());
     room.advance(secs(100));
-    room.expect(enter(1, socket(1), Pass::Ticket), [welcomed(socket(1), welcome(1, vec![person(1)])), Output::Started]);
+    room.expect(enter(1, socket(1), Pass::Ticket), [welcomed(socket(1), welcome(1, vec![person(1)])), Output::Started(BEGIN)]);
 }
 
 #[test]
@@ -239,8 +244,43 @@ fn the_beginning_is_when_the_first_person_entered() {
     room.advance(secs(100));
     let started_at = room.now().wall;
     let first = Welcome { started_at, ..welcome(1, vec![person(1)]) };
-    room.expect(enter(1, socket(1), Pass::Ticket), [welcomed(socket(1), first), Output::Started]);
+    room.expect(enter(1, socket(1), Pass::Ticket), [welcomed(socket(1), first), Output::Started(started_at)]);
     room.advance(secs(100));
     let second = Welcome { started_at, ..welcome(2, vec![person(1), person(2)]) };
     room.expect(enter(2, socket(2), Pass::Ticket), [welcomed(socket(2), second), told(socket(1), Event::Joined(person(2)))]);
+}
+
+#[test]
+fn in_a_full_room_an_account_takes_over_its_own_ghost_and_nobody_elses() {
+    let of = |n: u8, user: u8| Input::Reserve {
+        participant: id(n),
+        profile: Profile { user: Some(UserId::from_bytes([user; 10])), ..profile(n) },
+    };
+    let seated = |n: u8| enter(n, socket(n), Pass::Ticket);
+    let mut room = capacity(2);
+    room.accept(of(2, 2));
+    room.accept(seated(2));
+    room.accept(of(3, 3));
+    room.accept(seated(3));
+    room.refuse(of(4, 3), Refusal::Full);
+    room.accept(disconnect(socket(3)));
+    room.refuse(of(4, 4), Refusal::Full);
+    room.refuse(reserve(5), Refusal::Full);
+    room.expect(of(4, 3), [told(socket(2), Event::Left(id(3), LeaveReason::TimedOut)), Output::Revoke(id(3))]);
+    room.refuse(of(6, 6), Refusal::Full);
+    // The ghost's timer went with it.
+    room.after(secs(29), []);
+}
+
+#[test]
+fn in_a_full_room_the_host_comes_before_those_whose_seats_are_merely_held() {
+    let mut room = capacity(2);
+    room.accept(reserve(2));
+    room.accept(reserve(3));
+    room.refuse(reserve(4), Refusal::Full);
+    room.expect(reserve(1), [Output::Revoke(id(2))]);
+    room.accept(enter(1, socket(1), Pass::Ticket));
+    room.accept(enter(3, socket(3), Pass::Ticket));
+    // Whoever has really come stays.
+    room.refuse(Input::Reserve { participant: id(9), profile: Profile { role: Role::Host, ..profile(9) } }, Refusal::Full);
 }

@@ -144,7 +144,7 @@ fn a_room_is_emptied_a_while_after_the_last_seat_and_forgets_its_chat() {
     room.after(secs(300), [Output::Emptied]);
     room.expect(
         enter(1, socket(2), Pass::Resume),
-        [welcomed(socket(2), Welcome { resumed: true, ..welcome(1, vec![person(1)]) }), Output::Started],
+        [welcomed(socket(2), Welcome { resumed: true, ..welcome(1, vec![person(1)]) }), Output::Started(BEGIN)],
     );
 }
 

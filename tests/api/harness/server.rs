@@ -15,6 +15,8 @@ use tempfile::TempDir;
 pub struct Options {
     /// Lines of TOML that follow the usual ones.
     pub config: String,
+    /// Lines of TOML for the section of the relay.
+    pub relay: String,
 }
 
 /// A running server and its data.
@@ -66,8 +68,8 @@ impl TestServer {
     fn configure(&self, options: &Options) {
         let Port { number, .. } = self.port;
         let text = format!(
-            "{}\n[server]\nlisten = [\"127.0.0.1:{number}\"]\n[relay]\nlisten = [\"127.0.0.1:{number}\"]\naddress = \"127.0.0.1\"\nports = \"20000-29999\"\n",
-            options.config
+            "{}\n[server]\nlisten = [\"127.0.0.1:{number}\"]\n[relay]\nlisten = [\"127.0.0.1:{number}\"]\naddress = \"127.0.0.1\"\nports = \"20000-29999\"\n{}\n",
+            options.config, options.relay
         );
         std::fs::write(&self.config, text).unwrap();
     }

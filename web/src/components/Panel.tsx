@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { CloseIcon } from './icons';
 
@@ -10,7 +10,8 @@ export function Panel({ title, close, children }: { title: string; close: () => 
     const wanted = panel.current?.querySelector<HTMLElement>('[data-first-focus]') ?? panel.current?.querySelector<HTMLElement>('h2');
     wanted?.focus();
   }, []);
-  useEffect(() => {
+  // Before the next paint: on a busy machine an Escape can come sooner than that.
+  useLayoutEffect(() => {
     const onKeyDown = (event: KeyboardEvent): void => {
       if (event.key !== 'Escape' || event.defaultPrevented || document.querySelector('dialog[open]')) return;
       event.preventDefault();

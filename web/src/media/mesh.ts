@@ -62,6 +62,12 @@ export class Mesh {
     for (const peer of this.#peers.peek().values()) peer.useIceServers(iceServers);
   }
 
+  /** The same while connections stand: those that hang on the old relay credentials move over to the new ones. */
+  renewIceServers(iceServers: readonly IceServer[]): void {
+    this.useIceServers(iceServers);
+    for (const peer of this.#peers.peek().values()) void peer.renewRelay();
+  }
+
   /** Sends other tracks to everybody from now on. */
   send(tracks: LocalTracks): void {
     this.#tracks = tracks;

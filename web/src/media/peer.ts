@@ -4,7 +4,7 @@ import type { ParticipantId } from '../wire/ParticipantId';
 import { CandidateQueue } from './candidates';
 import { Lanes } from './lanes';
 import { videoCap } from './quality';
-import { toWire, ufragsOf, type LocalTracks, type Negotiation, type Rtc } from './rtc';
+import { isRelayed, toWire, ufragsOf, type LocalTracks, type Negotiation, type Rtc } from './rtc';
 import type { PeerLink } from './types';
 import { Watch } from './watch';
 
@@ -93,6 +93,13 @@ export class Peer {
   useIceServers(iceServers: readonly IceServer[]): void {
     this.#iceServers = iceServers;
     this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers: [...iceServers] });
+  }
+
+  /** Restarts ICE where this side is relayed: the allocation ends with the credentials that it was made with. */
+  async renewRelay(): Promise<void> {
+    const connection = this.#connection;
+    if (!isRelayed(await connection.getStats()) || connection !== this.#connection || this.#closed) return;
+    connection.restartIce();
   }
 
   /**

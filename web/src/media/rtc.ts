@@ -34,6 +34,16 @@ export function ufragsOf(sdp: string): ReadonlySet<string> {
   return new Set(Array.from(sdp.matchAll(/^a=ice-ufrag:(\S+)/gm), ([, ufrag]) => ufrag ?? ''));
 }
 
+/** Whether the pair in use starts at a relay of this side (W3C WebRTC statistics, `RTCIceCandidatePairStats`). */
+export function isRelayed(stats: RTCStatsReport): boolean {
+  const entries = [...stats.values()] as Record<string, unknown>[];
+  const selected = entries.find(({ type }) => type === 'transport')?.['selectedCandidatePairId'];
+  const pair = entries.find((entry) =>
+    selected === undefined ? entry['type'] === 'candidate-pair' && entry['nominated'] === true : entry['id'] === selected,
+  );
+  return entries.some((entry) => entry['id'] === pair?.['localCandidateId'] && entry['candidateType'] === 'relay');
+}
+
 /** A candidate as it crosses the network. */
 export function toWire(candidate: RTCIceCandidate): Candidate {
   const { sdpMid, sdpMLineIndex, usernameFragment } = candidate;

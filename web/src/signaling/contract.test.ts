@@ -18,6 +18,7 @@ const TYPES: readonly ServerMessage['type'][] = [
   'candidate',
   'mediaChanged',
   'chat',
+  'iceServers',
   'meetingEnded',
   'serverRestart',
   'pong',

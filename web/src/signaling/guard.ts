@@ -99,6 +99,7 @@ const CHECKS: Checks = {
   candidate: { from: text, candidate },
   mediaChanged: { participantId: text, media },
   chat: { message: chatMessage },
+  iceServers: { iceServers: list(iceServer) },
   meetingEnded: { reason: oneOf('endedByHost', 'deleted') },
   serverRestart: { retryAfterMs: count },
   pong: {},

@@ -45,6 +45,8 @@ export function dispatch(message: ServerMessage, handlers: Handlers): void {
       return handlers.mediaChanged(message);
     case 'chat':
       return handlers.chat(message);
+    case 'iceServers':
+      return handlers.iceServers(message);
     case 'meetingEnded':
       return handlers.meetingEnded(message);
     case 'serverRestart':

@@ -192,6 +192,7 @@ export class Room {
     answer: ({ from, sdp }) => this.#attendance.mesh.receive(from, { type: 'answer', sdp }),
     candidate: ({ from, candidate }) => this.#attendance.mesh.receive(from, { type: 'candidate', candidate }),
     chat: ({ message }) => this.#chat.receive(message),
+    iceServers: ({ iceServers }) => this.#attendance.mesh.renewIceServers(iceServers),
     meetingEnded: ({ reason }) => this.#finish({ kind: 'ended', reason }),
     // The connection keeps to it; calls go on meanwhile.
     serverRestart: () => undefined,

@@ -23,7 +23,7 @@ protocol: number,
  */
 participantId: ParticipantId, 
 /**
- * Takes the seat back after the socket was lost; good until you leave or the meeting ends.
+ * Takes the seat back after the socket was lost: for 24 hours, unless you leave or the meeting ends before.
  */
 resumeToken: string, 
 /**
@@ -109,7 +109,11 @@ media: MediaState, } | { "type": "chat",
 /**
  * The line.
  */
-message: ChatMessage, } | { "type": "meetingEnded", 
+message: ChatMessage, } | { "type": "iceServers", 
+/**
+ * Replaces the list of the welcome.
+ */
+iceServers: Array<IceServer>, } | { "type": "meetingEnded", 
 /**
  * Why.
  */

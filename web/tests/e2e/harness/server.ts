@@ -81,7 +81,9 @@ export class Hearth {
     this.adminToken = null;
     const args = ['serve', '--data-dir', join(this.folder, 'data'), '--config', join(this.folder, 'hearth.toml')];
     const begin = performance.now();
-    const child = spawn(Hearth.binary, args, { env: environment(), stdio: ['ignore', 'pipe', 'pipe'] });
+    // What steers the tests is no setting of the server's, which refuses names that it doesn't know.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HEARTH_')));
+    const child = spawn(Hearth.binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.process = child;
     for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', (line) => this.lines.push(line));
     let over = false;
@@ -153,11 +155,6 @@ export class Hearth {
     child.kill('SIGKILL');
     throw new Error(`the server did not end within ${STOP_WITHIN_MS} ms of ${signal}:\n${this.log}`);
   }
-}
-
-/** Variables that are meant for the tests, or for somebody's own server, must not configure this one. */
-function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HEARTH_')));
 }
 
 function configuration(port: number, relayPort: number): string {
