@@ -78,7 +78,8 @@ async fn the_page_is_ours_by_the_public_name_by_the_reached_one_and_behind_a_pro
     for (headers, reached) in cases {
         let joined = join(&guest, &room, &headers).await.ok();
         assert_eq!(joined["signalingUrl"], json!(format!("wss://{reached}/api/signaling")), "{headers:?}");
-        assert_eq!(relay_host(&joined), reached.split(':').next().unwrap(), "{headers:?}");
+        // A relay on the browser's own machine may go by its address.
+        assert_eq!(relay_host(&joined) == public, reached == public, "{headers:?}");
     }
     for origin in ["https://evil.example", "https://meet.example.org:8443", "http://meet.example.org", "null"] {
         join(&guest, &room, &[("host", &local), ("origin", origin)]).await.refused(403, "cross_origin");
