@@ -24,10 +24,11 @@ async fn view(api: &Api, meeting: Meeting) -> wire::Meeting {
         description: meeting.description,
         host_id: meeting.host,
         host_name: meeting.host_name,
-        status: match meeting.status {
-            // The store learns some minutes later that everybody has left.
-            Status::Active if present == 0 => wire::MeetingStatus::Waiting,
-            status => status_out(status),
+        // The store learns some minutes later that everybody has left.
+        status: if meeting.status == Status::Active && present == 0 {
+            wire::MeetingStatus::Waiting
+        } else {
+            status_out(meeting.status)
         },
         created_at: meeting.created_at,
         scheduled_at: meeting.scheduled_at,
