@@ -31,8 +31,9 @@ $(WEB_MODULES): web/package-lock.json
 .PHONY: gen
 gen: ## Write again what is generated: the wire types of the page and config.example.toml
 	rm -f web/src/wire/*.ts
-	cargo test --quiet --lib export_bindings > /dev/null
-	cargo run --quiet -- config example > config.example.toml
+	@# Without the page: its build would need the very types that are about to be written.
+	cargo test --quiet --no-default-features --lib export_bindings > /dev/null
+	cargo run --quiet --no-default-features -- config example > config.example.toml
 
 .PHONY: fmt
 fmt: ## Format the Rust code

@@ -4,16 +4,18 @@ use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use futures_util::future::poll_immediate;
 use rustls::ServerConfig;
 
 use crate::auth::{self, Auth, RegistrationPolicy};
 use crate::clock::Timestamp;
 use crate::config::{self, Config};
-use crate::http::{self, Api, Listener, ListenerSettings, ReachedHost};
+use crate::http::{self, Api, Listener, Places, ReachedHost, Services};
 use crate::hub::{self, Hub};
 use crate::ids::Secret;
 use crate::lifecycle::{Tasks, stop_signal};
@@ -24,10 +26,8 @@ use crate::tls::{self, Identity, Names};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
 
-/// How long a seat is kept for somebody whose socket was lost.
-const RESUME_WINDOW: Duration = Duration::from_secs(30);
-/// How long an empty room is kept in memory.
-const EMPTY_AFTER: Duration = Duration::from_secs(300);
+/// How long the store may take to close, and what hangs on a disk after it. With the tasks' own deadline it stays under ten seconds.
+const CLOSE_DEADLINE: Duration = Duration::from_millis(900);
 
 /// The realm of relay credentials. Short, because it is part of every challenge, and telling nothing about the site.
 const REALM: &str = "hearth";
@@ -42,15 +42,25 @@ pub struct DamagedData;
 /// # Errors
 /// When it can't start, with what to do about it. Once it serves, it ends without an error.
 pub fn serve(config: Config) -> Result<()> {
+    raise_descriptor_limit();
     // Opened before anything else: whoever starts a second server on the same data hears of that and of nothing else.
     make_private_dir(&config.server.data_dir)?;
     let store = open_store(&config.server.data_dir)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?.block_on(async {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?;
+    let served = runtime.block_on(async {
         let app = App::build(config, store).await?;
+        // It listens from its first poll on. Whoever has read the announcement may send a signal.
+        let mut stop = pin!(stop_signal());
+        if poll_immediate(stop.as_mut()).await.is_some() {
+            return Ok(());
+        }
         app.announce(&mut io::stdout()).context("the address could not be printed")?;
-        app.run(stop_signal()).await;
+        app.run(stop).await;
         Ok(())
-    })
+    });
+    // Reads that hang on a disk can't be cancelled, and must not keep the program from ending.
+    runtime.shutdown_timeout(CLOSE_DEADLINE);
+    served
 }
 
 fn open_store(data_dir: &Path) -> Result<Store> {
@@ -95,8 +105,11 @@ impl App {
         let identity = identity(&config, data_dir)?;
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
         let (relay, ice) = relay(&config, data_dir, &tasks).await?;
-        let hub_settings =
-            hub::Settings { capacity: config.meetings.max_participants, resume_window: RESUME_WINDOW, empty_after: EMPTY_AFTER };
+        let hub_settings = hub::Settings {
+            capacity: config.meetings.max_participants,
+            resume_window: meeting::DEFAULT_RESUME_WINDOW,
+            empty_after: meeting::DEFAULT_EMPTY_AFTER,
+        };
         let hub = Hub::new(hub_settings, store.clone(), relay, tasks.clone());
         let rebuilt = hub.rebuild().await?;
         if rebuilt > 0 {
@@ -105,7 +118,8 @@ impl App {
                 "meetings were under way when the server stopped; their people find their seats again"
             );
         }
-        let signaling_settings = signaling::Settings { resume_window_ms: u32::try_from(RESUME_WINDOW.as_millis())? };
+        let signaling_settings =
+            signaling::Settings { resume_window_ms: u32::try_from(meeting::DEFAULT_RESUME_WINDOW.as_millis())? };
         let signaling = Signaling::new(signaling_settings, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
         let announcement = Announcement {
             address,
@@ -113,7 +127,8 @@ impl App {
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
-        let api = Api::new(http_settings(&config), auth, store.clone(), hub, signaling, ice);
+        let services = Services { auth, store: store.clone(), hub, signaling, ice };
+        let api = Api::new(http_settings(&config), services, tasks.clone());
         Ok(Self { listeners, addresses, api, tls: tls::server_config(&identity), store, tasks, announcement })
     }
 
@@ -148,17 +163,32 @@ impl App {
     /// Serves until `stop` resolves, then ends in good order: clients are told, requests finish, everything is on disk.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let router = http::router(self.api);
+        let places = Places::for_connections();
         for listener in self.listeners {
-            let (router, tls, tasks) = (router.clone(), Arc::clone(&self.tls), self.tasks.clone());
-            self.tasks.spawn(async move { listener.serve(router, tls, ListenerSettings::default(), tasks).await });
+            let (router, tls) = (router.clone(), Arc::clone(&self.tls));
+            self.tasks.spawn(listener.serve(router, tls, places.clone(), self.tasks.clone()));
         }
         stop.await;
         tracing::info!("stopping");
         if !self.tasks.stop(stop_signal()).await {
             tracing::warn!("some connections did not end in time and were dropped");
         }
-        if let Err(error) = self.store.close().await {
-            tracing::error!(%error, "the store did not close cleanly; what was acknowledged is safe");
+        match tokio::time::timeout(CLOSE_DEADLINE, self.store.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the store did not close cleanly; what was acknowledged is safe"),
+            Err(_) => tracing::error!("the disk is too slow for the store to close in time; what was acknowledged is safe"),
+        }
+    }
+}
+
+/// Lets this process open as many files and sockets as it may at most: the usual 1,024 are fewer than the connections that it takes.
+fn raise_descriptor_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+            tracing::warn!(%error, "the limit of open files could not be raised; with many connections, some may be refused");
         }
     }
 }

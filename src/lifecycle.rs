@@ -1,6 +1,6 @@
 //! Starting and stopping: every task is tracked, so that stopping can wait for it, and stopping comes in two strengths.
 //!
-//! *Soft*: take nothing new, tell clients, finish what is under way. *Hard*: drop everything, after ten seconds or a second signal.
+//! *Soft*: take nothing new, tell clients, finish what is under way. *Hard*: drop everything, after a deadline or at a second signal.
 
 use std::future::Future;
 use std::time::Duration;
@@ -46,11 +46,6 @@ impl Tasks {
     /// Resolves when the program begins to stop. Loops that accept or wait select on it.
     pub async fn stopping(&self) {
         self.soft.cancelled().await;
-    }
-
-    /// Whether the program has begun to stop.
-    pub fn is_stopping(&self) -> bool {
-        self.soft.is_cancelled()
     }
 
     /// Begins the soft stop. Returns at once.

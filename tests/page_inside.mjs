@@ -23,7 +23,9 @@ renameSync(page, aside);
 let server;
 try {
   const args = ['serve', '--config', config, '--data-dir', join(folder, 'data')];
-  server = spawn(binary, args, { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] });
+  // What is meant for somebody's own server must not configure this one.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HEARTH_')));
+  server = spawn(binary, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'ignore'] });
   const address = await addressOf(server);
   const files = ['index.html', ...readdirSync(join(aside, 'assets')).map((name) => `assets/${name}`)];
   for (const file of files.filter((name) => !/\.(br|gz)$/.test(name))) {

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{COOKIE, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
@@ -38,8 +38,7 @@ pub(super) async fn setup(
 ) -> Result<Response, ApiError> {
     let wire::SetupRequest { token, email, name, password } = request;
     let account = NewAccount { email: Secret::new(email), name: Secret::new(name), password: Secret::new(password) };
-    api.limits.registering(client)?;
-    let signed_in = api.auth.setup(&token, account, Timestamp::now()).await?;
+    let signed_in = api.limits.registering(client, api.auth.setup(&token, account, Timestamp::now())).await?;
     Ok((StatusCode::CREATED, welcome(signed_in)).into_response())
 }
 
@@ -61,8 +60,7 @@ pub(super) async fn register(
 ) -> Result<Response, ApiError> {
     let wire::RegisterRequest { email, name, password } = request;
     let account = NewAccount { email: Secret::new(email), name: Secret::new(name), password: Secret::new(password) };
-    api.limits.registering(client)?;
-    let signed_in = api.auth.register(account, Timestamp::now()).await?;
+    let signed_in = api.limits.registering(client, api.auth.register(account, Timestamp::now())).await?;
     Ok((StatusCode::CREATED, welcome(signed_in)).into_response())
 }
 
@@ -112,7 +110,9 @@ pub(super) async fn logout(State(api): State<Api>, headers: HeaderMap) -> Result
     if let Some(token) = refresh_cookie(&headers) {
         api.auth.logout(token.expose()).await?;
     }
-    Ok((forget_cookie(), Json(Done { success: true })).into_response())
+    // Attack U11: on a shared computer nothing of the account is to be left behind.
+    let clear = [(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""))];
+    Ok((forget_cookie(), clear, Json(Done { success: true })).into_response())
 }
 
 /// Tells who is signed in.
@@ -143,7 +143,7 @@ fn welcome(signed_in: SignedIn) -> Response {
     ([(SET_COOKIE, cookie(signed_in.refresh_token.expose(), max_age))], Json(body)).into_response()
 }
 
-fn forget_cookie() -> [(axum::http::HeaderName, HeaderValue); 1] {
+fn forget_cookie() -> [(HeaderName, HeaderValue); 1] {
     [(SET_COOKIE, cookie("", 0))]
 }
 

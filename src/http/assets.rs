@@ -13,7 +13,9 @@ pub(super) fn serve(_path: &str, _headers: &axum::http::HeaderMap) -> axum::resp
 
 #[cfg(feature = "embed-ui")]
 mod embedded {
-    use axum::body::Body;
+    use std::borrow::Cow;
+
+    use axum::body::{Body, Bytes};
     use axum::http::header::{
         ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY,
     };
@@ -41,7 +43,8 @@ mod embedded {
         }
         let known = PAGES.contains(&path) || path.strip_prefix("/m/").is_some_and(|code| !code.contains('/'));
         let status = if known { StatusCode::OK } else { StatusCode::NOT_FOUND };
-        file(INDEX, status, headers).unwrap_or_else(|| status.into_response())
+        // Only a debug build, which reads the page from the disk, can be without it.
+        file(INDEX, status, headers).unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
     }
 
     fn file(name: &str, status: StatusCode, headers: &HeaderMap) -> Option<Response<Body>> {
@@ -55,7 +58,7 @@ mod embedded {
         let mut response = if unchanged && status == StatusCode::OK {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
-            (status, Body::from(file.data.into_owned())).into_response()
+            (status, Body::from(bytes_of(file.data))).into_response()
         };
         let out = response.headers_mut();
         let mime = mime_guess::from_path(name).first_or_octet_stream();
@@ -69,6 +72,14 @@ mod embedded {
             out.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         Some(response)
+    }
+
+    /// What is in the binary is sent from where it lies. Builds for development read the files from disk instead.
+    fn bytes_of(data: Cow<'static, [u8]>) -> Bytes {
+        match data {
+            Cow::Borrowed(data) => Bytes::from_static(data),
+            Cow::Owned(data) => Bytes::from(data),
+        }
     }
 
     /// The best form of a file that the client takes.

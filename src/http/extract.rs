@@ -17,6 +17,7 @@ use utoipa::openapi::{Object, Required, Type};
 
 use super::Api;
 use super::error::ApiError;
+use super::origin::OwnHosts;
 use crate::auth::{AuthError, Caller};
 use crate::clock::Timestamp;
 use crate::ids::RoomId;
@@ -162,7 +163,7 @@ impl FromRequestParts<Api> for ClientAddress {
     }
 }
 
-/// The name under which the browser reached this server.
+/// A name of this server, as browsers write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReachedHost {
     /// With the port, where it is not 443.
@@ -173,11 +174,7 @@ pub struct ReachedHost {
 
 impl ReachedHost {
     /// From HTTP/2's `:authority` or HTTP/1.1's `Host`; `None` when neither is there or it is not one.
-    pub(super) fn of(request: &Request) -> Option<Self> {
-        Self::from(request.uri(), request.headers())
-    }
-
-    fn from(uri: &Uri, headers: &HeaderMap) -> Option<Self> {
+    pub(super) fn of(uri: &Uri, headers: &HeaderMap) -> Option<Self> {
         let text = match uri.authority() {
             Some(authority) => authority.as_str(),
             None => headers.get(HOST)?.to_str().ok()?,
@@ -188,14 +185,13 @@ impl ReachedHost {
     }
 }
 
+/// The name under which the browser reached this server: see [`super::origin`].
 impl FromRequestParts<Api> for ReachedHost {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        if let Some(public) = &api.settings.public_host {
-            return Ok(public.clone());
-        }
-        Self::from(&parts.uri, &parts.headers)
+        OwnHosts::of(api, &parts.uri, &parts.headers)
+            .reached(&parts.headers)
             .ok_or_else(|| ApiError::new(StatusCode::BAD_REQUEST, "invalid_host", "The request names no host."))
     }
 }
@@ -206,7 +202,7 @@ mod tests {
 
     fn reached(host: &str) -> Option<ReachedHost> {
         let request = Request::builder().uri("/").header(HOST, host).body(axum::body::Body::empty()).unwrap();
-        ReachedHost::of(&request)
+        ReachedHost::of(request.uri(), request.headers())
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod assets;
+mod connection;
 mod error;
 mod extract;
 mod headers;
@@ -14,8 +15,10 @@ mod listener;
 mod meetings;
 mod openapi;
 mod origin;
+mod places;
 mod server;
 mod socket;
+mod stall;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -25,10 +28,12 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
+use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::Auth;
-use crate::hub::Hub;
+use crate::hub::{Hub, HubError};
+use crate::lifecycle::Tasks;
 use crate::meeting;
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
@@ -37,7 +42,8 @@ use crate::wire::server::Registration;
 use error::ApiError;
 pub use extract::ReachedHost;
 use limits::Limits;
-pub use listener::{Listener, Settings as ListenerSettings};
+pub use listener::Listener;
+pub use places::Places;
 
 /// Largest body of a request, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -57,6 +63,20 @@ pub struct Settings {
     pub max_participants: u32,
 }
 
+/// The services that handlers ask.
+pub struct Services {
+    /// Accounts.
+    pub auth: Auth,
+    /// What is kept on disk.
+    pub store: Store,
+    /// The rooms.
+    pub hub: Hub,
+    /// The sockets.
+    pub signaling: Signaling,
+    /// The relays that clients are told of.
+    pub ice: IceDirectory,
+}
+
 /// What handlers have at hand. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Api {
@@ -67,12 +87,26 @@ pub struct Api {
     signaling: Signaling,
     ice: IceDirectory,
     limits: Arc<Limits>,
+    seatless: Places,
+    tasks: Tasks,
 }
 
 impl Api {
     /// The API over these services.
-    pub fn new(settings: Settings, auth: Auth, store: Store, hub: Hub, signaling: Signaling, ice: IceDirectory) -> Self {
-        Self { settings: Arc::new(settings), auth, store, hub, signaling, ice, limits: Arc::default() }
+    pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
+        let Services { auth, store, hub, signaling, ice } = services;
+        let seatless = Places::for_sockets_without_a_seat();
+        Self { settings: Arc::new(settings), auth, store, hub, signaling, ice, limits: Arc::default(), seatless, tasks }
+    }
+
+    /// Does `work` to its end although the client that asked for it may hang up, which drops its handler.
+    async fn finish<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, ApiError> {
+        let (sender, outcome) = oneshot::channel();
+        self.tasks.spawn(async move {
+            // Nobody to tell is what this is for.
+            let _ = sender.send(work.await);
+        });
+        outcome.await.map_err(|_| HubError::Stopping.into())
     }
 }
 
@@ -110,10 +144,10 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(api.clone(), limits::throttle))
-        .layer(middleware::from_fn(origin::check))
+        .layer(middleware::from_fn_with_state(api.clone(), origin::check))
         .layer(middleware::from_fn(limits::deadline))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(headers::secure))
+        .layer(middleware::from_fn_with_state(api.clone(), headers::secure))
         .with_state(api)
 }
 

@@ -9,6 +9,8 @@
 mod bookkeeper;
 mod outbox;
 mod room_task;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -19,7 +19,7 @@ use crate::hub::Hub;
 use crate::lifecycle::Tasks;
 
 pub use ice::IceDirectory;
-pub use translate::participant;
+pub use translate::{participant, settings};
 
 /// The signaling service. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]

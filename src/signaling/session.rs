@@ -93,8 +93,11 @@ enum End {
 }
 
 /// Serves one socket until it ends. The seat, if it got one, is then kept for the resume window by the room.
-pub(super) async fn run(mut socket: WebSocket, context: Arc<Context>, host: String, client: IpAddr) {
-    let end = match admit(&mut socket, &context).await {
+/// `seatless` is dropped as soon as it has one.
+pub(super) async fn run(mut socket: WebSocket, context: Arc<Context>, host: String, client: IpAddr, seatless: impl Send) {
+    let admitted = admit(&mut socket, &context).await;
+    drop(seatless);
+    let end = match admitted {
         Ok(admitted) => {
             let (pace, chat_pace) = (Pace::of_messages(), Pace::of_chat());
             Session { socket: &mut socket, context: &context, host, admitted, pace, chat_pace }.run().await

@@ -168,7 +168,7 @@ pub(super) fn chat_message(line: meeting::ChatMessage) -> ChatMessage {
 }
 
 /// Settings, as the wire has them.
-pub(super) fn settings(settings: &meeting::Settings) -> MeetingSettings {
+pub fn settings(settings: &meeting::Settings) -> MeetingSettings {
     MeetingSettings {
         max_participants: settings.max_participants,
         is_recording_enabled: settings.recording_enabled,

@@ -22,11 +22,19 @@ pub struct UnknownSubprotocol;
 impl Signaling {
     /// Turns a request into a socket. The caller has checked its origin.
     ///
-    /// `host` is the name or address under which the browser reached this server; its relay is named to it by the same.
+    /// `host` is the name or address under which the browser reached this server; its relay is named to it by the same. `place` is
+    /// held until the socket is closed, `seatless` until it has taken a seat.
     ///
     /// # Errors
     /// When the client doesn't speak `hearth.v1`.
-    pub fn upgrade(&self, request: WebSocketUpgrade, host: String, client: IpAddr) -> Result<Response, UnknownSubprotocol> {
+    pub fn upgrade(
+        &self,
+        request: WebSocketUpgrade,
+        host: String,
+        client: IpAddr,
+        place: impl Send + 'static,
+        seatless: impl Send + 'static,
+    ) -> Result<Response, UnknownSubprotocol> {
         let request = request
             .protocols([SUBPROTOCOL])
             .max_message_size(MAX_MESSAGE_BYTES)
@@ -40,7 +48,10 @@ impl Signaling {
         Ok(request.on_upgrade(async move |socket| {
             let tasks = context.tasks.clone();
             // Tracked, so that stopping waits for the socket's last words.
-            tasks.spawn(session::run(socket, context, host, client));
+            tasks.spawn(async move {
+                session::run(socket, context, host, client, seatless).await;
+                drop(place);
+            });
         }))
     }
 }

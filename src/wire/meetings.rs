@@ -12,7 +12,7 @@ use crate::ids::{ParticipantId, RoomId, UserId};
 pub enum MeetingStatus {
     /// Nobody is in it now.
     Waiting,
-    /// Somebody is in it, or was a few minutes ago.
+    /// Somebody is in it. In a list's filter: or was a few minutes ago.
     Active,
     /// Over for good.
     Ended,
@@ -34,6 +34,7 @@ pub struct SettingsRequest {
     /// Whether the host lets people in one by one.
     pub require_approval: Option<bool>,
     /// When not empty: only accounts with an e-mail address at one of these domains may join.
+    /// Addresses are not verified: where everybody may register, anybody can claim one, and this keeps out nobody who wants in.
     pub allowed_domains: Option<Vec<String>>,
     /// Whether people without an account may join with a name.
     pub guests_allowed: Option<bool>,
@@ -55,6 +56,7 @@ pub struct MeetingSettings {
     /// Whether the host lets people in one by one.
     pub require_approval: bool,
     /// When not empty: only accounts with an e-mail address at one of these domains may join.
+    /// Addresses are not verified: where everybody may register, anybody can claim one, and this keeps out nobody who wants in.
     pub allowed_domains: Vec<String>,
     /// Whether people without an account may join with a name.
     pub guests_allowed: bool,

@@ -133,7 +133,9 @@ async fn a3_the_refresh_cookie_is_out_of_reach_and_gives_new_tokens_until_signin
     let token = refreshed["accessToken"].as_str().unwrap().to_owned();
     let with_token = Person { token: Some(token), ..person.clone() };
     with_token.get("/api/auth/me").await.ok();
-    person.post_empty("/api/auth/logout").await.ok();
+    let signed_out = person.post_empty("/api/auth/logout").await;
+    assert_eq!(signed_out.headers["clear-site-data"], "\"cache\"");
+    signed_out.ok();
     person.post_empty("/api/auth/refresh").await.refused(401, "unauthenticated");
     // A10: the access token had minutes to live and is worth nothing any more.
     with_token.get("/api/auth/me").await.refused(401, "unauthenticated");

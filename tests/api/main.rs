@@ -6,11 +6,14 @@
 
 mod accounts;
 mod bad_input;
+mod connections;
 mod harness;
 mod headers;
 mod lifecycle;
+mod limits;
 mod meetings;
 mod openapi;
 mod origin;
+mod public_url;
 mod signaling;
 mod stopping;

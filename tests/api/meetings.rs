@@ -131,7 +131,8 @@ async fn m2_a_meeting_with_approval_lets_nobody_in_unasked() {
     let (ben, cleo) = (Person::member(&server, "Ben").await, Person::member(&server, "Cleo").await);
     let room = ben.create("Private", json!({"requireApproval": true})).await;
     cleo.join(&room, "Cleo").await.refused(403, "approval_required");
-    Person::guest(&server).join(&room, "Gus").await.refused(403, "members_only");
+    // Signing in would not help.
+    Person::guest(&server).join(&room, "Gus").await.refused(403, "approval_required");
     ben.join(&room, "Ben").await.ok();
 }
 
@@ -298,4 +299,34 @@ async fn m5_the_live_list_follows_who_is_there() {
     socket.send(&json!({"type": "leave"})).await;
     assert_eq!(socket.closed().await, Some(1000));
     assert_eq!(ben.get(&path).await.ok()["participants"], json!([]));
+}
+
+#[tokio::test]
+async fn m4_a_host_who_hangs_up_while_ending_leaves_no_meeting_half_ended() {
+    use tokio::io::AsyncWriteExt;
+    let server = TestServer::start();
+    let ben = Person::member(&server, "Ben").await;
+    let mut rounds = Vec::new();
+    for round in 0..12 {
+        let room = ben.create("Standup", json!({})).await;
+        let (socket, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+        let mut connection = crate::harness::socket::connect_tls(&server).await;
+        let token = ben.token.as_deref().unwrap();
+        let request =
+            format!("POST /api/meetings/{room}/end HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        connection.flush().await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(round)).await;
+        drop(connection);
+        rounds.push((room, socket));
+    }
+    let mut ended = 0;
+    for (room, mut socket) in rounds {
+        // It may have been too early to be heard at all.
+        if ben.get(&format!("/api/meetings/{room}")).await.ok()["meeting"]["status"] == "ended" {
+            assert_eq!(socket.closed().await, Some(4404), "people still sit in a meeting that is over");
+            ended += 1;
+        }
+    }
+    assert!(ended > 0, "no meeting was ended");
 }

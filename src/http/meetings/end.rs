@@ -1,4 +1,7 @@
 //! `POST /api/meetings/{roomId}/end` and `DELETE /api/meetings/{roomId}` (row M4): over for everybody, and gone.
+//!
+//! The store is changed and the room is told in one piece of work that a client that hangs up doesn't interrupt: a meeting that is
+//! over on disk while people go on talking in it could not be ended again.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,8 +10,9 @@ use super::{as_host, view};
 use crate::clock::Timestamp;
 use crate::http::Api;
 use crate::http::error::ApiError;
-use crate::http::extract::{OptionalBody, RoomPath, SignedInCaller};
+use crate::http::extract::{ClientAddress, OptionalBody, RoomPath, SignedInCaller};
 use crate::meeting::EndReason;
+use crate::store::StoreError;
 use crate::wire::error::ErrorBody;
 use crate::wire::meetings::{Done, EndMeetingRequest, MeetingReply};
 
@@ -20,20 +24,27 @@ use crate::wire::meetings::{Done, EndMeetingRequest, MeetingReply};
         (status = 200, body = MeetingReply, description = "The meeting is over"),
         (status = 403, body = ErrorBody, description = "`host_only`, `identity_mismatch`"),
         (status = 404, body = ErrorBody, description = "`meeting_not_found`"),
+        (status = 503, body = ErrorBody, description = "`server_restarting`"),
     ),
 )]
 pub(in crate::http) async fn end(
     State(api): State<Api>,
     SignedInCaller(caller): SignedInCaller,
+    client: ClientAddress,
     RoomPath(room): RoomPath,
     OptionalBody(request): OptionalBody<EndMeetingRequest>,
 ) -> Result<Json<MeetingReply>, ApiError> {
-    let (_, right) = as_host(&api, &caller, room).await?;
+    let (_, right) = as_host(&api, &caller, client, room).await?;
     if request.host_id.is_some_and(|named| named != right.user()) {
         return Err(ApiError::identity_mismatch("hostId"));
     }
-    let ended = api.store.end_meeting(right.room(), Timestamp::now()).await?.ok_or_else(ApiError::meeting_not_found)?;
-    api.hub.end(right.room(), EndReason::EndedByHost).await;
+    let (store, hub, room) = (api.store.clone(), api.hub.clone(), right.room());
+    let ended = api.finish(async move {
+        let ended = store.end_meeting(room, Timestamp::now()).await?;
+        hub.end(room, EndReason::EndedByHost).await;
+        Ok::<_, StoreError>(ended)
+    });
+    let ended = ended.await??.ok_or_else(ApiError::meeting_not_found)?;
     Ok(Json(MeetingReply { success: true, meeting: view(&api, ended).await }))
 }
 
@@ -45,17 +56,24 @@ pub(in crate::http) async fn end(
         (status = 200, body = Done, description = "The meeting is gone"),
         (status = 403, body = ErrorBody, description = "`host_only`"),
         (status = 404, body = ErrorBody, description = "`meeting_not_found`"),
+        (status = 503, body = ErrorBody, description = "`server_restarting`"),
     ),
 )]
 pub(in crate::http) async fn delete(
     State(api): State<Api>,
     SignedInCaller(caller): SignedInCaller,
+    client: ClientAddress,
     RoomPath(room): RoomPath,
 ) -> Result<Json<Done>, ApiError> {
-    let (_, right) = as_host(&api, &caller, room).await?;
-    if !api.store.delete_meeting(right.room()).await? {
+    let (_, right) = as_host(&api, &caller, client, room).await?;
+    let (store, hub, room) = (api.store.clone(), api.hub.clone(), right.room());
+    let was_there = api.finish(async move {
+        let was_there = store.delete_meeting(room).await?;
+        hub.end(room, EndReason::Deleted).await;
+        Ok::<_, StoreError>(was_there)
+    });
+    if !was_there.await?? {
         return Err(ApiError::meeting_not_found());
     }
-    api.hub.end(right.room(), EndReason::Deleted).await;
     Ok(Json(Done { success: true }))
 }

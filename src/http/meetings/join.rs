@@ -82,29 +82,28 @@ enum NotAdmitted {
     Stopping(ErrorBody),
 }
 
-/// Whether this person may come in, by the host's choices.
+/// Whether this person may come in, by the host's choices. What signing in would not mend is said before it is asked for.
 fn admit(meeting: &Meeting, caller: Option<&Caller>, role: Role) -> Result<(), ApiError> {
     if role == Role::Host {
         return Ok(());
     }
     let settings = &meeting.settings;
-    let Some(caller) = caller else {
-        return if admits_guests(settings) && !settings.require_approval {
-            Ok(())
-        } else {
-            Err(forbidden("members_only", "This meeting is for people with an account. Sign in to join."))
-        };
-    };
-    if !settings.allowed_domains.is_empty() && !has_domain(&caller.user().email, &settings.allowed_domains) {
-        let message = "This meeting is for people with an e-mail address of certain domains, and yours is of another.";
-        return Err(forbidden("domain_not_allowed", message));
-    }
     if settings.require_approval {
         // Nobody is let in who should first be asked for: this server has no waiting room to ask from.
         let message = "The host lets people into this meeting one by one, which this server can't do. Ask the host to change it.";
         return Err(forbidden("approval_required", message));
     }
-    Ok(())
+    match caller {
+        None if admits_guests(settings) => Ok(()),
+        None => Err(forbidden("members_only", "This meeting is for people with an account. Sign in to join.")),
+        Some(caller) if settings.allowed_domains.is_empty() || has_domain(&caller.user().email, &settings.allowed_domains) => {
+            Ok(())
+        }
+        Some(_) => {
+            let message = "This meeting is for people with an e-mail address of certain domains, and yours is of another.";
+            Err(forbidden("domain_not_allowed", message))
+        }
+    }
 }
 
 fn has_domain(email: &str, domains: &[String]) -> bool {

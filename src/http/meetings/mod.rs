@@ -9,6 +9,7 @@ mod text;
 
 use super::Api;
 use super::error::ApiError;
+use super::extract::ClientAddress;
 use crate::auth::{Caller, HostOf};
 use crate::ids::RoomId;
 use crate::meeting::{Meeting, Role, Settings, Status};
@@ -23,12 +24,17 @@ async fn view(api: &Api, meeting: Meeting) -> wire::Meeting {
         description: meeting.description,
         host_id: meeting.host,
         host_name: meeting.host_name,
-        status: status_out(meeting.status),
+        // The store learns some minutes later that everybody has left.
+        status: if meeting.status == Status::Active && present == 0 {
+            wire::MeetingStatus::Waiting
+        } else {
+            status_out(meeting.status)
+        },
         created_at: meeting.created_at,
         scheduled_at: meeting.scheduled_at,
         started_at: meeting.started_at,
         ended_at: meeting.ended_at,
-        settings: settings_out(meeting.settings),
+        settings: crate::signaling::settings(&meeting.settings),
         participant_count: u32::try_from(present).unwrap_or(u32::MAX),
     }
 }
@@ -52,8 +58,8 @@ fn admits_guests(settings: &Settings) -> bool {
 ///
 /// To everybody else it does not exist (attack H1), except to those who sit in it: they know of it, and are told that they may
 /// not (attack H3).
-async fn as_host(api: &Api, caller: &Caller, room: RoomId) -> Result<(Meeting, HostOf), ApiError> {
-    let meeting = api.store.meeting(room).await?.ok_or_else(ApiError::meeting_not_found)?;
+async fn as_host(api: &Api, caller: &Caller, client: ClientAddress, room: RoomId) -> Result<(Meeting, HostOf), ApiError> {
+    let Some(meeting) = api.store.meeting(room).await? else { return Err(api.limits.missed(client)) };
     if let Some(right) = caller.as_host_of(room, meeting.host) {
         return Ok((meeting, right));
     }
@@ -61,7 +67,8 @@ async fn as_host(api: &Api, caller: &Caller, room: RoomId) -> Result<(Meeting, H
         let message = "Only the host of the meeting may do this.";
         return Err(ApiError::new(axum::http::StatusCode::FORBIDDEN, "host_only", message));
     }
-    Err(ApiError::meeting_not_found())
+    // Counted like a code that no meeting has: what is limited and what is not must not tell them apart.
+    Err(api.limits.missed(client))
 }
 
 async fn sits_in(api: &Api, caller: &Caller, room: RoomId) -> bool {
@@ -81,18 +88,6 @@ const fn status_in(status: wire::MeetingStatus) -> Status {
         wire::MeetingStatus::Waiting => Status::Waiting,
         wire::MeetingStatus::Active => Status::Active,
         wire::MeetingStatus::Ended => Status::Ended,
-    }
-}
-
-fn settings_out(settings: Settings) -> wire::MeetingSettings {
-    wire::MeetingSettings {
-        max_participants: settings.max_participants,
-        is_recording_enabled: settings.recording_enabled,
-        is_chat_enabled: settings.chat_enabled,
-        is_screen_share_enabled: settings.screen_share_enabled,
-        require_approval: settings.require_approval,
-        allowed_domains: settings.allowed_domains,
-        guests_allowed: settings.guests_allowed,
     }
 }
 

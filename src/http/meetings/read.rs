@@ -4,10 +4,12 @@ use axum::Json;
 use axum::extract::State;
 
 use super::{preview_of, sits_in, view};
+use crate::auth::Caller;
 use crate::http::Api;
 use crate::http::error::ApiError;
 use crate::http::extract::{ClientAddress, RoomPath, SignedInCaller};
-use crate::meeting::Status;
+use crate::ids::RoomId;
+use crate::meeting::{Meeting, Status};
 use crate::wire::error::ErrorBody;
 use crate::wire::meetings::{MeetingPreview, MeetingReply, ParticipantList};
 
@@ -26,10 +28,7 @@ pub(in crate::http) async fn read(
     client: ClientAddress,
     RoomPath(room): RoomPath,
 ) -> Result<Json<MeetingReply>, ApiError> {
-    let Some(meeting) = api.store.meeting(room).await? else { return Err(api.limits.missed(client)) };
-    if caller.as_host_of(room, meeting.host).is_none() && !sits_in(&api, &caller, room).await {
-        return Err(ApiError::meeting_not_found());
-    }
+    let meeting = visible(&api, &caller, client, room).await?;
     Ok(Json(MeetingReply { success: true, meeting: view(&api, meeting).await }))
 }
 
@@ -69,10 +68,16 @@ pub(in crate::http) async fn participants(
     client: ClientAddress,
     RoomPath(room): RoomPath,
 ) -> Result<Json<ParticipantList>, ApiError> {
-    let Some(meeting) = api.store.meeting(room).await? else { return Err(api.limits.missed(client)) };
-    if caller.as_host_of(room, meeting.host).is_none() && !sits_in(&api, &caller, room).await {
-        return Err(ApiError::meeting_not_found());
-    }
+    visible(&api, &caller, client, room).await?;
     let participants = api.hub.participants(room).await.into_iter().map(crate::signaling::participant).collect();
     Ok(Json(ParticipantList { success: true, participants }))
+}
+
+/// The meeting, for its host and those who sit in it. To everybody else it is a code that no meeting has, and counted as one.
+async fn visible(api: &Api, caller: &Caller, client: ClientAddress, room: RoomId) -> Result<Meeting, ApiError> {
+    let Some(meeting) = api.store.meeting(room).await? else { return Err(api.limits.missed(client)) };
+    if caller.as_host_of(room, meeting.host).is_none() && !sits_in(api, caller, room).await {
+        return Err(api.limits.missed(client));
+    }
+    Ok(meeting)
 }

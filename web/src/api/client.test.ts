@@ -44,6 +44,13 @@ describe('requests', () => {
     expect(paths()).toEqual(['/api/meetings', '/api/auth/refresh', '/api/meetings']);
   });
 
+  it('wait for the sign-in that a page load is about to find, rather than go as a guest', async () => {
+    const reloaded = new ApiClient(environment.fetch);
+    const renewal = reloaded.renew();
+    expect(await reloaded.request('POST', '/api/meetings/join', {})).toEqual({ by: 'token-1' });
+    await renewal;
+  });
+
   it('share one renewal when they fail together', async () => {
     valid = 'token-2';
     const answers = await Promise.all([1, 2, 3].map((number) => client.request('GET', `/api/meetings?limit=${number}`)));

@@ -31,6 +31,8 @@ export class ApiClient {
 
   /** A request in the name of whoever is signed in, if anybody is. */
   async request<T>(method: Method, path: string, body?: object): Promise<T> {
+    // While the page has yet to learn who is signed in, nobody may be taken for a guest.
+    if (this.#token === null) await this.#renewal?.catch(() => undefined);
     const token = this.#token;
     try {
       return await this.#send<T>(method, path, body, token);

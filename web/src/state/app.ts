@@ -1,3 +1,4 @@
+import { computed } from '@preact/signals';
 import { AuthApi } from '../api/auth';
 import { ApiClient } from '../api/client';
 import { MeetingsApi } from '../api/meetings';
@@ -32,7 +33,8 @@ export function createApp(environment: Environment = browserEnvironment()): App 
     newMeetings: () => new Meetings(meetings),
     newPreJoin: (code) => {
       const local = new LocalMedia(environment, preferences);
-      return new PreJoin({ code, meetings, preferences, local, accountName: session.user.peek()?.name ?? '' });
+      const accountName = computed(() => session.user.value?.name ?? '');
+      return new PreJoin({ code, meetings, preferences, local, accountName });
     },
     newRoom: (join, local) => {
       room = new Room({ environment, meetings, join, displayName: preferences.read().name, local });

@@ -1,3 +1,4 @@
+import { signal } from '@preact/signals';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeEnvironment } from '../../tests/fakes/FakeEnvironment';
 import { joinReply, ROOM } from '../../tests/fakes/wire';
@@ -8,6 +9,7 @@ import { Preferences } from './preferences';
 import { PreJoin } from './prejoin';
 
 const preview = { roomId: ROOM, title: 'Standup', hostName: 'Ada', status: 'waiting', guestsAllowed: true };
+const account = signal('');
 let environment: FakeEnvironment;
 let prejoin: PreJoin;
 
@@ -22,7 +24,8 @@ afterEach(() => prejoin.local.dispose());
 function create(accountName: string, code = 'ABCD efgh/jkmn'): PreJoin {
   const preferences = new Preferences(environment.remembered);
   const meetings = new MeetingsApi(new ApiClient(environment.fetch));
-  return new PreJoin({ code, meetings, preferences, accountName, local: new LocalMedia(environment, preferences) });
+  account.value = accountName;
+  return new PreJoin({ code, meetings, preferences, accountName: account, local: new LocalMedia(environment, preferences) });
 }
 
 const live = (): number => environment.devices.live('audio').length + environment.devices.live('video').length;
@@ -42,6 +45,16 @@ describe('before joining', () => {
     prejoin.name.value = 'Grace';
     await prejoin.join();
     expect(create('').name.value).toBe('Grace');
+  });
+
+  it('learns the name of the account a moment later, and leaves alone what was typed by then', () => {
+    const waiting = create('');
+    account.value = 'Ada';
+    expect(waiting.name.value).toBe('Ada');
+    const typing = create('');
+    typing.name.value = 'Gra';
+    account.value = 'Ada';
+    expect(typing.name.value).toBe('Gra');
   });
 
   it('joins without any device, and without having asked for one', async () => {

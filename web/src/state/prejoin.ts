@@ -1,4 +1,4 @@
-import { signal, type ReadonlySignal, type Signal } from '@preact/signals';
+import { effect, signal, type ReadonlySignal, type Signal } from '@preact/signals';
 import { ApiError } from '../api/error';
 import type { MeetingsApi } from '../api/meetings';
 import type { JoinReply } from '../wire/JoinReply';
@@ -14,8 +14,8 @@ export interface PreJoinOptions {
   readonly meetings: MeetingsApi;
   readonly preferences: Preferences;
   readonly local: LocalMedia;
-  /** The account's name; empty for guests. */
-  readonly accountName: string;
+  /** The account's name; empty for guests, and while it is not known yet who is signed in. */
+  readonly accountName: ReadonlySignal<string>;
 }
 
 /** The page before a meeting: what it is, under which name, with which devices. */
@@ -24,6 +24,7 @@ export class PreJoin {
   readonly #preview = signal<MeetingPreview | null>(null);
   readonly #error = signal<ApiError | null>(null);
   readonly #joining = signal(false);
+  readonly #stopNaming: () => void;
   #handedOver = false;
 
   /** The microphone and the camera. Whoever joins takes them along into the room. */
@@ -34,7 +35,11 @@ export class PreJoin {
   constructor(options: PreJoinOptions) {
     this.#options = options;
     this.local = options.local;
-    this.name = signal(options.preferences.read().name || options.accountName);
+    this.name = signal(options.preferences.read().name);
+    this.#stopNaming = effect(() => {
+      // Learnt a moment after the page has loaded. What somebody has begun to type stays.
+      if (this.name.peek() === '') this.name.value = options.accountName.value;
+    });
   }
 
   get preview(): ReadonlySignal<MeetingPreview | null> {
@@ -86,6 +91,7 @@ export class PreJoin {
 
   /** Releases the devices, unless the room has them now. */
   dispose(): void {
+    this.#stopNaming();
     if (!this.#handedOver) this.local.dispose();
   }
 }

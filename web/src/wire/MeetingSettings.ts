@@ -26,6 +26,7 @@ isScreenShareEnabled: boolean,
 requireApproval: boolean, 
 /**
  * When not empty: only accounts with an e-mail address at one of these domains may join.
+ * Addresses are not verified: where everybody may register, anybody can claim one, and this keeps out nobody who wants in.
  */
 allowedDomains: Array<string>, 
 /**

@@ -1,5 +1,6 @@
 import { expect, test } from './harness/test';
 import { expectAllToMeet, expectToSee } from './harness/senses';
+import { Hearth } from './harness/server';
 
 test('S4: three people connect, each with each, and two go on when one leaves', async ({ people, newMeeting }) => {
   const [ada, ben, cem] = await people.meet(await newMeeting(), ['Ada', 'Ben', 'Cem']);
@@ -62,4 +63,23 @@ test('R7: one person behind a relay and one without meet', async ({ people, newM
   await expectToSee(ada, ben);
   await expectToSee(ben, ada);
   expect(await ada.routes()).toEqual([expect.stringMatching(/^relay to /)]);
+});
+
+test('T2: a relayed call moves over to new credentials before the old ones end', async ({ people }) => {
+  test.setTimeout(180_000);
+  // The shortest life that the configuration allows, in seconds; new ones are due after half of it.
+  const server = await Hearth.start('credential_ttl_seconds = 60\n');
+  try {
+    const [ada, ben] = await people.meet(await server.createMeeting(), ['Ada', 'Ben'], { relayOnly: true, at: server });
+    await expectAllToMeet([ada, ben]);
+    const renewed = (): number => ada.messages.findIndex(({ body }) => body['type'] === 'iceServers');
+    await expect.poll(renewed, { timeout: 60_000 }).toBeGreaterThan(0);
+    // A new ICE generation, and with it new allocations: the old ones end with their credentials.
+    const negotiated = (): boolean => ada.messages.slice(renewed()).some(({ body }) => body['type'] === 'answer');
+    await expect.poll(negotiated).toBe(true);
+    await expectAllToMeet([ada, ben]);
+    for (const person of [ada, ben]) expect(await person.routes()).toEqual(['relay to relay']);
+  } finally {
+    await server.dispose();
+  }
 });

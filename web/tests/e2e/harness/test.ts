@@ -59,7 +59,7 @@ export class People {
   }
 
   /** These people, all in the same meeting as guests, in the order in which they came. */
-  async meet<const T extends readonly Name[]>(code: string, names: T, options: ArrivalOptions = {}): Promise<{ [K in keyof T]: Person }> {
+  async meet<const T extends readonly Name[]>(code: string, names: T, options: ArrivalOptions & { readonly at?: Hearth } = {}): Promise<{ [K in keyof T]: Person }> {
     const people: Person[] = [];
     for (const name of names) {
       const person = await this.arrive(name, options);

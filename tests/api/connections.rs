@@ -1,0 +1,141 @@
+//! Connections that want too much or nothing at all (attacks D1, D3, D5, W12; faults R23).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use crate::harness::{Person, Socket, TestServer, eventually, no_media};
+
+/// Longer than any deadline that is tried here. Who waits in vain for the end of a connection fails then.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// How many connections one network may have.
+const PER_NETWORK: usize = 256;
+/// How many sockets without a seat one network may have.
+const WITHOUT_A_SEAT: usize = 10;
+
+/// Shakes hands for one protocol, where the server has a place left.
+async fn try_shake_hands(server: &TestServer, protocol: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(server.certificate().as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    let stream = TcpStream::connect(server.socket_address()).await?;
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream);
+    let stream = stream.await?;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
+    Ok(stream)
+}
+
+async fn shake_hands(server: &TestServer, protocol: &[u8]) -> TlsStream<TcpStream> {
+    try_shake_hands(server, protocol).await.unwrap()
+}
+
+/// Waits until the server ends the connection, whatever it says before.
+async fn ended(stream: impl tokio::io::AsyncRead, what: &str) {
+    let mut stream = std::pin::pin!(stream);
+    let mut rest = Vec::new();
+    // An end without goodbye is an error to TLS, and an end all the same.
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.unwrap_or_else(|_| panic!("{what} was kept"));
+}
+
+/// The preface of HTTP/2 and an empty SETTINGS frame (RFC 9113 §3.4).
+const H2_GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+#[tokio::test]
+async fn d1_d3_who_never_finishes_a_request_is_not_waited_for() {
+    let server = TestServer::start();
+    let raw = TcpStream::connect(server.socket_address()).await.unwrap();
+    let silent = shake_hands(&server, b"http/1.1").await;
+    let silent_h2 = shake_hands(&server, b"h2").await;
+    let mut polite_h2 = shake_hands(&server, b"h2").await;
+    polite_h2.write_all(H2_GREETING).await.unwrap();
+    let (reader, mut writer) = tokio::io::split(shake_hands(&server, b"http/1.1").await);
+    let dripping = tokio::spawn(async move {
+        let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".iter().chain(std::iter::repeat(&b'a'));
+        for byte in request {
+            if writer.write_all(&[*byte]).await.is_err() || writer.flush().await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+    tokio::join!(
+        ended(raw, "a connection without a handshake"),
+        ended(silent, "a silent connection"),
+        ended(silent_h2, "a silent HTTP/2 connection"),
+        ended(polite_h2, "an HTTP/2 connection without a request"),
+        ended(reader, "a header that takes forever"),
+    );
+    dripping.abort();
+    Person::guest(&server).get("/healthz").await.ok();
+}
+
+#[tokio::test]
+async fn r23_connections_without_a_request_do_not_hold_up_a_stop() {
+    let mut server = TestServer::start();
+    let _silent = shake_hands(&server, b"http/1.1").await;
+    let _silent_h2 = shake_hands(&server, b"h2").await;
+    let mut polite_h2 = shake_hands(&server, b"h2").await;
+    polite_h2.write_all(H2_GREETING).await.unwrap();
+    assert!(server.stop().success());
+    assert!(!server.log().contains("did not end in time"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn d5_a_socket_has_a_place_among_the_connections_as_long_as_it_is_open() {
+    let server = TestServer::start();
+    let ben = Person::member(&server, "Ben").await;
+    let room = ben.create("Standup", json!({})).await;
+    let (mut socket, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    // Connections that have only just begun count as well, and cost the test nothing.
+    let mut others = Vec::new();
+    for _ in 0..PER_NETWORK - 2 {
+        others.push(TcpStream::connect(server.socket_address()).await.unwrap());
+    }
+    let last = shake_hands(&server, b"http/1.1").await;
+    assert!(try_shake_hands(&server, b"http/1.1").await.is_err(), "there was a place left: sockets are not counted");
+    socket.expect_quiet().await;
+    drop((socket.cut(), others.pop(), last));
+    eventually("places are given back", async || try_shake_hands(&server, b"http/1.1").await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn w12_only_so_many_sockets_may_put_off_taking_a_seat() {
+    let server = TestServer::start();
+    let ben = Person::member(&server, "Ben").await;
+    let room = ben.create("Standup", json!({})).await;
+    let joined = ben.join(&room, "Ben").await.ok();
+    let mut waiting = Vec::new();
+    for _ in 0..WITHOUT_A_SEAT {
+        waiting.push(Socket::open(&server).await);
+    }
+    assert_eq!(Socket::try_open(&server, &[]).await.err().map(|status| status.as_u16()), Some(429));
+    let mut seated = waiting.pop().unwrap();
+    seated.send(&json!({"type": "join", "ticket": joined["ticket"], "media": no_media()})).await;
+    seated.expect("welcome").await;
+    waiting.push(Socket::open(&server).await);
+    seated.expect_quiet().await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn d6_the_server_may_open_as_many_files_as_the_system_lets_it() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let usual = getrlimit(Resource::Nofile);
+    // What the server is started with; both ends fit into it.
+    setrlimit(Resource::Nofile, Rlimit { current: Some(512), ..usual }).unwrap();
+    let server = TestServer::start();
+    setrlimit(Resource::Nofile, usual).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let numbers: Vec<_> = line.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(numbers[0], numbers[1], "{line}");
+    assert_ne!(numbers[0], "512");
+}

@@ -1,0 +1,60 @@
+//! What is counted and what is not (attacks D8, H4).
+
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::harness::{Person, TestServer};
+
+#[tokio::test]
+async fn registrations_that_were_never_going_to_work_do_not_use_up_those_of_others() {
+    let server = TestServer::start();
+    let clumsy = Person::guest(&server);
+    for _ in 0..70 {
+        let body = json!({"email": "clumsy@example.org", "name": "Clumsy", "password": "short"});
+        clumsy.post("/api/auth/register", &body).await.refused(422, "invalid_password");
+    }
+    Person::member(&server, "Ben").await;
+}
+
+#[tokio::test]
+async fn h4_a_hidden_meeting_and_one_that_is_not_there_are_limited_alike() {
+    let server = TestServer::start();
+    let (ben, eve) = (Person::member(&server, "Ben").await, Person::member(&server, "Eve").await);
+    let room = ben.create("Standup", json!({})).await;
+    let paths = [format!("/api/meetings/{room}"), format!("/api/meetings/{room}/participants"), format!("/meeting/{room}")];
+    let mut limited = false;
+    for path in paths.iter().cycle().take(60) {
+        let answer = eve.get(path).await;
+        limited |= answer.status == StatusCode::TOO_MANY_REQUESTS;
+        assert!(limited || answer.code() == "meeting_not_found", "{answer:?}");
+    }
+    assert!(limited, "sixty looks at a hidden meeting were all taken");
+    eve.post_empty(&format!("/api/meetings/{room}/end")).await.refused(429, "too_many_requests");
+    eve.delete(&format!("/api/meetings/{room}")).await.refused(429, "too_many_requests");
+    ben.get(&format!("/api/meetings/{room}")).await.ok();
+}
+
+#[tokio::test]
+async fn every_route_is_limited_by_whatever_name_but_the_page_and_the_health_checks_are_not() {
+    let server = TestServer::start();
+    let guest = Person::guest(&server);
+    let certificate = reqwest::Certificate::from_pem(server.certificate().as_bytes()).unwrap();
+    // Keeps its connection, which makes a thousand requests cheap.
+    let client = reqwest::Client::builder().tls_certs_only([certificate]).no_proxy().build().unwrap();
+    let status = async |path: &str| client.get(format!("{}{path}", server.address)).send().await.unwrap().status();
+    for path in ["/", "/healthz", "/readyz"] {
+        for _ in 0..700 {
+            assert_eq!(status(path).await, StatusCode::OK, "{path}");
+        }
+    }
+    let mut limited = false;
+    for _ in 0..1500 {
+        limited = status("/meeting/0000-0000-0000").await == StatusCode::TOO_MANY_REQUESTS;
+        if limited {
+            break;
+        }
+    }
+    assert!(limited, "an alias was not limited");
+    guest.get("/api/server").await.refused(429, "too_many_requests");
+    assert_eq!(status("/").await, StatusCode::OK);
+}
