@@ -3,7 +3,7 @@ import { t } from '../i18n';
 import { useUi, usePlace } from './context';
 import { AutoIcon, Mark, MoonIcon, SunIcon } from './icons';
 import { Menu } from './Menu';
-import type { Theme } from './preferences';
+import type { Theme } from './settings';
 
 /** The head of every page outside a meeting. */
 export function Header({ bare = false }: { bare?: boolean }): JSX.Element {
@@ -54,7 +54,7 @@ const THEMES: readonly { readonly theme: Theme; readonly label: 'theme.auto' | '
 ];
 
 function ThemeSwitch(): JSX.Element {
-  const { theme: chosen } = useUi().preferences;
+  const { theme: chosen } = useUi().settings;
   const Current = THEMES.find(({ theme }) => theme === chosen.value)?.Icon ?? AutoIcon;
   const items = THEMES.map(({ theme, label, Icon }) => ({
     key: theme,

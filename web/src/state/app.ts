@@ -18,7 +18,6 @@ export interface App {
   newMeetings(): Meetings;
   newPreJoin(code: string): PreJoin;
   newRoom(join: JoinReply, local: LocalMedia): Room;
-  dispose(): void;
 }
 
 /** Puts the logic together. Nothing is asked of the server or the user before its methods are called. */
@@ -27,7 +26,6 @@ export function createApp(environment: Environment = browserEnvironment()): App 
   const meetings = new MeetingsApi(client);
   const preferences = new Preferences(environment.remembered);
   const session = new Session(new AuthApi(client), new ServerApi(client), environment);
-  let room: Room | null = null;
   return {
     session,
     newMeetings: () => new Meetings(meetings),
@@ -36,10 +34,6 @@ export function createApp(environment: Environment = browserEnvironment()): App 
       const accountName = computed(() => session.user.value?.name ?? '');
       return new PreJoin({ code, meetings, preferences, local, accountName });
     },
-    newRoom: (join, local) => {
-      room = new Room({ environment, meetings, join, displayName: preferences.read().name, local });
-      return room;
-    },
-    dispose: () => room?.dispose(),
+    newRoom: (join, local) => new Room({ environment, meetings, join, displayName: preferences.read().name, local }),
   };
 }
