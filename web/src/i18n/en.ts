@@ -140,6 +140,7 @@ export const en = {
   'problem.camera.unknown': 'The camera could not be started. Try again, or choose another one.',
 
   'room.connecting': 'Joining the meeting…',
+  'room.hardToReach': 'The meeting can’t be reached. Trying again…',
   'room.reconnecting': 'Reconnecting…',
   'room.startAudio': 'Start audio',
   'room.startAudioWhy': 'Your browser holds back the sound.',

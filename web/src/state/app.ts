@@ -17,7 +17,8 @@ export interface App {
   readonly session: Session;
   newMeetings(): Meetings;
   newPreJoin(code: string): PreJoin;
-  newRoom(join: JoinReply, local: LocalMedia): Room;
+  /** `displayName` is the name given when joining; empty when the account's counts. */
+  newRoom(join: JoinReply, local: LocalMedia, displayName: string): Room;
 }
 
 /** Puts the logic together. Nothing is asked of the server or the user before its methods are called. */
@@ -25,7 +26,8 @@ export function createApp(environment: Environment = browserEnvironment()): App 
   const client = new ApiClient(environment.fetch);
   const meetings = new MeetingsApi(client);
   const preferences = new Preferences(environment.remembered);
-  const session = new Session(new AuthApi(client), new ServerApi(client), environment);
+  const server = new ServerApi(client);
+  const session = new Session(new AuthApi(client), server, environment);
   return {
     session,
     newMeetings: () => new Meetings(meetings),
@@ -34,6 +36,6 @@ export function createApp(environment: Environment = browserEnvironment()): App 
       const accountName = computed(() => session.user.value?.name ?? '');
       return new PreJoin({ code, meetings, preferences, local, accountName });
     },
-    newRoom: (join, local) => new Room({ environment, meetings, join, displayName: preferences.read().name, local }),
+    newRoom: (join, local, displayName) => new Room({ environment, meetings, server, join, displayName, local }),
   };
 }
