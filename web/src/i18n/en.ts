@@ -15,6 +15,8 @@ export const en = {
   'app.copyFailed': 'The browser did not allow copying. Select the link and copy it by hand.',
   'app.unexpected': 'Something went wrong. Please try again.',
   'app.tryAgain': 'Try again',
+  'app.unsettled': 'It is not known yet who is signed in here. {why}',
+  'app.stillSignedIn': 'You are still signed in. {why}',
 
   'theme.label': 'Appearance',
   'theme.auto': 'Auto',
