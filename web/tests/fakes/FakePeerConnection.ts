@@ -148,6 +148,14 @@ export class FakePeerConnection {
   setConfiguration(configuration: RTCConfiguration): void {
     this.configuration = configuration;
   }
+  /** Media takes a relay of this side's. */
+  relayed = false;
+  async getStats(): Promise<Map<string, Record<string, unknown>>> {
+    const local = { id: 'L', type: 'local-candidate', candidateType: this.relayed ? 'relay' : 'host' };
+    const pair = { id: 'P', type: 'candidate-pair', localCandidateId: 'L' };
+    const transport = { id: 'T', type: 'transport', selectedCandidatePairId: 'P' };
+    return new Map([local, pair, transport].map((entry) => [entry.id, entry]));
+  }
   getTransceivers(): FakeTransceiver[] {
     return [...this.#transceivers];
   }
