@@ -221,7 +221,10 @@ impl Edge {
             }
             let hand_in = |frame: &[u8]| self.drive(frame, |core, now| core.handle_datagram(client, frame, now));
             let Some(frames) = stream.read(&mut inbox, hand_in) else { return };
-            patience.heard(frames, inbox.is_waiting(), Tick::now());
+            // The system may call a stream readable where nothing is.
+            if frames > 0 || inbox.is_waiting() {
+                patience.heard(frames, inbox.is_waiting(), Tick::now());
+            }
             tokio::task::yield_now().await;
         }
     }
