@@ -18,7 +18,7 @@ const UNITS = {
   join_to_first_frame_ms: ['"Join meeting" to first picture', (value) => `${value} ms`],
 };
 
-if (!existsSync(binary)) fail(`${binary} is missing: run \`make build\` first`);
+if (!existsSync(binary)) fail(`${binary} is missing: run \`make figures\`, which builds it`);
 const playwright = join(root, 'web/node_modules/@playwright/test/cli.js');
 if (!existsSync(playwright)) fail('the packages of web/ are missing: run `npm ci` in web/ first');
 const run = spawnSync(process.execPath, [playwright, 'test', '--project=figures', '--reporter=line'], {

@@ -7,8 +7,8 @@ import { defineConfig } from 'vitest/config';
 /** How much script the first page may load, compressed. */
 const FIRST_LOAD_BUDGET_BYTES = 120 * 1024;
 
-/** Where `hearth serve` listens when nothing is configured. */
-const HEARTH = 'https://localhost:8443';
+/** The running server behind `npm run dev`: where `hearth serve` listens when nothing is configured, or another. */
+const HEARTH = process.env['HEARTH_URL'] ?? 'https://localhost:8443';
 
 /** Files that shrink when compressed. Pictures and fonts have their own compression. */
 const COMPRESSIBLE = /\.(js|css|html|svg|json|webmanifest|txt)$/;
@@ -75,7 +75,7 @@ export default defineConfig({
       '/api': {
         target: HEARTH,
         changeOrigin: true,
-        headers: { origin: HEARTH },
+        headers: { origin: new URL(HEARTH).origin },
         // Its certificate is self-made.
         secure: false,
         ws: true,

@@ -9,7 +9,7 @@ use super::Api;
 use super::origin::OwnHosts;
 
 const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self), fullscreen=(self), \
-                           geolocation=(), payment=(), usb=(), serial=(), bluetooth=(), midi=(), hid=(), browsing-topics=()";
+                           geolocation=(), payment=(), usb=(), serial=(), midi=(), hid=(), browsing-topics=()";
 
 /// Adds the security headers (OWASP ASVS 5.0, V3.4). Strict transport security waits for a certificate that browsers trust: with
 /// a self-made one it would lock people out.

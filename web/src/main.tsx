@@ -1,6 +1,6 @@
 import './styles/index.css';
 import { render } from 'preact';
-import { Preferences, storageOf } from './components/preferences';
+import { Settings, storageOf } from './components/settings';
 import { Root } from './pages/Root';
 import { Router } from './router';
 import { createApp } from './state/app';
@@ -10,6 +10,6 @@ if (!root) throw new Error('index.html holds an element with the id "app"');
 
 const app = createApp();
 const router = new Router(window);
-const preferences = new Preferences(storageOf(window), document.documentElement);
+const settings = new Settings(storageOf(window), document.documentElement);
 void app.session.start();
-render(<Root ui={{ app, router, preferences }} />, root);
+render(<Root ui={{ app, router, settings }} />, root);

@@ -58,7 +58,7 @@ export function meetingPath(code: string): string {
   return `/m/${code}`;
 }
 
-/** Which page is shown, over the browser's history. */
+/** Which page is shown, over the browser's history. Lives as long as the page. */
 export class Router {
   readonly route: ReadonlySignal<Route>;
   readonly #address = signal({ path: '/', query: '' });
@@ -88,11 +88,6 @@ export class Router {
   replace(path: string): void {
     this.#window.history.replaceState(null, '', path);
     this.#arrive();
-  }
-
-  dispose(): void {
-    this.#window.removeEventListener('popstate', this.#onPopState);
-    this.#window.document.removeEventListener('click', this.#onClick);
   }
 
   readonly #onPopState = (): void => this.#arrive();

@@ -32,6 +32,11 @@ export class AuthApi {
     return this.#client.signOut('/api/auth/logout');
   }
 
+  /** Calls back with each new sign-in. */
+  onSignedIn(callback: (signedIn: SignedIn) => void): void {
+    this.#client.signedIn = callback;
+  }
+
   /** Calls back when the server no longer knows who this is. */
   onSignedOut(callback: () => void): void {
     this.#client.signedOut = callback;

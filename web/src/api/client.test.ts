@@ -51,6 +51,28 @@ describe('requests', () => {
     await renewal;
   });
 
+  it('ask again who is signed in when that was not learnt, and fail rather than go as a guest', async () => {
+    const { answer } = environment;
+    const reloaded = new ApiClient(environment.fetch);
+    environment.answer = (method, path, body) => (path === '/api/auth/refresh' ? 'no answer' : answer(method, path, body));
+    await failureOf(reloaded.renew());
+    expect((await failureOf(reloaded.request('POST', '/api/meetings/join', {}))).code).toBe('network');
+    expect(paths()).not.toContain('/api/meetings/join');
+    environment.answer = answer;
+    expect(await reloaded.request('POST', '/api/meetings/join', {})).toEqual({ by: 'token-1' });
+  });
+
+  it('go as a guest once it is certain that nobody is signed in', async () => {
+    const reloaded = new ApiClient(environment.fetch);
+    environment.answer = () => 'no answer';
+    await failureOf(reloaded.renew());
+    environment.answer = (_method, path) => (path === '/api/auth/refresh' ? refused : { status: 200, body: {} });
+    await reloaded.request('POST', '/api/meetings/join', {});
+    await reloaded.request('POST', '/api/meetings/join', {});
+    expect(paths().slice(1)).toEqual(['/api/auth/refresh', '/api/meetings/join', '/api/meetings/join']);
+    expect(environment.requests.at(-1)?.token).toBeNull();
+  });
+
   it('share one renewal when they fail together', async () => {
     valid = 'token-2';
     const answers = await Promise.all([1, 2, 3].map((number) => client.request('GET', `/api/meetings?limit=${number}`)));

@@ -22,6 +22,10 @@ export class ApiClient {
   readonly #fetch: Fetch;
   #token: string | null = null;
   #renewal: Promise<SignedIn> | null = null;
+  /** The last renewal got no answer about who this is: somebody may be signed in all the same. */
+  #unsure = false;
+  /** Called with each new sign-in, whoever asked for it. */
+  signedIn: (signedIn: SignedIn) => void = () => undefined;
   /** Called when the server no longer knows who this is. */
   signedOut: () => void = () => undefined;
 
@@ -31,8 +35,7 @@ export class ApiClient {
 
   /** A request in the name of whoever is signed in, if anybody is. */
   async request<T>(method: Method, path: string, body?: object): Promise<T> {
-    // While the page has yet to learn who is signed in, nobody may be taken for a guest.
-    if (this.#token === null) await this.#renewal?.catch(() => undefined);
+    if (this.#token === null) await this.#learnWho();
     const token = this.#token;
     try {
       return await this.#send<T>(method, path, body, token);
@@ -42,6 +45,11 @@ export class ApiClient {
       if (this.#token === token) await this.renew();
       return this.#send<T>(method, path, body, this.#token);
     }
+  }
+
+  /** A request whose answer is the same for everybody. */
+  requestAsAnybody<T>(method: Method, path: string): Promise<T> {
+    return this.#send(method, path, undefined, null);
   }
 
   /** A request that signs in. */
@@ -61,13 +69,24 @@ export class ApiClient {
   async signOut(path: string): Promise<void> {
     await this.#send('POST', path, undefined, this.#token);
     this.#token = null;
+    this.#unsure = false;
+  }
+
+  /** While the page has yet to learn who is signed in, nobody may be taken for a guest: a request that can't learn it fails. */
+  async #learnWho(): Promise<void> {
+    await this.#renewal?.catch(() => undefined);
+    if (!this.#unsure) return;
+    await this.renew().catch((error: unknown) => {
+      if (!isUnauthenticated(error)) throw error;
+    });
   }
 
   async #renewOnce(): Promise<SignedIn> {
     try {
       return this.#accept(await this.#send<SignedIn>('POST', '/api/auth/refresh', undefined, null));
     } catch (error) {
-      if (isUnauthenticated(error)) {
+      this.#unsure = !isUnauthenticated(error);
+      if (!this.#unsure) {
         this.#token = null;
         this.signedOut();
       }
@@ -77,6 +96,8 @@ export class ApiClient {
 
   #accept(signedIn: SignedIn): SignedIn {
     this.#token = signedIn.accessToken;
+    this.#unsure = false;
+    this.signedIn(signedIn);
     return signedIn;
   }
 

@@ -20,6 +20,11 @@ export class ApiError extends Error {
     this.retryAfterSeconds = detail.retryAfterSeconds;
   }
 
+  /** Whether the same request may well succeed a little later: no answer, too many requests, or a server in trouble. */
+  get passes(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+
   /** No answer came: the network or the server is away. */
   static network(): ApiError {
     return new ApiError(local('network', 'The server can’t be reached. Check your connection and try again.'), 0);

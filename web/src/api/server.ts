@@ -10,6 +10,6 @@ export class ServerApi {
   }
 
   info(): Promise<ServerInfo> {
-    return this.#client.request('GET', '/api/server');
+    return this.#client.requestAsAnybody('GET', '/api/server');
   }
 }

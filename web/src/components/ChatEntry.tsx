@@ -1,4 +1,5 @@
 import type { JSX } from 'preact';
+import { useMemo } from 'preact/hooks';
 import { t, time } from '../i18n';
 import type { ChatLine } from '../state/room';
 import type { ParticipantId } from '../wire/ParticipantId';
@@ -37,9 +38,10 @@ export function ChatEntry({ line, nameOf }: { line: ChatLine; nameOf: (id: Parti
 }
 
 function Linked({ text }: { text: string }): JSX.Element {
+  const pieces = useMemo(() => findLinks(text), [text]);
   return (
     <>
-      {findLinks(text).map((piece, index) =>
+      {pieces.map((piece, index) =>
         piece.kind === 'text' ? (
           piece.text
         ) : (

@@ -39,9 +39,11 @@ export function ControlBar({ room, switches, narrow, panel, toggle, showKeys, le
       ) : (
         <PanelButton label={t('bar.people')} open={panel === 'people'} toggle={() => toggle('people')}>
           <PeopleIcon />
-          <span class="badge quiet" aria-hidden="true">
-            {room.people.value.length}
-          </span>
+          {room.people.value.length > 0 && (
+            <span class="badge quiet" aria-hidden="true">
+              {room.people.value.length}
+            </span>
+          )}
         </PanelButton>
       )}
       <LeaveButton host={room.isHost.value} leave={leave} endForAll={endForAll} />

@@ -29,8 +29,8 @@ export function DeviceSetup({ local }: { local: LocalMedia }): JSX.Element {
       </div>
       {!asking && (
         <div class="device-bar">
-          <MicrophoneSwitch on={local.audioOn} toggle={() => void local.setAudio(!local.audioOn.peek())} groups={[microphoneGroup(local)]} />
-          <CameraSwitch on={local.videoOn} toggle={() => void local.setVideo(!local.videoOn.peek())} groups={[cameraGroup(local)]} />
+          <MicrophoneSwitch on={local.audioOn} toggle={() => void local.setAudio(!local.wantsAudio.peek())} groups={[microphoneGroup(local)]} />
+          <CameraSwitch on={local.videoOn} toggle={() => void local.setVideo(!local.wantsVideo.peek())} groups={[cameraGroup(local)]} />
           <LevelBar level={local.level} />
         </div>
       )}

@@ -1,4 +1,4 @@
-import { type Signal, useSignal } from '@preact/signals';
+import { type Signal, useSignal, useSignalEffect } from '@preact/signals';
 import type { JSX } from 'preact';
 import { t } from '../i18n';
 import type { LocalMedia } from '../state/localmedia';
@@ -11,25 +11,40 @@ export interface Switches {
   readonly trouble: Signal<'microphone' | 'camera' | null>;
   microphone(): Promise<void>;
   camera(): Promise<void>;
+  /** Opens the microphone while a key is held. */
+  talk(down: boolean): Promise<void>;
 }
 
-/** Whoever joined without a device and still does is not reminded of it; only a switch that fails has something to say. */
+/**
+ * Whoever joined without a device and still does is not reminded of it; only a switch that fails has something to say, and a
+ * device that stops working while it is on.
+ */
 export function useSwitches(room: Room): Switches {
   const trouble = useSignal<'microphone' | 'camera' | null>(null);
   const { local } = room;
+  useSignalEffect(() => {
+    if (local.alarm.value) trouble.value = local.alarm.value;
+  });
+  const tellMicrophone = (wanted: boolean): void => {
+    if (wanted && !local.audioOn.peek() && local.microphoneProblem.peek()) trouble.value = 'microphone';
+  };
   return {
     trouble,
     async microphone() {
       trouble.value = null;
-      const wanted = !local.audioOn.peek();
+      const wanted = !local.wantsAudio.peek();
       await room.toggleMicrophone();
-      if (wanted && !local.audioOn.peek() && local.microphoneProblem.peek()) trouble.value = 'microphone';
+      tellMicrophone(wanted);
     },
     async camera() {
       trouble.value = null;
-      const wanted = !local.videoOn.peek();
+      const wanted = !local.wantsVideo.peek();
       await room.toggleCamera();
       if (wanted && !local.videoOn.peek() && local.cameraProblem.peek()) trouble.value = 'camera';
+    },
+    async talk(down) {
+      await room.talk(down);
+      tellMicrophone(down);
     },
   };
 }

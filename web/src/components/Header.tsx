@@ -3,20 +3,42 @@ import { t } from '../i18n';
 import { useUi, usePlace } from './context';
 import { AutoIcon, Mark, MoonIcon, SunIcon } from './icons';
 import { Menu } from './Menu';
-import type { Theme } from './preferences';
+import type { Theme } from './settings';
 
 /** The head of every page outside a meeting. */
 export function Header({ bare = false }: { bare?: boolean }): JSX.Element {
   const place = usePlace();
   return (
-    <header class="header">
-      <a class="brand" href="/" aria-label={t('app.home', { place })}>
-        <Mark />
-        <span>{place}</span>
-      </a>
-      {!bare && <AccountCorner />}
-      <ThemeSwitch />
-    </header>
+    <>
+      <header class="header">
+        <a class="brand" href="/" aria-label={t('app.home', { place })}>
+          <Mark />
+          <span>{place}</span>
+        </a>
+        {!bare && <AccountCorner />}
+        <ThemeSwitch />
+      </header>
+      <Unsettled />
+    </>
+  );
+}
+
+/** Why it is not known which place this is or who is signed in, or why somebody who signed out still is. */
+function Unsettled(): JSX.Element {
+  const { session } = useUi().app;
+  const why = session.error.value?.message;
+  const user = session.user.value;
+  return (
+    <div role="alert">
+      {why !== undefined && (
+        <div class="note warn unsettled">
+          <span>{user === null ? why : t(user ? 'app.stillSignedIn' : 'app.unsettled', { why })}</span>
+          <button type="button" class="button" onClick={() => void session.start()}>
+            {t('app.tryAgain')}
+          </button>
+        </div>
+      )}
+    </div>
   );
 }
 
@@ -31,16 +53,15 @@ function AccountCorner(): JSX.Element | null {
       </a>
     );
   }
-  const signOut = (): void => {
-    void app.session.signOut();
-    router.go('/');
+  const signOut = async (): Promise<void> => {
+    if (await app.session.signOut()) router.go('/');
   };
   return (
     <>
       <span class="who" title={user.email}>
         {user.name}
       </span>
-      <button type="button" class="button plain" onClick={signOut}>
+      <button type="button" class="button plain" onClick={() => void signOut()}>
         {t('app.signOut')}
       </button>
     </>
@@ -54,7 +75,7 @@ const THEMES: readonly { readonly theme: Theme; readonly label: 'theme.auto' | '
 ];
 
 function ThemeSwitch(): JSX.Element {
-  const { theme: chosen } = useUi().preferences;
+  const { theme: chosen } = useUi().settings;
   const Current = THEMES.find(({ theme }) => theme === chosen.value)?.Icon ?? AutoIcon;
   const items = THEMES.map(({ theme, label, Icon }) => ({
     key: theme,

@@ -7,10 +7,10 @@ import { type Action, actionOf, focusOf } from './shortcuts';
 
 /** Calls the action of each key as long as the component is there. "talk" comes twice: when Space goes down, and up. */
 export function useShortcuts(act: (action: Action, down: boolean) => void): void {
-  const { preferences } = useUi();
+  const { settings } = useUi();
   const latest = useRef(act);
   latest.current = act;
-  const enabled = preferences.shortcuts.value;
+  const enabled = settings.shortcuts.value;
   useEffect(() => {
     let talking = false;
     const stopTalking = (): void => {
@@ -54,7 +54,7 @@ const LIST: readonly { readonly keys: readonly string[]; readonly what: Key }[] 
 
 /** The list of keys, and the switch that turns them off. */
 export function KeysDialog({ onClose }: { onClose: () => void }): JSX.Element {
-  const { shortcuts } = useUi().preferences;
+  const { shortcuts } = useUi().settings;
   return (
     <Dialog title={t('keys.title')} onClose={onClose}>
       <dl class="keys">

@@ -3,13 +3,13 @@ import { useContext, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Router } from '../router';
 import type { App } from '../state/app';
 import { t } from '../i18n';
-import type { Preferences } from './preferences';
+import type { Settings } from './settings';
 
 /** What every page can reach. */
 export interface Ui {
   readonly app: App;
   readonly router: Router;
-  readonly preferences: Preferences;
+  readonly settings: Settings;
 }
 
 export const UiContext = createContext<Ui | null>(null);

@@ -40,6 +40,29 @@ describe('findLinks', () => {
     expect(findLinks(text)).toEqual([{ kind: 'text', text }]);
   });
 
+  it.each([
+    ['https://example.org/a[1]].', 'https://example.org/a[1]'],
+    ['https://example.org/((a)))).)', 'https://example.org/((a))'],
+    ['https://example.org/a)b(', 'https://example.org/a)b('],
+  ])('counts the brackets of %j', (text, href) => {
+    expect(links(text)).toEqual([href]);
+  });
+
+  const MARKS = 3_987;
+
+  it.each([')', ']', '.', ').', '])…', '!?_~'])('takes a whole line of %j for marks behind the address', (mark) => {
+    const marks = mark.repeat(MARKS).slice(0, MARKS);
+    expect(findLinks(`https://x.org${marks}`)).toEqual([
+      { kind: 'link', text: 'https://x.org', href: 'https://x.org/' },
+      { kind: 'text', text: marks },
+    ]);
+  });
+
+  it('keeps a whole line of brackets that the address opened', () => {
+    const address = `https://x.org/${'('.repeat(1_993)}${')'.repeat(1_993)}`;
+    expect(findLinks(address)).toEqual([{ kind: 'link', text: address, href: address }]);
+  });
+
   it('never loses a character', () => {
     const text = 'a https://example.org/). b <b> https://x.example… c';
     expect(findLinks(text).map((piece) => piece.text).join('')).toBe(text);

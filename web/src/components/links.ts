@@ -2,7 +2,8 @@
 export type Piece = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'link'; readonly text: string; readonly href: string };
 
 const CANDIDATE = /\bhttps?:\/\/[^\s<>"'`{}|\\^]+/gi;
-const OPENING: Readonly<Record<string, string>> = { ')': '(', ']': '[' };
+const CLOSING: ReadonlyMap<string, string> = new Map([['(', ')'], ['[', ']']]);
+const MARK = /[.,;:!?*_~…]/;
 
 /** Finds the http and https addresses in a text. Everything else, whatever it looks like, stays text. */
 export function findLinks(text: string): Piece[] {
@@ -20,16 +21,25 @@ export function findLinks(text: string): Piece[] {
   return pieces;
 }
 
-/** A full stop or closing bracket after an address belongs to the sentence, unless the address opened the bracket. */
+/**
+ * A full stop or closing bracket after an address belongs to the sentence, unless the address opened the bracket.
+ * One walk forwards and one back: anybody in a meeting can write a line that is nothing but marks.
+ */
 function withoutTrailingMarks(address: string): string {
-  let kept = address;
-  for (;;) {
-    const last = kept.at(-1) ?? '';
-    const opening = OPENING[last];
-    const unbalanced = opening !== undefined && kept.split(last).length > kept.split(opening).length;
-    if (!unbalanced && !/[.,;:!?*_~…]/.test(last)) return kept;
-    kept = kept.slice(0, -1);
+  const unopened = new Map([[')', 0], [']', 0]]);
+  for (const character of address) {
+    const closing = CLOSING.get(character) ?? character;
+    const count = unopened.get(closing);
+    if (count !== undefined) unopened.set(closing, count + (closing === character ? 1 : -1));
   }
+  let end = address.length;
+  for (; end > 0; end--) {
+    const last = address.charAt(end - 1);
+    const count = unopened.get(last) ?? 0;
+    if (count > 0) unopened.set(last, count - 1);
+    else if (!MARK.test(last)) break;
+  }
+  return address.slice(0, end);
 }
 
 function openable(address: string): string | null {

@@ -15,6 +15,8 @@ export const en = {
   'app.copyFailed': 'The browser did not allow copying. Select the link and copy it by hand.',
   'app.unexpected': 'Something went wrong. Please try again.',
   'app.tryAgain': 'Try again',
+  'app.unsettled': 'It is not known yet who is signed in here. {why}',
+  'app.stillSignedIn': 'You are still signed in. {why}',
 
   'theme.label': 'Appearance',
   'theme.auto': 'Auto',
@@ -109,8 +111,10 @@ export const en = {
   'prejoin.speaker': 'Speaker',
   'prejoin.testSound': 'Play test sound',
   'prejoin.membersOnly': 'This meeting is for people with an account here.',
-  'prejoin.ended': 'This meeting has ended. Ask its host for a new one.',
-  'prejoin.unknown': 'Meeting not found',
+  'prejoin.notFound': 'Meeting not found',
+  'prejoin.ended': 'Nobody can join it any more. Ask its host for a new one.',
+  'prejoin.tooMany': 'Too many attempts',
+  'prejoin.outOfReach': 'The meeting can’t be reached',
   'prejoin.loading': 'Looking for the meeting…',
   'prejoin.signInInstead': 'Have an account?',
 
@@ -138,6 +142,7 @@ export const en = {
   'problem.camera.unknown': 'The camera could not be started. Try again, or choose another one.',
 
   'room.connecting': 'Joining the meeting…',
+  'room.hardToReach': 'The meeting can’t be reached. Trying again…',
   'room.reconnecting': 'Reconnecting…',
   'room.startAudio': 'Start audio',
   'room.startAudioWhy': 'Your browser holds back the sound.',
@@ -146,7 +151,7 @@ export const en = {
   'room.away': '{name} lost the connection',
   'room.returned': '{name} is back',
   'room.stage': 'People in the meeting',
-  'room.aloneTitle': 'You are the first one here',
+  'room.aloneTitle': 'You are the only one here',
   'room.aloneHint': 'Send this link to those you want to meet.',
 
   'tile.you': '{name} (you)',
@@ -214,7 +219,7 @@ export const en = {
   'left.rejoin': 'Rejoin',
   'left.home': 'Home',
   'ended.title': 'The meeting has ended',
-  'ended.byHost': 'The host ended it for everybody.',
+  'ended.byHost': 'It was ended for everybody.',
   'ended.deleted': 'The host deleted it.',
   'replaced.title': 'You are in this meeting elsewhere',
   'replaced.hint': 'Your place was taken over by another window or device of yours.',

@@ -8,6 +8,8 @@ import type { VideoCap } from './quality';
 export class Lanes {
   #connection: RTCPeerConnection;
   readonly #lanes = new Map<Kind, RTCRtpTransceiver>();
+  /** What each sender was last told to send. Its own `track` follows only a moment later. */
+  readonly #told = new WeakMap<RTCRtpSender, MediaStreamTrack | null>();
   #tracks: LocalTracks;
   #cap: VideoCap;
 
@@ -44,7 +46,7 @@ export class Lanes {
   /** Sends other tracks from now on. */
   send(tracks: LocalTracks): void {
     this.#tracks = tracks;
-    for (const [kind, lane] of this.#lanes) replaceTrack(lane.sender, tracks[kind]);
+    for (const [kind, lane] of this.#lanes) this.#replaceTrack(lane.sender, tracks[kind]);
   }
 
   /** Sends a picture of at most this quality from now on. */
@@ -74,14 +76,15 @@ export class Lanes {
   #use(kind: Kind, transceiver: RTCRtpTransceiver): void {
     this.#lanes.set(kind, transceiver);
     transceiver.direction = 'sendrecv';
-    replaceTrack(transceiver.sender, this.#tracks[kind]);
+    this.#replaceTrack(transceiver.sender, this.#tracks[kind]);
   }
-}
 
-function replaceTrack(sender: RTCRtpSender, track: MediaStreamTrack | null): void {
-  if (sender.track === track) return;
-  // Fails only when the connection was closed meanwhile, and then nobody sees it any more.
-  sender.replaceTrack(track).catch(() => undefined);
+  #replaceTrack(sender: RTCRtpSender, track: MediaStreamTrack | null): void {
+    if ((this.#told.get(sender) ?? null) === track) return;
+    this.#told.set(sender, track);
+    // Fails only when the connection was closed meanwhile, and then nobody sees it any more.
+    sender.replaceTrack(track).catch(() => undefined);
+  }
 }
 
 function sameLimit(encoding: RTCRtpEncodingParameters, cap: VideoCap): boolean {

@@ -14,15 +14,25 @@ export interface Member {
 /** What a mesh is made of. */
 export interface MeshOptions {
   readonly rtc: Rtc;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
   /** Passes something on to one peer, if there is a way at the moment. */
   readonly send: (to: ParticipantId, negotiation: Negotiation) => void;
 }
+
+/**
+ * Relay credentials are good for an hour unless the server is told otherwise, and it sends new ones half-way. Whoever keeps
+ * losing the server gets them with each welcome instead, and moves over once those in use may be so old.
+ */
+const RELAY_STALE_MS = 20 * 60_000;
 
 /** The connections to everybody else: one for each member, from joining to leaving. */
 export class Mesh {
   readonly #options: MeshOptions;
   readonly #peers = signal<ReadonlyMap<ParticipantId, Peer>>(new Map());
   #iceServers: readonly IceServer[] = [];
+  /** Since when all connections use credentials that were new then, or newer ones. */
+  #renewedAt = -Infinity;
   #tracks: LocalTracks = { audio: null, video: null };
   #online = false;
   #members: readonly Member[] = [];
@@ -56,16 +66,21 @@ export class Mesh {
     this.#tellReachable();
   }
 
-  /** Uses these for what is negotiated from now on. */
+  /** Uses these for what is negotiated from now on. Connections that hang on old relay credentials move over. */
   useIceServers(iceServers: readonly IceServer[]): void {
+    if (this.#options.now() - this.#renewedAt >= RELAY_STALE_MS) return this.renewIceServers(iceServers);
     this.#iceServers = iceServers;
     for (const peer of this.#peers.peek().values()) peer.useIceServers(iceServers);
   }
 
-  /** The same while connections stand: those that hang on the old relay credentials move over to the new ones. */
+  /** The same, however new the credentials in use are. */
   renewIceServers(iceServers: readonly IceServer[]): void {
-    this.useIceServers(iceServers);
-    for (const peer of this.#peers.peek().values()) void peer.renewRelay();
+    this.#iceServers = iceServers;
+    this.#renewedAt = this.#options.now();
+    for (const peer of this.#peers.peek().values()) {
+      peer.useIceServers(iceServers);
+      void peer.renewRelay();
+    }
   }
 
   /** Sends other tracks to everybody from now on. */

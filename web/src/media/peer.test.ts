@@ -140,6 +140,15 @@ describe('switching', () => {
     expect(pair.sent).toEqual([]);
   });
 
+  it('sends nothing in the end when it was switched on and off again in quick succession', async () => {
+    await connect();
+    const camera = { kind: 'video' } as MediaStreamTrack;
+    pair.impolite.send({ audio: null, video: camera });
+    pair.impolite.send({ audio: null, video: null });
+    await pair.pass(100);
+    expect(pair.impoliteEnd.getTransceivers().map(({ sender }) => sender.track)).toEqual([null, null]);
+  });
+
   it('sends what was chosen before the connection stood, on either side', async () => {
     const tracks = { audio: { kind: 'audio' } as MediaStreamTrack, video: null };
     startOver(() => 10, tracks);
@@ -251,5 +260,70 @@ describe('while the server is away', () => {
     await pair.pass(500);
     expect(links()).toEqual(['connected', 'connected']);
     expect([pair.count('offer', IMPOLITE), pair.count('offer', POLITE)]).toEqual([1, 0]);
+  });
+});
+
+describe('somebody whose seat had timed out', () => {
+  it.each([
+    [POLITE, 'late'],
+    [IMPOLITE, 'late'],
+    [POLITE, 'at once'],
+    [IMPOLITE, 'at once'],
+  ])('meets the new connection of %s, whose old one is gone: the one kept is given up %s', async (renewed, when) => {
+    await connect();
+    cutSignaling();
+    pair.path.up = false;
+    for (const end of pair.path.ends) end.fail();
+    await pair.pass(5_000);
+    pair.replace(renewed);
+    pair.path.up = true;
+    restoreSignaling();
+    const [kept] = renewed === POLITE ? [pair.impolite] : [pair.polite];
+    if (when === 'late') await pair.pass(3_000);
+    kept.recover();
+    await pair.pass(5_000);
+    expect(links()).toEqual(['connected', 'connected']);
+    for (const end of pair.path.ends) {
+      expect([end.signalingState, end.connectionState]).toEqual(['stable', 'connected']);
+      expect(end.getTransceivers()).toHaveLength(2);
+    }
+  });
+
+  it('meets new connections even where the kept one still seems to stand', async () => {
+    await connect();
+    pair.replace(IMPOLITE);
+    await pair.pass(5_000);
+    expect(links()).toEqual(['connected', 'connected']);
+  });
+});
+
+describe('what fails', () => {
+  it('leaves no offer half taken: the next one is answered', async () => {
+    await connect();
+    pair.impoliteEnd.failsToAnswer = true;
+    pair.politeEnd.restartIce();
+    await pair.pass(500);
+    expect(pair.impoliteEnd.signalingState).toBe('stable');
+    pair.polite.recover();
+    await pair.pass(500);
+    expect([pair.politeEnd.signalingState, ...links()]).toEqual(['stable', 'connected', 'connected']);
+  });
+
+  it('is repaired soon after a long outage, whatever pauses had grown to before', async () => {
+    await connect();
+    pair.path.up = false;
+    for (const end of pair.path.ends) end.fail();
+    pair.fate = () => 'lost';
+    await pair.pass(290_000);
+    expect(pair.impoliteEnd.signalingState).toBe('have-local-offer');
+    pair.impolite.recover();
+    pair.fate = () => 10;
+    const before = pair.count('offer', IMPOLITE);
+    await pair.pass(5_500);
+    expect(pair.count('offer', IMPOLITE)).toBe(before + 1);
+    await pair.pass(5_000);
+    pair.path.up = true;
+    await pair.pass(1_000);
+    expect(links()).toEqual(['connected', 'connected']);
   });
 });

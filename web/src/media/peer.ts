@@ -4,7 +4,7 @@ import type { ParticipantId } from '../wire/ParticipantId';
 import { CandidateQueue } from './candidates';
 import { Lanes } from './lanes';
 import { videoCap } from './quality';
-import { isRelayed, toWire, ufragsOf, type LocalTracks, type Negotiation, type Rtc } from './rtc';
+import { fingerprintsOf, isRelayed, toWire, ufragsOf, type LocalTracks, type Negotiation, type Rtc } from './rtc';
 import type { PeerLink } from './types';
 import { Watch } from './watch';
 
@@ -107,8 +107,10 @@ export class Peer {
    * repeated, a connection that does not stand is mended, and one that stands is left alone.
    */
   recover(): void {
-    if (this.#connection.signalingState === 'have-local-offer') this.#sendDescription();
-    else if (this.#connection.connectionState !== 'connected') this.#watch.hurry();
+    if (this.#connection.signalingState === 'have-local-offer') {
+      this.#sendDescription();
+      this.#watch.begun();
+    } else if (this.#connection.connectionState !== 'connected') this.#watch.hurry();
   }
 
   /** How loud the other side is at the moment, 0 to 1. */
@@ -142,16 +144,31 @@ export class Peer {
   }
 
   /**
-   * Gives up an offer that was the first thing this side did, with its connection. A rollback would not do: lanes that this
-   * side made never match those of the other's offer (RFC 8829 §5.10 matches only those made by addTrack), would be offered
-   * again beside them, and stopping them makes Chromium ask for negotiations without end.
+   * Gives up the connection for a new one.
+   *
+   * An offer that was the first thing this side did goes this way. A rollback would not do: lanes that this side made never
+   * match those of the other's offer (RFC 8829 §5.10 matches only those made by addTrack), would be offered again beside
+   * them, and stopping them makes Chromium ask for negotiations without end.
+   *
+   * So does a connection whose other end is another one than before.
    */
   #startOver(): void {
+    const stood = this.#connection.connectionState === 'connected';
     hush(this.#connection);
     this.#connection.close();
     this.#connection = this.#open();
     this.#lanes.moveTo(this.#connection);
     this.#makingOffer = false;
+    if (stood) this.#watch.changed('disconnected');
+  }
+
+  /**
+   * Whether a description comes from another connection than the one that this one was made with: the other side lost its
+   * seat meanwhile and began anew, with another certificate. The encrypted session can't go on with that.
+   */
+  #isFromAnother(sdp: string): boolean {
+    const before = this.#connection.currentRemoteDescription;
+    return before !== null && !overlap(fingerprintsOf(before.sdp), fingerprintsOf(sdp));
   }
 
   #begin(): void {
@@ -202,16 +219,31 @@ export class Peer {
       return;
     }
     clearTimeout(this.#start);
-    if (first) this.#startOver();
+    if (first || this.#isFromAnother(sdp)) this.#startOver();
     await this.#connection.setRemoteDescription({ type: 'offer', sdp });
     this.#lanes.adopt();
-    await this.#connection.setLocalDescription();
+    await this.#answer();
     this.#sendDescription();
     await this.#addCandidates();
   }
 
+  async #answer(): Promise<void> {
+    const connection = this.#connection;
+    try {
+      await connection.setLocalDescription();
+    } catch (error) {
+      // An offer without an answer would be in the way of all that follow.
+      if (connection.signalingState === 'have-remote-offer') await connection.setRemoteDescription({ type: 'rollback' });
+      throw error;
+    }
+  }
+
   async #takeAnswer(sdp: string): Promise<void> {
     if (this.#connection.signalingState !== 'have-local-offer' || this.#isOutdated(sdp)) return;
+    if (this.#isFromAnother(sdp)) {
+      this.#startOver();
+      return this.#begin();
+    }
     await this.#connection.setRemoteDescription({ type: 'answer', sdp });
     await this.#addCandidates();
   }

@@ -34,6 +34,11 @@ export function ufragsOf(sdp: string): ReadonlySet<string> {
   return new Set(Array.from(sdp.matchAll(/^a=ice-ufrag:(\S+)/gm), ([, ufrag]) => ufrag ?? ''));
 }
 
+/** The certificates of a session description, by their fingerprints (RFC 8122 §5). */
+export function fingerprintsOf(sdp: string): ReadonlySet<string> {
+  return new Set(Array.from(sdp.matchAll(/^a=fingerprint:(.+?)\s*$/gm), ([, fingerprint]) => (fingerprint ?? '').toLowerCase()));
+}
+
 /** Whether the pair in use starts at a relay of this side (W3C WebRTC statistics, `RTCIceCandidatePairStats`). */
 export function isRelayed(stats: RTCStatsReport): boolean {
   const entries = [...stats.values()] as Record<string, unknown>[];

@@ -72,6 +72,13 @@ export class Watch {
     this.#repairIn(this.#patience(HURRIED_PATIENCE_MS));
   }
 
+  /** What made repairs hard is over, and one was just made: the next follows soon where it brings nothing. */
+  begun(): void {
+    if (this.#stands) return;
+    this.#repairs = 0;
+    this.#repairIn(RETRY_MS + this.#patience(PATIENCE_MS));
+  }
+
   dispose(): void {
     clearTimeout(this.#repairTimer);
     clearTimeout(this.#showTimer);

@@ -27,7 +27,7 @@ function Visit({ code, again }: { code: string; again: () => void }): JSX.Elemen
   }, []);
   const join = async (): Promise<void> => {
     const reply = await preJoin.join();
-    if (here.current) room.value = app.newRoom(reply, preJoin.local);
+    if (here.current) room.value = app.newRoom(reply, preJoin.local, preJoin.name.peek().trim());
   };
   if (room.value === null) return <PreJoinView code={code} preJoin={preJoin} join={join} />;
   const phase = room.value.phase.value;

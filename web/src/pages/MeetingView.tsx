@@ -39,7 +39,7 @@ export function MeetingView({ room }: { room: Room }): JSX.Element {
           <DeviceTrouble local={room.local} switches={switches} />
           <Notices room={room} />
         </div>
-        {room.info.value ? <Stage room={room} /> : <Joining />}
+        {room.info.value ? <Stage room={room} /> : <Joining hard={room.hardToReach.value} />}
         {panel.open === 'chat' && <ChatPanel room={room} draft={draft} close={panel.close} />}
         {panel.open === 'people' && <PeoplePanel room={room} close={panel.close} />}
       </main>
@@ -83,11 +83,11 @@ export function MeetingView({ room }: { room: Room }): JSX.Element {
   );
 }
 
-function Joining(): JSX.Element {
+function Joining({ hard }: { hard: boolean }): JSX.Element {
   return (
     <div class="joining" role="status">
       <span class="spinner" />
-      {t('room.connecting')}
+      {t(hard ? 'room.hardToReach' : 'room.connecting')}
     </div>
   );
 }
@@ -113,7 +113,6 @@ function usePanel(): { open: PanelName | null; toggle: (name: PanelName) => void
 }
 
 function useMeetingShortcuts(room: Room, switches: Switches, togglePanel: (name: PanelName) => void, showKeys: () => void): void {
-  const talking = useRef(false);
   useShortcuts((action: Action, down: boolean) => {
     switch (action) {
       case 'microphone':
@@ -127,14 +126,7 @@ function useMeetingShortcuts(room: Room, switches: Switches, togglePanel: (name:
       case 'list':
         return showKeys();
       case 'talk':
-        return talk(room, switches, talking, down);
+        return void switches.talk(down);
     }
   });
-}
-
-/** Opens the microphone while the key is held, and closes it again if it was closed before. */
-function talk(room: Room, switches: Switches, talking: { current: boolean }, down: boolean): void {
-  const wanted = down ? !room.local.audioOn.peek() : talking.current;
-  if (wanted) void switches.microphone();
-  talking.current = down && wanted;
 }

@@ -6,7 +6,7 @@ import { type Problem, problemOf } from '../components/errors';
 import { ErrorNote, Field } from '../components/Field';
 import { Header } from '../components/Header';
 import { DeviceSetup, Speaker } from '../components/DeviceSetup';
-import { t } from '../i18n';
+import { type Key, t } from '../i18n';
 import { meetingPath } from '../router';
 import type { PreJoin } from '../state/prejoin';
 import type { MeetingPreview } from '../wire/MeetingPreview';
@@ -22,7 +22,7 @@ export function PreJoinView({ code, preJoin, join }: Properties): JSX.Element {
   const preview = preJoin.preview.value;
   const error = preJoin.error.value;
   const user = useUi().app.session.user.value;
-  const closed = preview?.status === 'ended' || (user === null && preview?.guestsAllowed === false);
+  const closed = user === null && preview?.guestsAllowed === false;
   useEffect(() => void preJoin.load(), [preJoin]);
   return (
     <div class="page">
@@ -33,28 +33,60 @@ export function PreJoinView({ code, preJoin, join }: Properties): JSX.Element {
           <JoinForm code={code} preJoin={preJoin} preview={preview} join={join} />
         </main>
       ) : (
-        <Looking message={error?.message} again={() => void preJoin.load()} />
+        <Looking failure={error} again={() => void preJoin.load()} />
       )}
     </div>
   );
 }
 
-function Looking({ message, again }: { message: string | undefined; again: () => void }): JSX.Element {
-  const title = t(message === undefined ? 'prejoin.loading' : 'prejoin.unknown');
+/** Why there is no meeting to show. The first two stay so, however often one tries. */
+type Unseen = 'notFound' | 'ended' | 'tooMany' | 'outOfReach';
+
+const UNSEEN_TITLES = {
+  notFound: 'prejoin.notFound',
+  ended: 'ended.title',
+  tooMany: 'prejoin.tooMany',
+  outOfReach: 'prejoin.outOfReach',
+} as const satisfies Record<Unseen, Key>;
+
+function unseen({ status }: { readonly status: number }): Unseen {
+  switch (status) {
+    case 404:
+      return 'notFound';
+    case 410:
+      return 'ended';
+    case 429:
+      return 'tooMany';
+    default:
+      return 'outOfReach';
+  }
+}
+
+interface Failure {
+  readonly status: number;
+  readonly message: string;
+}
+
+function Looking({ failure, again }: { failure: Failure | null; again: () => void }): JSX.Element {
+  const why = failure && unseen(failure);
+  const title = t(why ? UNSEEN_TITLES[why] : 'prejoin.loading');
   const heading = usePageHeading(title);
+  const passing = why === 'tooMany' || why === 'outOfReach';
   return (
     <main class="content centre stack loose">
       <h1 ref={heading} tabIndex={-1}>
         {title}
       </h1>
       <p class="soft" role="status">
-        {message}
+        {why === 'ended' ? t('prejoin.ended') : failure?.message}
       </p>
-      {message !== undefined && (
+      {why && (
         <div class="buttons">
-          <button type="button" class="button" onClick={again}>
-            {t('app.tryAgain')}
-          </button>
+          {passing && (
+            <button type="button" class="button" onClick={again}>
+              {t('app.tryAgain')}
+            </button>
+          )}
           <a class="button primary" href="/">
             {t('left.home')}
           </a>
@@ -95,12 +127,10 @@ function JoinForm({ code, preJoin, preview, join }: Properties & { preview: Meet
           {preview.title}
         </h1>
         <p class="soft">
-          {t('prejoin.hostedBy', { name: preview.hostName })}. {preview.status !== 'ended' && t(preview.status === 'active' ? 'prejoin.active' : 'prejoin.waiting')}
+          {t('prejoin.hostedBy', { name: preview.hostName })}. {t(preview.status === 'active' ? 'prejoin.active' : 'prejoin.waiting')}
         </p>
       </div>
-      {preview.status === 'ended' ? (
-        <Ended />
-      ) : user === null && !preview.guestsAllowed ? (
+      {user === null && !preview.guestsAllowed ? (
         <MembersOnly code={code} />
       ) : (
         <>
@@ -124,17 +154,6 @@ function JoinForm({ code, preJoin, preview, join }: Properties & { preview: Meet
         </>
       )}
     </form>
-  );
-}
-
-function Ended(): JSX.Element {
-  return (
-    <div class="stack">
-      <div class="note warn">{t('prejoin.ended')}</div>
-      <a class="button large" href="/">
-        {t('left.home')}
-      </a>
-    </div>
   );
 }
 

@@ -19,6 +19,10 @@ export interface ConnectionOptions {
   readonly received: (message: ServerMessage) => void;
   /** The connection is lost; attempts to take it up again have begun. Told once per loss. */
   readonly lost: () => void;
+  /** So many attempts in a row have brought no seat. Attempts go on. */
+  readonly failing: (attempts: number) => void;
+  /** The server speaks another version of the protocol. */
+  readonly foreign: (protocol: number) => void;
   /** The server closed it for good. */
   readonly closed: (why: FinalClose) => void;
 }
@@ -29,6 +33,7 @@ export class Connection {
   #socket: Socket | null = null;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #seated = false;
+  #attempts = 0;
   #told = false;
   #stopped = false;
 
@@ -66,10 +71,12 @@ export class Connection {
 
   #connect(): void {
     clearTimeout(this.#retry);
-    const { url, open, hello } = this.#options;
+    const { url, open, hello, foreign } = this.#options;
+    this.#attempts += 1;
     const socket: Socket = new Socket(url, open, {
       opened: () => socket.send(hello()),
       received: (message) => this.#onMessage(message),
+      foreign,
       closed: (code) => this.#onClose(code),
     });
     this.#socket = socket;
@@ -80,6 +87,7 @@ export class Connection {
     if (message.type === 'welcome') {
       this.#seated = true;
       this.#told = false;
+      this.#attempts = 0;
       policy.connected(now());
     }
     if (message.type === 'serverRestart') policy.restartAnnounced(message.retryAfterMs, now());
@@ -87,7 +95,7 @@ export class Connection {
   }
 
   #onClose(code: number): void {
-    const { policy, now, lost, closed } = this.#options;
+    const { policy, now, lost, failing, closed } = this.#options;
     this.#socket = null;
     this.#seated = false;
     const meaning = meaningOfClose(code);
@@ -96,6 +104,7 @@ export class Connection {
       return closed(meaning);
     }
     this.#retry = setTimeout(() => this.#connect(), policy.nextDelay(now()));
+    if (this.#attempts > 0) failing(this.#attempts);
     if (this.#told) return;
     this.#told = true;
     lost();

@@ -22,6 +22,17 @@ export function parseServerMessage(frame: string): ServerMessage | null {
   }
 }
 
+/** The version in a welcome of another protocol, whose other fields can't be relied on; null for any other frame. */
+export function foreignProtocol(frame: string): number | null {
+  try {
+    const value = JSON.parse(frame) as { type?: unknown; protocol?: unknown } | null;
+    if (value?.type !== 'welcome' || typeof value.protocol !== 'number') return null;
+    return value.protocol === PROTOCOL_VERSION ? null : value.protocol;
+  } catch {
+    return null;
+  }
+}
+
 /** Gives a message to its handler. */
 export function dispatch(message: ServerMessage, handlers: Handlers): void {
   switch (message.type) {

@@ -9,12 +9,14 @@ let server: FakeServer;
 let connection: Connection;
 let told: string[];
 let received: ServerMessage[];
+let failing: number[];
 
 beforeEach(() => {
   vi.useFakeTimers();
   server = new FakeServer();
   told = [];
   received = [];
+  failing = [];
   connection = new Connection({
     url: 'wss://hearth.example/api/signaling',
     open: server.open,
@@ -23,6 +25,8 @@ beforeEach(() => {
     hello: () => ({ type: 'resume', resumeToken: 'token', media: { audio: true, video: false, screen: false } }),
     received: (message) => received.push(message),
     lost: () => told.push('lost'),
+    failing: (attempts) => failing.push(attempts),
+    foreign: (protocol) => told.push(`foreign ${protocol}`),
     closed: (why) => told.push(why),
   });
 });
@@ -113,6 +117,27 @@ describe('connection', () => {
     expect(server.sockets).toHaveLength(2);
     await vi.advanceTimersByTimeAsync(2_000);
     expect(server.sockets).toHaveLength(2);
+  });
+
+  it('counts the attempts in a row that brought no seat', async () => {
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      server.socket.end(1006);
+      await vi.advanceTimersByTimeAsync(5_000);
+    }
+    expect(failing).toEqual([1, 2]);
+    seat();
+    server.socket.end(1006);
+    expect(failing).toEqual([1, 2]);
+    await vi.advanceTimersByTimeAsync(5_000);
+    server.socket.end(1006);
+    expect(failing).toEqual([1, 2, 1]);
+  });
+
+  it('tells a welcome of another protocol by its version, whatever else is in it', () => {
+    server.socket.accept();
+    server.socket.hear('{"type":"welcome","protocol":2,"everything":"else"}');
+    server.socket.hear('{"type":"welcome","protocol":1}');
+    expect(told).toEqual(['foreign 2']);
   });
 
   it('drops what it does not know or can not read', () => {

@@ -1,6 +1,6 @@
 import type { ClientMessage } from '../wire/ClientMessage';
 import type { ServerMessage } from '../wire/ServerMessage';
-import { parseServerMessage, SUBPROTOCOL } from './protocol';
+import { foreignProtocol, parseServerMessage, SUBPROTOCOL } from './protocol';
 
 const PING_EVERY_MS = 10_000;
 const MISSED_PINGS = 2;
@@ -27,6 +27,8 @@ export type OpenSocket = (url: string, subprotocol: string) => RawSocket;
 export interface SocketEvents {
   opened(): void;
   received(message: ServerMessage): void;
+  /** The server welcomed with another version of the protocol. */
+  foreign(protocol: number): void;
   closed(code: number): void;
 }
 
@@ -77,6 +79,8 @@ export class Socket {
   #onMessage(data: unknown): void {
     if (this.#over || typeof data !== 'string') return;
     this.#unanswered = 0;
+    const protocol = foreignProtocol(data);
+    if (protocol !== null) return this.#events.foreign(protocol);
     const message = parseServerMessage(data);
     if (message) this.#events.received(message);
   }

@@ -17,8 +17,8 @@ export interface App {
   readonly session: Session;
   newMeetings(): Meetings;
   newPreJoin(code: string): PreJoin;
-  newRoom(join: JoinReply, local: LocalMedia): Room;
-  dispose(): void;
+  /** `displayName` is the name given when joining; empty when the account's counts. */
+  newRoom(join: JoinReply, local: LocalMedia, displayName: string): Room;
 }
 
 /** Puts the logic together. Nothing is asked of the server or the user before its methods are called. */
@@ -26,8 +26,8 @@ export function createApp(environment: Environment = browserEnvironment()): App 
   const client = new ApiClient(environment.fetch);
   const meetings = new MeetingsApi(client);
   const preferences = new Preferences(environment.remembered);
-  const session = new Session(new AuthApi(client), new ServerApi(client), environment);
-  let room: Room | null = null;
+  const server = new ServerApi(client);
+  const session = new Session(new AuthApi(client), server, environment);
   return {
     session,
     newMeetings: () => new Meetings(meetings),
@@ -36,10 +36,6 @@ export function createApp(environment: Environment = browserEnvironment()): App 
       const accountName = computed(() => session.user.value?.name ?? '');
       return new PreJoin({ code, meetings, preferences, local, accountName });
     },
-    newRoom: (join, local) => {
-      room = new Room({ environment, meetings, join, displayName: preferences.read().name, local });
-      return room;
-    },
-    dispose: () => room?.dispose(),
+    newRoom: (join, local, displayName) => new Room({ environment, meetings, server, join, displayName, local }),
   };
 }

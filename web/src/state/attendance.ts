@@ -32,7 +32,7 @@ export class Attendance {
 
   constructor({ environment, local, send }: AttendanceOptions) {
     this.#local = local;
-    this.mesh = new Mesh({ rtc: environment.rtc, send });
+    this.mesh = new Mesh({ rtc: environment.rtc, now: () => environment.monotonic(), send });
     this.people = new People({ self: this.#self, roster: this.#roster.people, mesh: this.mesh, local, environment });
   }
 

@@ -103,12 +103,27 @@ describe('devices', () => {
     expect(local.cameraId.value).toBe('cam-1');
   });
 
-  it('keep what works when another can not be opened', async () => {
+  it('keep what works when another can not be opened, and its choice', async () => {
     await local.ask();
-    environment.devices.videoError = failure('NotReadableError');
+    environment.devices.busy.add('cam-2');
+    environment.devices.busy.add('mic-2');
     await local.chooseCamera('cam-2');
-    expect(local.cameraProblem.value).toBe('inUse');
-    expect(local.videoOn.value).toBe(true);
+    await local.chooseMicrophone('mic-2');
+    expect([local.microphoneProblem.value, local.cameraProblem.value]).toEqual(['inUse', 'inUse']);
+    expect(on()).toEqual([true, true]);
+    expect([local.microphoneId.value, local.cameraId.value]).toEqual(['mic-1', 'cam-1']);
+    expect(new Preferences(environment.remembered).read()).toMatchObject({ microphoneId: null, cameraId: null });
+  });
+
+  it('change places where only one camera can run at a time', async () => {
+    await local.ask();
+    environment.devices.oneCameraAtATime = true;
+    await local.chooseCamera('cam-2');
+    expect([local.cameraProblem.value, local.cameraId.value]).toEqual([null, 'cam-2']);
+    expect(environment.devices.live('video').map(({ deviceId }) => deviceId)).toEqual(['cam-2']);
+    environment.devices.busy.add('cam-1');
+    await local.chooseCamera('cam-1');
+    expect([local.cameraProblem.value, local.cameraId.value, local.videoOn.value]).toEqual(['inUse', 'cam-2', true]);
   });
 
   it('give way to another when pulled out', async () => {
@@ -118,6 +133,27 @@ describe('devices', () => {
     expect(local.audioOn.value).toBe(false);
     await vi.advanceTimersByTimeAsync(0);
     expect([local.audioOn.value, local.microphoneId.value]).toEqual([true, 'mic-2']);
+  });
+
+  it('raise an alarm when one that was on goes away and nothing takes its place, and come back with it', async () => {
+    await local.ask();
+    environment.devices.microphones = [];
+    environment.devices.live('audio')[0]?.pullOut();
+    await vi.advanceTimersByTimeAsync(0);
+    expect([local.alarm.value, local.microphoneProblem.value, local.wantsAudio.value]).toEqual(['microphone', 'notFound', false]);
+    environment.devices.microphones = ['mic-3'];
+    environment.devices.change();
+    await vi.advanceTimersByTimeAsync(0);
+    expect([local.alarm.value, local.audioOn.value, local.microphoneId.value]).toEqual([null, true, 'mic-3']);
+  });
+
+  it('stay away when plugged in by somebody who goes without', async () => {
+    environment.devices.cameras = [];
+    await local.ask();
+    environment.devices.cameras = ['cam-1'];
+    environment.devices.change();
+    await vi.advanceTimersByTimeAsync(0);
+    expect([local.alarm.value, local.videoOn.value]).toEqual([null, false]);
   });
 
   it('show up in the lists when plugged in', async () => {
@@ -170,6 +206,25 @@ describe('switching', () => {
     await opening;
     await vi.advanceTimersByTimeAsync(10);
     expect(environment.devices.live('video')).toEqual([]);
+  });
+
+  it('counts as wanted while it opens, and as off when it was never asked for or failed', async () => {
+    expect([local.wantsAudio.value, local.wantsVideo.value]).toEqual([false, false]);
+    const asking = local.ask();
+    expect([local.wantsAudio.value, local.wantsVideo.value, ...on()]).toEqual([true, true, false, false]);
+    await asking;
+    await local.setVideo(false);
+    environment.devices.videoError = failure('NotReadableError');
+    await local.setVideo(true);
+    expect([local.wantsVideo.value, local.cameraProblem.value]).toEqual([false, 'inUse']);
+  });
+
+  it('releases the camera at once, also while the browser asks for something else', async () => {
+    await local.ask();
+    const choosing = local.chooseMicrophone('mic-2');
+    void local.setVideo(false);
+    expect(environment.devices.live('video')).toEqual([]);
+    await choosing;
   });
 
   it('does not open a camera that was wished away before', async () => {
@@ -227,7 +282,7 @@ describe('listening', () => {
     expect(local.microphoneProblem.value).toBeNull();
     environment.loudness = 0;
     await vi.advanceTimersByTimeAsync(10_000);
-    expect(local.microphoneProblem.value).toBe('silent');
+    expect([local.microphoneProblem.value, local.alarm.value]).toEqual(['silent', 'microphone']);
     environment.loudness = 0.1;
     await vi.advanceTimersByTimeAsync(200);
     expect(local.microphoneProblem.value).toBeNull();

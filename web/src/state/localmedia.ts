@@ -1,8 +1,9 @@
-import { computed, signal, type ReadonlySignal } from '@preact/signals';
-import { listDevices, openBoth, openCamera, openMicrophone, type Opened } from '../media/devices';
+import { computed, effect, signal, untracked, type ReadonlySignal } from '@preact/signals';
+import { listDevices, openBoth, openCamera, openMicrophone } from '../media/devices';
 import { captureSize, type CaptureSize } from '../media/quality';
 import type { LocalTracks } from '../media/rtc';
 import type { Device, DeviceProblem } from '../media/types';
+import { Capture } from './capture';
 import { Ear } from './ear';
 import type { Environment } from './environment';
 import type { Preferences } from './preferences';
@@ -20,47 +21,77 @@ export class LocalMedia {
   readonly #environment: Needs;
   readonly #preferences: Preferences;
   readonly #ear: Ear;
-  readonly #unwatch: () => void;
-  readonly #wantsAudio = signal(true);
-  readonly #wantsVideo = signal(true);
-  readonly #microphone = signal<MediaStreamTrack | null>(null);
-  readonly #camera = signal<MediaStreamTrack | null>(null);
-  readonly #openProblem = signal<DeviceProblem | null>(null);
-  readonly #cameraProblem = signal<DeviceProblem | null>(null);
+  readonly #stops: (() => void)[];
+  readonly #microphone: Capture;
+  readonly #camera: Capture;
   readonly #asked = signal(false);
   readonly #microphones = signal<Device[]>([]);
   readonly #cameras = signal<Device[]>([]);
   readonly #speakers = signal<Device[]>([]);
-  readonly #microphoneId = signal<string | null>(null);
-  readonly #cameraId = signal<string | null>(null);
   readonly #speakerId = signal<string | null>(null);
   #size: CaptureSize = captureSize(1);
   #disposed = false;
-  /** Devices are opened and released one after the other, however fast somebody clicks. */
+  /** Devices are opened one after the other, however fast somebody clicks. */
   #queue: Promise<void> = Promise.resolve();
 
-  /** The microphone is open and not muted. */
-  readonly audioOn = computed(() => this.#wantsAudio.value && this.#microphone.value !== null);
-  /** The camera is open. */
-  readonly videoOn = computed(() => this.#camera.value !== null);
   /** The camera's picture, for the self-view. */
-  readonly stream = computed(() => this.#streamOf(this.#camera.value));
+  readonly stream = computed(() => this.#streamOf(this.#camera.track.value));
   /** What is sent to the others. */
-  readonly tracks = computed<LocalTracks>(() => ({ audio: this.#microphone.value, video: this.#camera.value }));
+  readonly tracks = computed<LocalTracks>(() => ({ audio: this.#microphone.track.value, video: this.#camera.track.value }));
   /** Why the microphone gives nothing; null while nothing is known to be wrong. */
-  readonly microphoneProblem: ReadonlySignal<DeviceProblem | null> = computed(() => this.#openProblem.value ?? (this.#ear.dead.value ? 'silent' : null));
+  readonly microphoneProblem: ReadonlySignal<DeviceProblem | null> = computed(
+    () => this.#microphone.problem.value ?? (this.#ear.dead.value ? 'silent' : null),
+  );
+  /** Which device stopped working while it was on, without anybody having touched it here. Its problem says why. */
+  readonly alarm: ReadonlySignal<'microphone' | 'camera' | null> = computed(() => {
+    if (this.#microphone.lost.value || this.microphoneProblem.value === 'silent') return 'microphone';
+    return this.#camera.lost.value ? 'camera' : null;
+  });
 
   constructor(environment: Needs, preferences: Preferences) {
+    const { devices } = environment;
     this.#environment = environment;
     this.#preferences = preferences;
     this.#ear = new Ear(environment.openMeter, () => environment.monotonic());
-    const choices = preferences.read();
-    this.#wantsAudio.value = choices.audio;
-    this.#wantsVideo.value = choices.video;
-    this.#microphoneId.value = choices.microphoneId;
-    this.#cameraId.value = choices.cameraId;
-    this.#speakerId.value = choices.speakerId;
-    this.#unwatch = environment.devices.watch(() => void this.#list());
+    const { audio, video, microphoneId, cameraId, speakerId } = preferences.read();
+    this.#microphone = new Capture(
+      { open: (id) => openMicrophone(devices, id), keptWhileOff: true, ended: () => this.#replace(this.#microphone) },
+      audio,
+      microphoneId,
+    );
+    this.#camera = new Capture(
+      { open: (id) => openCamera(devices, id, this.#size), keptWhileOff: false, ended: () => this.#replace(this.#camera) },
+      video,
+      cameraId,
+    );
+    this.#speakerId.value = speakerId;
+    this.#stops = [
+      devices.watch(() => this.#onDevicesChanged()),
+      effect(() => {
+        const track = this.#microphone.track.value;
+        untracked(() => this.#ear.listenTo(track));
+      }),
+    ];
+  }
+
+  /** The microphone is open and not muted. */
+  get audioOn(): ReadonlySignal<boolean> {
+    return this.#microphone.on;
+  }
+
+  /** The camera is open. */
+  get videoOn(): ReadonlySignal<boolean> {
+    return this.#camera.on;
+  }
+
+  /** The microphone is on or about to be: the browser may still be asking. What a switch turns over. */
+  get wantsAudio(): ReadonlySignal<boolean> {
+    return this.#microphone.wanted;
+  }
+
+  /** The same for the camera. */
+  get wantsVideo(): ReadonlySignal<boolean> {
+    return this.#camera.wanted;
   }
 
   get microphones(): ReadonlySignal<Device[]> {
@@ -76,11 +107,11 @@ export class LocalMedia {
   }
 
   get microphoneId(): ReadonlySignal<string | null> {
-    return this.#microphoneId;
+    return this.#microphone.id;
   }
 
   get cameraId(): ReadonlySignal<string | null> {
-    return this.#cameraId;
+    return this.#camera.id;
   }
 
   get speakerId(): ReadonlySignal<string | null> {
@@ -97,7 +128,7 @@ export class LocalMedia {
   }
 
   get cameraProblem(): ReadonlySignal<DeviceProblem | null> {
-    return this.#cameraProblem;
+    return this.#camera.problem;
   }
 
   /** Whether the browser has been asked for devices, whatever it answered. */
@@ -112,53 +143,40 @@ export class LocalMedia {
 
   /** Asks the browser for the devices. Call it after the page has said why. Never rejects; see the problems. */
   ask(): Promise<void> {
-    return this.#next(async () => {
-      const { devices } = this.#environment;
-      if (this.#wantsVideo.value) {
-        const ids = { microphone: this.#microphoneId.value, camera: this.#cameraId.value };
-        const { microphone, camera } = await openBoth(devices, ids, this.#size);
-        this.#useMicrophone(microphone);
-        this.#useCamera(camera);
-      } else {
-        this.#useMicrophone(await openMicrophone(devices, this.#microphoneId.value));
-      }
-      this.#asked.value = true;
-      await this.#list();
+    return this.#opening([this.#microphone, this.#camera], async () => {
+      if (!this.#camera.wish) return void (await this.#microphone.open(this.#microphone.id.peek()));
+      const ids = { microphone: this.#microphone.id.peek(), camera: this.#camera.id.peek() };
+      const { microphone, camera } = await openBoth(this.#environment.devices, ids, this.#size);
+      this.#microphone.take(microphone);
+      this.#camera.take(camera);
     });
   }
 
   /** Mutes or unmutes; opens the microphone if need be. */
   setAudio(on: boolean): Promise<void> {
-    this.#wantsAudio.value = on;
     this.#preferences.remember({ audio: on });
-    const track = this.#microphone.value;
-    if (track) track.enabled = on;
-    return this.#next(async () => {
-      if (this.#wantsAudio.value && !this.#microphone.value) await this.#reopenMicrophone(this.#microphoneId.value);
-    });
+    return this.#switch(this.#microphone, on);
   }
 
   /** Opens or releases the camera. */
   setVideo(on: boolean): Promise<void> {
-    this.#wantsVideo.value = on;
     this.#preferences.remember({ video: on });
-    return this.#next(async () => {
-      if (!this.#wantsVideo.value) this.#useCamera({ track: null, problem: null });
-      else if (!this.#camera.value) await this.#reopenCamera(this.#cameraId.value);
+    return this.#switch(this.#camera, on);
+  }
+
+  async chooseMicrophone(id: string): Promise<void> {
+    await this.#opening([this.#microphone], async () => {
+      if (await this.#microphone.open(id)) this.#preferences.remember({ microphoneId: id });
     });
   }
 
-  chooseMicrophone(id: string): Promise<void> {
-    this.#microphoneId.value = id;
-    this.#preferences.remember({ microphoneId: id });
-    return this.#next(() => this.#reopenMicrophone(id));
-  }
-
-  chooseCamera(id: string): Promise<void> {
-    this.#cameraId.value = id;
-    this.#preferences.remember({ cameraId: id });
-    return this.#next(async () => {
-      if (this.#wantsVideo.value) await this.#reopenCamera(id);
+  async chooseCamera(id: string): Promise<void> {
+    if (!this.#camera.wish) {
+      this.#camera.prefer(id);
+      return this.#preferences.remember({ cameraId: id });
+    }
+    await this.#opening([this.#camera], async () => {
+      if (this.#camera.wish && (await this.#camera.open(id))) this.#preferences.remember({ cameraId: id });
     });
   }
 
@@ -177,84 +195,59 @@ export class LocalMedia {
     if (size.width === this.#size.width) return;
     this.#size = size;
     const ideal = { width: { ideal: size.width }, height: { ideal: size.height }, frameRate: { ideal: size.frameRate } };
-    this.#camera.value?.applyConstraints(ideal).catch(() => undefined);
+    this.#camera.track.value?.applyConstraints(ideal).catch(() => undefined);
   }
 
   /** Releases the devices. */
   dispose(): void {
     this.#disposed = true;
-    this.#unwatch();
+    this.#stops.forEach((stop) => stop());
     this.#ear.dispose();
-    this.#useMicrophone({ track: null, problem: null });
-    this.#useCamera({ track: null, problem: null });
+    this.#microphone.dispose();
+    this.#camera.dispose();
   }
 
-  #next(action: () => Promise<void>): Promise<void> {
-    // One that fails must not keep the next from running.
-    this.#queue = this.#queue.then(() => (this.#disposed ? undefined : action())).catch(() => undefined);
-    return this.#queue;
-  }
-
-  async #reopenMicrophone(id: string | null): Promise<void> {
-    this.#useMicrophone(await openMicrophone(this.#environment.devices, id));
-    this.#asked.value = true;
-    await this.#list();
-  }
-
-  async #reopenCamera(id: string | null): Promise<void> {
-    this.#useCamera(await openCamera(this.#environment.devices, id, this.#size));
-    this.#asked.value = true;
-    await this.#list();
-  }
-
-  #useMicrophone({ track, problem }: Opened | Released): void {
-    this.#openProblem.value = problem;
-    // What is in use stays in use when another could not be opened.
-    if (problem !== null && this.#microphone.value) return;
-    if (!this.#exchange(this.#microphone.value, track, () => this.#onMicrophoneEnded(track))) return;
-    if (track) track.enabled = this.#wantsAudio.value;
-    this.#microphone.value = track;
-    this.#ear.listenTo(track);
-    if (track) this.#microphoneId.value = track.getSettings().deviceId ?? this.#microphoneId.value;
-  }
-
-  #useCamera({ track, problem }: Opened | Released): void {
-    this.#cameraProblem.value = problem;
-    if (problem !== null && this.#camera.value) return;
-    // The user may have changed their mind while it opened.
-    const wanted = this.#wantsVideo.value ? track : null;
-    if (track && !wanted) track.stop();
-    if (!this.#exchange(this.#camera.value, wanted, () => this.#onCameraEnded(wanted))) return;
-    this.#camera.value = wanted;
-    if (wanted) this.#cameraId.value = wanted.getSettings().deviceId ?? this.#cameraId.value;
-  }
-
-  /** Releases what was in use; false when the new one came too late to be used. */
-  #exchange(old: MediaStreamTrack | null, track: MediaStreamTrack | null, ended: () => void): boolean {
-    if (this.#disposed && track) {
-      track.stop();
-      return false;
-    }
-    if (old && old !== track) {
-      old.onended = null;
-      old.stop();
-    }
-    if (track) track.onended = ended;
-    return true;
-  }
-
-  #onMicrophoneEnded(track: MediaStreamTrack | null): void {
-    if (this.#microphone.value !== track) return;
-    this.#useMicrophone({ track: null, problem: null });
-    void this.#next(() => this.#reopenMicrophone(null));
-  }
-
-  #onCameraEnded(track: MediaStreamTrack | null): void {
-    if (this.#camera.value !== track) return;
-    this.#useCamera({ track: null, problem: null });
-    void this.#next(async () => {
-      if (this.#wantsVideo.value) await this.#reopenCamera(null);
+  async #switch(capture: Capture, on: boolean): Promise<void> {
+    capture.want(on);
+    if (!on || capture.track.peek()) return;
+    await this.#opening([capture], async () => {
+      if (capture.wish && !capture.track.peek()) await capture.open(capture.id.peek());
     });
+  }
+
+  /** The device in use is gone: another one may do. */
+  #replace(capture: Capture): void {
+    void this.#opening([capture], async () => {
+      // A microphone is kept ready while it is muted.
+      if (capture.wish || capture === this.#microphone) await capture.open(null);
+      capture.missed();
+    });
+  }
+
+  #onDevicesChanged(): void {
+    void this.#list();
+    for (const capture of [this.#microphone, this.#camera]) {
+      // Only what was on before: nobody who went without a device goes on air because one was plugged in.
+      if (capture.lost.peek()) void this.#switch(capture, true);
+    }
+  }
+
+  /** Runs after what was begun before. Meanwhile these devices count as about to be on. */
+  #opening(captures: readonly Capture[], action: () => Promise<void>): Promise<void> {
+    const arrived = captures.map((capture) => capture.expect());
+    const run = async (): Promise<void> => {
+      try {
+        if (this.#disposed) return;
+        await action();
+      } finally {
+        arrived.forEach((one) => one());
+      }
+      this.#asked.value = true;
+      await this.#list();
+    };
+    // One that fails must not keep the next from running.
+    this.#queue = this.#queue.then(run).catch(() => undefined);
+    return this.#queue;
   }
 
   async #list(): Promise<void> {
@@ -270,10 +263,4 @@ export class LocalMedia {
     stream.addTrack(track);
     return stream;
   }
-}
-
-/** A device that was released on purpose. */
-interface Released {
-  readonly track: null;
-  readonly problem: null;
 }

@@ -4,6 +4,7 @@ import type { FakeSocket } from '../../tests/fakes/FakeSocket';
 import { ADA, joinReply, ME, person, welcome, ZOE, type Welcome } from '../../tests/fakes/wire';
 import { ApiClient } from '../api/client';
 import { MeetingsApi } from '../api/meetings';
+import { ServerApi } from '../api/server';
 import type { ParticipantId } from '../wire/ParticipantId';
 import { LocalMedia } from './localmedia';
 import { Preferences } from './preferences';
@@ -18,14 +19,19 @@ beforeEach(async () => {
   environment = new FakeEnvironment();
   local = new LocalMedia(environment, new Preferences(environment.remembered));
   await local.ask();
-  const meetings = new MeetingsApi(new ApiClient(environment.fetch));
-  room = new Room({ environment, meetings, join: joinReply(), displayName: 'Me', local });
+  room = create();
 });
 
 afterEach(() => {
   room.dispose();
   vi.useRealTimers();
 });
+
+function create(displayName = 'Me'): Room {
+  const client = new ApiClient(environment.fetch);
+  const [meetings, server] = [new MeetingsApi(client), new ServerApi(client)];
+  return new Room({ environment, meetings, server, join: joinReply(), displayName, local });
+}
 
 const server = (): FakeSocket => environment.server.socket;
 const phase = (): string => room.phase.value.kind;
@@ -68,9 +74,48 @@ describe('entering', () => {
   it('reloads once when the server speaks another protocol', () => {
     enter({ protocol: 2 });
     expect([environment.reloads, phase()]).toEqual([1, 'failed']);
-    const again = new Room({ environment, meetings: {} as MeetingsApi, join: joinReply(), displayName: '', local });
+    const again = create();
     enter({ protocol: 2 });
     expect([environment.reloads, again.phase.value.kind]).toEqual([1, 'failed']);
+  });
+});
+
+describe('a meeting that is hard to reach', () => {
+  async function fail(times: number): Promise<void> {
+    for (let time = 0; time < times; time += 1) {
+      server().end(1006);
+      await vi.advanceTimersByTimeAsync(5_000);
+    }
+  }
+
+  it('is said to be so after several attempts, which go on', async () => {
+    await fail(2);
+    expect([room.hardToReach.value, phase()]).toEqual([false, 'connecting']);
+    await fail(1);
+    expect([room.hardToReach.value, phase(), environment.server.sockets.length]).toEqual([true, 'connecting', 4]);
+    enter();
+    expect([room.hardToReach.value, phase()]).toEqual([false, 'inside']);
+  });
+
+  it('reloads the page when the server turns out to speak another protocol', async () => {
+    environment.answer = (_method, path) => (path === '/api/server' ? { status: 200, body: { protocol: 2 } } : 'no answer');
+    await fail(3);
+    expect([environment.reloads, phase()]).toEqual([1, 'failed']);
+  });
+
+  it('is not reloaded for a server that speaks the same', async () => {
+    environment.answer = () => ({ status: 200, body: { protocol: 1 } });
+    await fail(3);
+    expect([environment.reloads, phase()]).toEqual([0, 'connecting']);
+  });
+
+  it('fails with a sentence where the browser makes no connections, and gives the seat back', () => {
+    environment.rtc.connection = () => {
+      throw new DOMException('no', 'NotSupportedError');
+    };
+    enter({ participants: both });
+    expect(room.phase.value).toMatchObject({ kind: 'failed', error: { code: 'no_calls' } });
+    expect(server().sent.at(-1)).toEqual({ type: 'leave' });
   });
 });
 
@@ -197,7 +242,68 @@ describe('losing the server', () => {
   });
 });
 
+describe('taking a new seat', () => {
+  it.each([429, 500, 503])('tries on after status %i, and not before the server wants it', async (status) => {
+    const error = { code: 'later', message: 'Later.', retryAfterSeconds: 20 };
+    environment.answer = () => ({ status, body: { error } });
+    enter();
+    server().end(4410);
+    await vi.advanceTimersByTimeAsync(19_000);
+    expect([phase(), environment.requests.length]).toEqual(['reconnecting', 1]);
+    environment.answer = () => ({ status: 200, body: joinReply({ ticket: 'ticket-2' }) });
+    await vi.advanceTimersByTimeAsync(2_000);
+    enter();
+    expect([phase(), server().sent[0]]).toMatchObject(['inside', { type: 'join', ticket: 'ticket-2' }]);
+  });
+});
+
+describe('talking while a key is held', () => {
+  it('opens a muted microphone and closes it again', async () => {
+    await local.setAudio(false);
+    await room.talk(true);
+    expect(local.audioOn.value).toBe(true);
+    await room.talk(false);
+    expect(local.audioOn.value).toBe(false);
+  });
+
+  it('leaves a microphone alone that was open', async () => {
+    await room.talk(true);
+    await room.talk(false);
+    expect(local.audioOn.value).toBe(true);
+  });
+
+  it('never opens it by letting go, also when it was muted meanwhile', async () => {
+    await local.setAudio(false);
+    await room.talk(true);
+    await room.toggleMicrophone();
+    expect(local.audioOn.value).toBe(false);
+    await room.talk(false);
+    expect(local.audioOn.value).toBe(false);
+  });
+
+  it('leaves it closed when the key came up before the browser allowed it', async () => {
+    local.dispose();
+    local = new LocalMedia(environment, new Preferences(environment.remembered));
+    room.dispose();
+    room = create();
+    const asking = room.talk(true);
+    const done = room.talk(false);
+    await Promise.all([asking, done]);
+    await vi.advanceTimersByTimeAsync(10);
+    expect([local.audioOn.value, environment.devices.live('audio').every(({ enabled }) => !enabled)]).toEqual([false, true]);
+  });
+});
+
 describe('switching', () => {
+  it('takes back a wish that is still being fulfilled', async () => {
+    await local.setVideo(false);
+    const first = room.toggleCamera();
+    const second = room.toggleCamera();
+    await Promise.all([first, second]);
+    await vi.advanceTimersByTimeAsync(10);
+    expect([local.videoOn.value, environment.devices.live('video')]).toEqual([false, []]);
+  });
+
   it('is told to the others once per change, and asks for no negotiation', async () => {
     enter({ participants: both });
     await vi.advanceTimersByTimeAsync(10);

@@ -1,9 +1,8 @@
 import { computed, effect, signal, type ReadonlySignal } from '@preact/signals';
-import { ApiError } from '../api/error';
 import type { MeetingsApi } from '../api/meetings';
-import { Connection, type FinalClose } from '../signaling/connection';
+import type { ServerApi } from '../api/server';
+import type { FinalClose } from '../signaling/connection';
 import { dispatch, type Handlers } from '../signaling/protocol';
-import { ReconnectPolicy } from '../signaling/reconnect';
 import type { ClientMessage } from '../wire/ClientMessage';
 import type { EndReason } from '../wire/EndReason';
 import type { JoinReply } from '../wire/JoinReply';
@@ -17,7 +16,7 @@ import type { Environment } from './environment';
 import type { LocalMedia } from './localmedia';
 import type { Notice } from './notices';
 import type { PersonView } from './people';
-import { speaksOurProtocol } from './reload';
+import { Seat } from './seat';
 import { Sound, type SoundElement } from './sound';
 
 export type { PeerLink } from '../media/types';
@@ -39,6 +38,7 @@ export type RoomPhase =
 export interface RoomOptions {
   readonly environment: Environment;
   readonly meetings: MeetingsApi;
+  readonly server: Pick<ServerApi, 'info'>;
   readonly join: JoinReply;
   /** The name given when joining; empty when the account's counts. */
   readonly displayName: string;
@@ -54,40 +54,47 @@ export class Room {
   readonly #phase = signal<RoomPhase>({ kind: 'connecting' });
   readonly #info = signal<RoomInfo | null>(null);
   readonly #sound = new Sound();
-  readonly #policy: ReconnectPolicy;
+  readonly #seat: Seat;
   readonly #attendance: Attendance;
   readonly #chat: Chat;
   readonly #stops: (() => void)[];
-  #connection: Connection;
-  #hello: { readonly type: 'join'; readonly ticket: string } | { readonly type: 'resume'; readonly resumeToken: string };
   #told: MediaState | null = null;
-  #rejoining = false;
-  #retry: ReturnType<typeof setTimeout> | undefined;
+  #talking = false;
 
   /** The microphone and the camera. */
   readonly local: LocalMedia;
   readonly isHost = computed(() => this.people.value.some((person) => person.self && person.host));
 
   constructor(options: RoomOptions) {
-    const { environment, join, local } = options;
+    const { environment, local } = options;
     this.#options = options;
     this.local = local;
-    this.#policy = new ReconnectPolicy(() => environment.random());
-    this.#hello = { type: 'join', ticket: join.ticket };
     this.#chat = new Chat(environment.newId, ({ id, to, text }) => this.#send({ type: 'chat', id, to, text }));
     this.#attendance = new Attendance({ environment, local, send: (to, negotiation) => this.#send({ ...negotiation, to }) });
-    this.#connection = this.#connect(join);
+    this.#seat = new Seat({
+      ...options,
+      media: () => (this.#told = this.#media()),
+      received: (message) => dispatch(message, this.#handlers),
+      lost: () => this.#onLost(),
+      closed: (why) => this.#onClosed(why),
+      failed: (code, text) => this.#fail(code, text),
+    });
     this.#stops = [
       effect(() => this.#attendance.mesh.send(local.tracks.value)),
       effect(() => this.#tellMedia({ audio: local.audioOn.value, video: local.videoOn.value, screen: false })),
       effect(() => this.#sound.useSpeaker(local.speakerId.value)),
-      environment.onAwake(() => this.#connection.hurry()),
+      environment.onAwake(() => this.#seat.hurry()),
       environment.onGone(() => this.#send({ type: 'leave' })),
     ];
   }
 
   get phase(): ReadonlySignal<RoomPhase> {
     return this.#phase;
+  }
+
+  /** Attempt after attempt to reach the meeting has failed. They go on. */
+  get hardToReach(): ReadonlySignal<boolean> {
+    return this.#seat.hardToReach;
   }
 
   /** The meeting; null until the server has told about it. */
@@ -131,12 +138,20 @@ export class Room {
     this.#chat.markRead();
   }
 
+  /** Takes back a wish that is still being fulfilled, rather than making it again. */
   toggleMicrophone(): Promise<void> {
-    return this.local.setAudio(!this.local.audioOn.value);
+    return this.local.setAudio(!this.local.wantsAudio.peek());
   }
 
   toggleCamera(): Promise<void> {
-    return this.local.setVideo(!this.local.videoOn.value);
+    return this.local.setVideo(!this.local.wantsVideo.peek());
+  }
+
+  /** Opens the microphone while a key is held, if it is closed. Letting go never opens it. */
+  async talk(down: boolean): Promise<void> {
+    const before = this.#talking;
+    this.#talking = down && (before || !this.local.wantsAudio.peek());
+    if (this.#talking !== before) await this.local.setAudio(down);
   }
 
   /** Gives up the seat. */
@@ -165,22 +180,6 @@ export class Room {
     this.leave();
   }
 
-  #connect({ signalingUrl }: JoinReply): Connection {
-    const { environment } = this.#options;
-    const url = new URL(signalingUrl, environment.origin);
-    url.protocol = url.protocol.replace('http', 'ws');
-    return new Connection({
-      url: url.href,
-      open: environment.openSocket,
-      policy: this.#policy,
-      now: () => environment.monotonic(),
-      hello: () => ({ ...this.#hello, media: (this.#told = this.#media()) }),
-      received: (message) => dispatch(message, this.#handlers),
-      lost: () => this.#onLost(),
-      closed: (why) => this.#onClosed(why),
-    });
-  }
-
   readonly #handlers: Handlers = {
     welcome: (message) => this.#onWelcome(message),
     participantJoined: ({ participant }) => this.#attendance.came(participant),
@@ -199,19 +198,21 @@ export class Room {
     pong: () => undefined,
     error: ({ error, chatId }) => {
       // Negotiation that did not arrive is repeated when its receiver is back, and the rest shows in the close code.
-      if (chatId) this.#chat.refused(chatId, error.message);
+      if (chatId) this.#chat.refused(chatId, error);
     },
   };
 
   #onWelcome(message: Welcome): void {
-    if (!speaksOurProtocol(message.protocol, this.#options.environment)) {
-      return this.#fail('protocol_mismatch', 'This page is older or newer than the server. Reload it.');
-    }
     this.#info.value = message.meeting;
-    this.#hello = { type: 'resume', resumeToken: message.resumeToken };
-    this.#rejoining = false;
-    this.#attendance.welcome(message);
-    this.#chat.welcome(message.chat);
+    this.#seat.welcomed(message.resumeToken);
+    try {
+      this.#attendance.welcome(message);
+    } catch {
+      // Connections are refused by browsers whose WebRTC is switched off, and for relay addresses they can't read.
+      this.#send({ type: 'leave' });
+      return this.#fail('no_calls', 'This browser could not set up a call. Its WebRTC may be switched off.');
+    }
+    this.#chat.welcome(message.participantId, message.chat);
     this.#tellMedia(this.#media());
     this.#phase.value = { kind: 'inside' };
   }
@@ -222,7 +223,7 @@ export class Room {
     this.#phase.value = { kind: 'reconnecting', since: this.#options.environment.wallClock() };
   }
 
-  #onClosed(why: FinalClose): void {
+  #onClosed(why: Exclude<FinalClose, 'joinAgain'>): void {
     switch (why) {
       case 'left':
         return this.#finish({ kind: 'left' });
@@ -232,29 +233,6 @@ export class Room {
         return this.#finish({ kind: 'replaced' });
       case 'full':
         return this.#fail('meeting_full', 'The meeting is full. Ask somebody to leave, or try again later.');
-      case 'joinAgain':
-        this.#onLost();
-        if (this.#rejoining) return this.#fail('seat_gone', 'Your seat in the meeting was lost. Join again.');
-        this.#rejoining = true;
-        return void this.#joinAgain();
-    }
-  }
-
-  /** The seat is gone, for instance after a night's sleep: take a new one as the same person. */
-  async #joinAgain(): Promise<void> {
-    const { environment, meetings, join, displayName } = this.#options;
-    const { roomId } = join.meeting;
-    try {
-      const reply = await meetings.join(displayName ? { roomId, displayName } : { roomId });
-      if (this.#over) return;
-      this.#hello = { type: 'join', ticket: reply.ticket };
-      this.#connection = this.#connect(reply);
-    } catch (error) {
-      if (this.#over) return;
-      const { code, message } = ApiError.from(error);
-      if (code === 'meeting_ended') return this.#finish({ kind: 'ended', reason: 'endedByHost' });
-      if (code !== 'network') return this.#fail(code, message);
-      this.#retry = setTimeout(() => void this.#joinAgain(), this.#policy.nextDelay(environment.monotonic()));
     }
   }
 
@@ -270,9 +248,9 @@ export class Room {
   #finish(phase: RoomPhase): void {
     if (this.#over) return;
     this.#phase.value = phase;
-    clearTimeout(this.#retry);
+    this.#chat.dispose();
     this.#stops.forEach((stop) => stop());
-    this.#connection.close();
+    this.#seat.close();
     this.#attendance.dispose();
     this.local.dispose();
   }
@@ -289,6 +267,6 @@ export class Room {
   }
 
   #send(message: ClientMessage): boolean {
-    return this.#connection.send(message);
+    return this.#seat.send(message);
   }
 }

@@ -12,12 +12,13 @@ const signedIn: FakeAnswer = { status: 200, body: { success: true, accessToken: 
 const refused: FakeAnswer = { status: 401, body: { error: { code: 'unauthenticated', message: 'Sign in.' } } };
 
 let environment: FakeEnvironment;
+let client: ApiClient;
 let session: Session;
 let answers: Record<string, FakeAnswer>;
 
 beforeEach(() => {
   environment = new FakeEnvironment();
-  const client = new ApiClient(environment.fetch);
+  client = new ApiClient(environment.fetch);
   session = new Session(new AuthApi(client), new ServerApi(client), environment);
   answers = { '/api/server': { status: 200, body: info }, '/api/auth/refresh': refused };
   environment.answer = (_method, path) => answers[path] ?? 'no answer';
@@ -41,6 +42,39 @@ describe('session', () => {
     environment.answer = usual;
     await session.start();
     expect([session.server.value?.name, session.error.value]).toEqual(['Hearth', null]);
+  });
+
+  it.each<FakeAnswer>(['no answer', { status: 503, body: { error: { code: 'busy', message: 'Later.' } } }])(
+    'does not take a failure for a sign that nobody is signed in: %j',
+    async (failure) => {
+      answers['/api/auth/refresh'] = failure;
+      await session.start();
+      expect([session.user.value, session.server.value?.name]).toEqual([undefined, 'Hearth']);
+      expect(session.error.value).not.toBeNull();
+      answers['/api/auth/refresh'] = signedIn;
+      await session.start();
+      expect([session.user.value?.name, session.error.value]).toEqual(['Ada', null]);
+      answers['/api/auth/refresh'] = failure;
+      await session.start();
+      expect(session.user.value?.name).toBe('Ada');
+    },
+  );
+
+  it('learns who is signed in from whatever request finds out first', async () => {
+    answers['/api/auth/refresh'] = 'no answer';
+    await session.start();
+    answers['/api/auth/refresh'] = signedIn;
+    answers['/api/meetings/join'] = { status: 200, body: {} };
+    await client.request('POST', '/api/meetings/join', {});
+    expect(environment.requests.at(-1)?.token).toBe('token');
+    expect([session.user.value?.name, session.error.value]).toEqual(['Ada', null]);
+  });
+
+  it('stays signed in, and says why, when signing out does not reach the server', async () => {
+    answers['/api/auth/refresh'] = signedIn;
+    await session.start();
+    expect(await session.signOut()).toBe(false);
+    expect([session.user.value?.name, session.error.value?.code]).toEqual(['Ada', 'network']);
   });
 
   it('reloads once when the server speaks another protocol', async () => {

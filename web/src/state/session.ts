@@ -4,7 +4,6 @@ import { ApiError } from '../api/error';
 import type { ServerApi } from '../api/server';
 import type { Account } from '../wire/Account';
 import type { ServerInfo } from '../wire/ServerInfo';
-import type { SignedIn } from '../wire/SignedIn';
 import type { Environment } from './environment';
 import { speaksOurProtocol } from './reload';
 
@@ -23,9 +22,8 @@ export class Session {
     this.#auth = auth;
     this.#serverApi = server;
     this.#environment = environment;
-    auth.onSignedOut(() => {
-      this.#user.value = null;
-    });
+    auth.onSignedIn(({ user }) => this.#know(user));
+    auth.onSignedOut(() => this.#know(null));
   }
 
   /** Null until it answered. */
@@ -33,12 +31,12 @@ export class Session {
     return this.#server;
   }
 
-  /** Undefined until it is known; null when nobody is signed in. */
+  /** Undefined while it is not known; null when nobody is signed in. */
   get user(): ReadonlySignal<Account | null | undefined> {
     return this.#user;
   }
 
-  /** Why `start` did not learn everything; `start` may be called again. */
+  /** Why `start` did not learn everything, or signing out failed; `start` may be called again. */
   get error(): ReadonlySignal<ApiError | null> {
     return this.#error;
   }
@@ -50,22 +48,29 @@ export class Session {
   }
 
   async signIn(email: string, password: string): Promise<void> {
-    this.#enter(await this.#auth.login({ email, password }));
+    await this.#auth.login({ email, password });
   }
 
   async register(email: string, name: string, password: string): Promise<void> {
-    this.#enter(await this.#auth.register({ email, name, password }));
+    await this.#auth.register({ email, name, password });
   }
 
   async setup(token: string, email: string, name: string, password: string): Promise<void> {
-    this.#enter(await this.#auth.setup({ token, email, name, password }));
+    await this.#auth.setup({ token, email, name, password });
     const server = this.#server.value;
     if (server) this.#server.value = { ...server, needsSetup: false };
   }
 
-  async signOut(): Promise<void> {
-    await this.#auth.logout();
-    this.#user.value = null;
+  /** True when it succeeded. Never rejects; see `error`. */
+  async signOut(): Promise<boolean> {
+    try {
+      await this.#auth.logout();
+      this.#know(null);
+      return true;
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
   }
 
   async #learnServer(): Promise<void> {
@@ -79,15 +84,16 @@ export class Session {
 
   async #learnUser(): Promise<void> {
     try {
-      this.#enter(await this.#auth.refresh());
+      await this.#auth.refresh();
     } catch (error) {
-      this.#user.value ??= null;
+      // Only a refusal says that nobody is signed in; whoever was known before still is.
       if (!(error instanceof ApiError && error.status === 401)) this.#fail(error);
     }
   }
 
-  #enter(signedIn: SignedIn): void {
-    this.#user.value = signedIn.user;
+  #know(user: Account | null): void {
+    this.#user.value = user;
+    if (this.#server.peek()) this.#error.value = null;
   }
 
   #fail(error: unknown): void {

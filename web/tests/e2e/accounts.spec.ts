@@ -53,7 +53,7 @@ test('A1: signing in and out, and what is wrong with a sign-in is said in words'
   await grace.page.getByLabel('E-mail address').fill(ADMIN.email);
   await grace.page.getByLabel('Password', { exact: true }).fill('not the password');
   await grace.button('Sign in').click();
-  await expect(grace.page.getByRole('alert')).toContainText(/password/i);
+  await expect(grace.page.getByRole('main').getByRole('alert')).toContainText(/password/i);
   await grace.signIn(ADMIN.email, ADMIN.password);
   await expect(grace.page.getByRole('main')).toContainText('Readable on the home page');
   await grace.page.reload();

@@ -100,18 +100,43 @@ test('R12: who joins muted and with the camera off is neither heard nor seen unt
   await expectAllToMeet([ada, ben]);
 });
 
-test('A5: a meeting for members only refuses a guest with a sentence, and takes a member', async ({ people, newMeeting }) => {
+test('A5: a meeting for members only refuses a guest with a sentence, and takes a member', async ({ people, newMeeting, server }) => {
   const code = await newMeeting({ settings: { guestsAllowed: false } });
-  await expectRefusal(await people.arrive('Ben'), code, /account|sign in|member/i);
+  const ben = await people.arrive('Ben');
+  await ben.open(`/m/${code}`);
+  await expect(ben.page.getByRole('main').getByText('This meeting is for people with an account here.', { exact: true })).toBeVisible();
+  await expect(ben.joinButton).toHaveCount(0);
   const grace = await people.arrive('Dia', { called: ADMIN.name });
   await grace.signIn(ADMIN.email, ADMIN.password);
   await grace.join(code);
   await expect(grace.tiles).toHaveCount(1);
+  expect(await server.seated(code)).toEqual([ADMIN.name]);
 });
 
 test('M3: an unknown code is refused with a sentence', async ({ people, newMeeting }) => {
   await newMeeting();
   await expectRefusal(await people.arrive('Ben'), '0000-0000-0000', /no (such )?meeting|not found|find|does not exist|unknown/i);
+});
+
+test('M3: no answer and too many questions are not told as an unknown meeting, and one can try again', async ({ people, newMeeting }) => {
+  const code = await newMeeting();
+  const ben = await people.arrive('Ben');
+  const heading = (name: string): ReturnType<typeof ben.page.getByRole> => ben.page.getByRole('heading', { level: 1, name, exact: true });
+  let failing: 'away' | 'busy' | null = 'away';
+  await ben.page.route('**/preview', (route) => {
+    if (failing === null) return route.continue();
+    if (failing === 'away') return route.abort();
+    const error = { code: 'too_many_requests', message: 'Too many attempts. Try again in 3 seconds.', retryAfterSeconds: 3 };
+    return route.fulfill({ status: 429, json: { error } });
+  });
+  await ben.open(`/m/${code}`);
+  await expect(heading('The meeting can’t be reached')).toBeVisible();
+  failing = 'busy';
+  await ben.button('Try again').click();
+  await expect(heading('Too many attempts')).toBeVisible();
+  failing = null;
+  await ben.button('Try again').click();
+  await expect(ben.joinButton).toBeVisible();
 });
 
 test('M3: a full meeting refuses the next one with a sentence, and goes on', async ({ people, newMeeting }) => {

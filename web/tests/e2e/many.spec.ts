@@ -76,16 +76,20 @@ test('R7: one person behind a relay and one without meet', async ({ people, newM
 
 test('T2: a relayed call moves over to new credentials before the old ones end', async ({ people }) => {
   test.setTimeout(180_000);
-  // The shortest life that the configuration allows, in seconds; new ones are due after half of it.
-  const server = await Hearth.start('credential_ttl_seconds = 60\n');
+  // The shortest life that the configuration allows; new ones are due after half of it.
+  const LIFE_SECONDS = 60;
+  const server = await Hearth.start(`credential_ttl_seconds = ${LIFE_SECONDS}\n`);
   try {
     const [ada, ben] = await people.meet(await server.createMeeting(), ['Ada', 'Ben'], { relayOnly: true, at: server });
+    const firstAreOver = Date.now() + (LIFE_SECONDS + 5) * 1_000;
     await expectAllToMeet([ada, ben]);
     const renewed = (): number => ada.messages.findIndex(({ body }) => body['type'] === 'iceServers');
     await expect.poll(renewed, { timeout: 60_000 }).toBeGreaterThan(0);
     // A new ICE generation, and with it new allocations: the old ones end with their credentials.
     const negotiated = (): boolean => ada.messages.slice(renewed()).some(({ body }) => body['type'] === 'answer');
     await expect.poll(negotiated).toBe(true);
+    await expectAllToMeet([ada, ben]);
+    await ada.page.waitForTimeout(Math.max(0, firstAreOver - Date.now()));
     await expectAllToMeet([ada, ben]);
     for (const person of [ada, ben]) expect(await person.routes()).toEqual(['relay to relay']);
   } finally {

@@ -5,6 +5,9 @@ import { expectAllToMeet, expectToHear, expectToSee, framesShown } from './harne
 /** The page waits longer after each failed attempt; on its way back it may be in the middle of such a wait. */
 const BACK_WITHIN_MS = 60_000;
 
+/** A seat is kept for half a minute after its socket was lost. */
+const SEAT_LOST_WITHIN_MS = 60_000;
+
 /** Remembers where everybody sits; the returned check holds when nobody moved and no connection was made or negotiated anew. */
 async function rememberSeats(first: Person, second: Person): Promise<() => Promise<void>> {
   const picture = async (): Promise<unknown> => ({
@@ -70,6 +73,22 @@ test('R6: who does not come back in time loses the seat, and the tile goes', asy
   await expect(ada.tile(ben)).toContainText('Reconnecting…');
   await expect(ada.tile(ben)).toHaveCount(0, { timeout: 60_000 });
   await expect.poll(() => ada.openConnections()).toBe(0);
+});
+
+test('R6: who comes back after losing the seat sees and hears the others again, and they too', async ({ people, newMeeting }) => {
+  const [ada, ben] = await people.meet(await newMeeting(), ['Ada', 'Ben']);
+  await expectAllToMeet([ada, ben]);
+
+  ben.cable.cut();
+  await expect(ada.tile(ben)).toContainText('Reconnecting…');
+  await expect(ada.tile(ben)).toHaveCount(0, { timeout: SEAT_LOST_WITHIN_MS });
+  await expect.poll(() => ada.openConnections()).toBe(0);
+
+  ben.cable.mend();
+  await expect(ben.reconnectingBanner).toBeHidden({ timeout: BACK_WITHIN_MS });
+  for (const person of [ada, ben]) await expect(person.tiles).toHaveCount(2);
+  await expectAllToMeet([ada, ben], BACK_WITHIN_MS);
+  for (const person of [ada, ben]) expect(await person.openConnections()).toBe(1);
 });
 
 test('R6: the server is away for 20 s; picture and sound go on, and both keep their seats', async ({ people, newMeeting, server }) => {

@@ -38,6 +38,10 @@ export class FakeDevices implements DeviceAccess {
   /** Throws this for requests that want sound, or the picture. */
   audioError: Error | null = null;
   videoError: Error | null = null;
+  /** Devices that another program holds. */
+  readonly busy = new Set<string>();
+  /** As on many phones: a camera can't be opened while another one runs. */
+  oneCameraAtATime = false;
   readonly requests: MediaStreamConstraints[] = [];
   readonly tracks: FakeTrack[] = [];
   #changed: (() => void) | null = null;
@@ -84,6 +88,8 @@ export class FakeDevices implements DeviceAccess {
     const exact = typeof wanted === 'object' ? (wanted.deviceId as ConstrainDOMStringParameters | undefined)?.exact : undefined;
     const id = exact === undefined ? ids[0] : ids.find((one) => one === exact);
     if (id === undefined) throw failure(exact === undefined ? 'NotFoundError' : 'OverconstrainedError');
+    const crowded = kind === 'video' && this.oneCameraAtATime && this.live('video').length > 0;
+    if (crowded || this.busy.has(id)) throw failure('NotReadableError');
     const track = new FakeTrack(kind, id);
     this.tracks.push(track);
     return track as unknown as MediaStreamTrack;

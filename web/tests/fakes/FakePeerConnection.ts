@@ -60,7 +60,9 @@ export class FakeTransceiver {
     const parameters = { encodings: [{}] as RTCRtpEncodingParameters[] };
     this.sender = {
       track: null as unknown,
+      // The track changes a moment after it was asked for, as in browsers.
       replaceTrack: async (track: unknown): Promise<void> => {
+        await Promise.resolve();
         this.sender.track = track;
       },
       getParameters: () => structuredClone(parameters),
@@ -74,6 +76,7 @@ export class FakeTransceiver {
 interface Description {
   readonly type: 'offer' | 'answer';
   readonly ufrag: string;
+  readonly fingerprint: string;
   readonly mids: readonly { readonly mid: string; readonly kind: string }[];
   readonly version: number;
 }
@@ -96,6 +99,12 @@ export class FakePeerConnection {
   made = { offers: 0, answers: 0 };
   readonly added: string[] = [];
   readonly owner: string;
+  /** Of this connection's own certificate. */
+  readonly fingerprint = `sha-256 F${(FakePeerConnection.#serial += 1)}`;
+  /** The next answer can't be made. */
+  failsToAnswer = false;
+  /** Whom the encrypted session was begun with. It can't go on with anybody else. */
+  #partner: string | null = null;
   readonly #path: FakePath;
   readonly #transceivers: FakeTransceiver[] = [];
   readonly #tracked = new Set<FakeTransceiver>();
@@ -139,6 +148,14 @@ export class FakePeerConnection {
   setConfiguration(configuration: RTCConfiguration): void {
     this.configuration = configuration;
   }
+  /** Media takes a relay of this side's. */
+  relayed = false;
+  async getStats(): Promise<Map<string, Record<string, unknown>>> {
+    const local = { id: 'L', type: 'local-candidate', candidateType: this.relayed ? 'relay' : 'host' };
+    const pair = { id: 'P', type: 'candidate-pair', localCandidateId: 'L' };
+    const transport = { id: 'T', type: 'transport', selectedCandidatePairId: 'P' };
+    return new Map([local, pair, transport].map((entry) => [entry.id, entry]));
+  }
   getTransceivers(): FakeTransceiver[] {
     return [...this.#transceivers];
   }
@@ -162,8 +179,9 @@ export class FakePeerConnection {
     });
   }
 
-  setRemoteDescription({ type, sdp }: { type: 'offer' | 'answer'; sdp: string }): Promise<void> {
+  setRemoteDescription({ type, sdp = '' }: { type: 'offer' | 'answer' | 'rollback'; sdp?: string }): Promise<void> {
     return this.#chain(() => {
+      if (type === 'rollback') return this.#rollbackRemote();
       const description = read(type, sdp);
       if (type === 'offer') this.#takeOffer(description);
       else this.#takeAnswer(description);
@@ -196,8 +214,12 @@ export class FakePeerConnection {
   /** Looks whether this end and the other one fit together. Called by the path. */
   evaluate(other: FakePeerConnection | undefined, up: boolean): void {
     if (this.connectionState === 'closed') return;
-    const fits = up && other !== undefined && this.#hears(other) && other.#hears(this);
-    if (fits) this.#become('connected');
+    const fits = up && other !== undefined && this.#hears(other) && other.#hears(this) && this.#trusts(other) && other.#trusts(this);
+    if (fits) {
+      this.#partner = other.fingerprint;
+      other.#partner = this.fingerprint;
+      this.#become('connected');
+    }
     else if (this.connectionState === 'connected') this.#become('disconnected');
     else if (this.connectionState === 'new' && this.#current.remote) this.#become('connecting');
   }
@@ -206,6 +228,10 @@ export class FakePeerConnection {
     const remote = this.#current.remote?.ufrag;
     if (this.#failed !== null && this.#failed === this.#current.local?.ufrag) return false;
     return remote !== undefined && remote === other.#current.local?.ufrag && this.added.some((line) => line.includes(remote));
+  }
+
+  #trusts(other: FakePeerConnection): boolean {
+    return this.#current.remote?.fingerprint === other.fingerprint && (this.#partner ?? other.fingerprint) === other.fingerprint;
   }
 
   #become(state: RTCPeerConnectionState): void {
@@ -234,6 +260,10 @@ export class FakePeerConnection {
   #answer(): void {
     const remote = this.#pendingRemote;
     if (!remote) throw new DOMException('nothing to answer', 'InvalidStateError');
+    if (this.failsToAnswer) {
+      this.failsToAnswer = false;
+      throw new DOMException('no answer can be made', 'OperationError');
+    }
     if (this.#current.remote && this.#current.remote.ufrag !== remote.ufrag) this.#ufrag = `u${(FakePeerConnection.#serial += 1)}`;
     this.#current = { local: this.#describe('answer'), remote };
     this.#pendingRemote = null;
@@ -280,6 +310,13 @@ export class FakePeerConnection {
     this.#signal('stable');
   }
 
+  #rollbackRemote(): void {
+    if (this.signalingState !== 'have-remote-offer') throw new DOMException('nothing to roll back', 'InvalidStateError');
+    this.#pendingRemote = null;
+    this.#signal('stable');
+    this.#checkNeeded();
+  }
+
   #announceTracks(remote: Description): void {
     for (const { mid } of remote.mids) {
       const transceiver = this.getTransceivers().find((one) => one.mid === mid);
@@ -291,7 +328,7 @@ export class FakePeerConnection {
 
   #describe(type: 'offer' | 'answer'): Description {
     const used = this.getTransceivers().filter(({ mid }) => mid !== null);
-    return { type, ufrag: this.#ufrag, version: (this.#version += 1), mids: used.map(({ mid, kind }) => ({ mid: mid ?? '', kind })) };
+    return { type, ufrag: this.#ufrag, fingerprint: this.fingerprint, version: (this.#version += 1), mids: used.map(({ mid, kind }) => ({ mid: mid ?? '', kind })) };
   }
 
   #gather(): void {
@@ -321,7 +358,7 @@ export class FakePeerConnection {
     if (!description) return null;
     const media = description.mids.map(({ mid, kind }) => `m=${kind} 9\na=mid:${mid}\n`).join('');
     const candidates = (this.#gathered.get(description.ufrag) ?? []).map((candidate) => `a=${candidate}\n`).join('');
-    const sdp = `v=0\no=- 1 ${description.version}\na=ice-ufrag:${description.ufrag}\n${media}${candidates}`;
+    const sdp = `v=0\no=- 1 ${description.version}\na=ice-ufrag:${description.ufrag}\na=fingerprint:${description.fingerprint}\n${media}${candidates}`;
     return { type: description.type, sdp };
   }
 
@@ -339,5 +376,7 @@ export class FakePeerConnection {
 
 function read(type: 'offer' | 'answer', sdp: string): Description {
   const mids = Array.from(sdp.matchAll(/^m=(\w+) .*\na=mid:(\w+)$/gm), ([, kind, mid]) => ({ kind: kind ?? '', mid: mid ?? '' }));
-  return { type, mids, ufrag: /^a=ice-ufrag:(\S+)$/m.exec(sdp)?.[1] ?? '', version: Number(/^o=- 1 (\d+)$/m.exec(sdp)?.[1]) };
+  const first = (pattern: RegExp): string => pattern.exec(sdp)?.[1] ?? '';
+  const [ufrag, fingerprint] = [first(/^a=ice-ufrag:(\S+)$/m), first(/^a=fingerprint:(.+)$/m)];
+  return { type, mids, ufrag, fingerprint, version: Number(first(/^o=- 1 (\d+)$/m)) };
 }

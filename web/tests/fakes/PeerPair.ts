@@ -22,15 +22,26 @@ export class PeerPair {
   readonly sent: Sent[] = [];
   /** Decides about each message. */
   fate: (message: Sent) => Fate;
-  polite!: Peer;
-  impolite!: Peer;
+  polite: Peer;
+  impolite: Peer;
+  readonly #tracks: LocalTracks;
 
   constructor(fate: (message: Sent) => Fate = () => 10, tracks: LocalTracks = { audio: null, video: null }) {
     this.fate = fate;
-    const make = (self: ParticipantId, other: ParticipantId): Peer =>
-      new Peer({ self, other, tracks, rtc: this.path.rtc(self), iceServers: [], send: (one) => this.#carry({ from: self, negotiation: one }) });
-    this.polite = make(POLITE, IMPOLITE);
-    this.impolite = make(IMPOLITE, POLITE);
+    this.#tracks = tracks;
+    this.polite = this.#make(POLITE, IMPOLITE);
+    this.impolite = this.#make(IMPOLITE, POLITE);
+  }
+
+  /** One side gives up its connection and makes another one, of which the other side learns nothing but what is negotiated. */
+  replace(side: ParticipantId): void {
+    if (side === POLITE) {
+      this.polite.dispose();
+      this.polite = this.#make(POLITE, IMPOLITE);
+    } else {
+      this.impolite.dispose();
+      this.impolite = this.#make(IMPOLITE, POLITE);
+    }
   }
 
   /** The connections of the two, as they are now. */
@@ -54,6 +65,11 @@ export class PeerPair {
   dispose(): void {
     this.polite.dispose();
     this.impolite.dispose();
+  }
+
+  #make(self: ParticipantId, other: ParticipantId): Peer {
+    const send = (negotiation: Negotiation): void => this.#carry({ from: self, negotiation });
+    return new Peer({ self, other, tracks: this.#tracks, rtc: this.path.rtc(self), iceServers: [], send });
   }
 
   #end(owner: ParticipantId): FakePeerConnection {

@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:https';
 import type { CreateMeetingRequest } from '../../../src/wire/CreateMeetingRequest';
 import type { MeetingReply } from '../../../src/wire/MeetingReply';
+import type { ParticipantList } from '../../../src/wire/ParticipantList';
 import type { SetupRequest } from '../../../src/wire/SetupRequest';
 import type { SignedIn } from '../../../src/wire/SignedIn';
 
@@ -28,6 +29,10 @@ export class Api {
 
   async createMeeting(accessToken: string, body: CreateMeetingRequest): Promise<MeetingReply> {
     return this.expect<MeetingReply>(201, 'POST', '/api/meetings/create', body, accessToken);
+  }
+
+  async participants(accessToken: string, code: string): Promise<ParticipantList> {
+    return this.expect<ParticipantList>(200, 'GET', `/api/meetings/${code}/participants`, undefined, accessToken);
   }
 
   private async expect<T>(status: number, method: string, path: string, body?: unknown, accessToken?: string): Promise<T> {

@@ -244,6 +244,10 @@ export class Person {
     return this.page.evaluate(() => window.probe.deviceTracks.filter((track) => track.readyState === 'live').length);
   }
 
+  async camerasInUse(): Promise<number> {
+    return this.page.evaluate(() => window.probe.deviceTracks.filter((track) => track.kind === 'video' && track.readyState === 'live').length);
+  }
+
   /** What kinds of candidates carry the media, own one first; one pair per connection. */
   async routes(): Promise<string[]> {
     return this.page.evaluate(async () => {

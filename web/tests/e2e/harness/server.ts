@@ -113,10 +113,14 @@ export class Hearth {
 
   /** Creates a meeting with the first account, which it makes if need be. Gives the meeting's code. */
   async createMeeting(request: Partial<CreateMeetingRequest> = {}): Promise<string> {
-    if (!this.hasAdmin) await this.setUp();
-    if (this.adminToken === null) this.keepToken(await this.api.signIn(ADMIN.email, ADMIN.password));
     const body: CreateMeetingRequest = { title: 'Tuesday round', ...request, settings: { guestsAllowed: true, ...request.settings } };
-    return (await this.api.createMeeting(this.adminToken ?? '', body)).meeting.roomId;
+    return (await this.api.createMeeting(await this.token(), body)).meeting.roomId;
+  }
+
+  /** The names of all who have a seat in a meeting of the first account, as the server knows them. */
+  async seated(code: string): Promise<string[]> {
+    const { participants } = await this.api.participants(await this.token(), code);
+    return participants.map(({ name }) => name);
   }
 
   /** Uses the one-time link without a browser. */
@@ -133,6 +137,12 @@ export class Hearth {
     } finally {
       await rm(this.folder, { recursive: true, force: true });
     }
+  }
+
+  private async token(): Promise<string> {
+    if (!this.hasAdmin) await this.setUp();
+    if (this.adminToken === null) this.keepToken(await this.api.signIn(ADMIN.email, ADMIN.password));
+    return this.adminToken ?? '';
   }
 
   private keepToken({ accessToken, expiresInSeconds }: SignedIn): void {

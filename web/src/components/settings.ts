@@ -5,29 +5,22 @@ export type Theme = 'auto' | 'light' | 'dark';
 const THEME_KEY = 'hearth.theme';
 const SHORTCUTS_KEY = 'hearth.shortcuts';
 
-/** What the reader chose about the page itself, remembered on this device. */
-export class Preferences {
+/** What the reader chose about the page itself, remembered on this device. Lives as long as the page. */
+export class Settings {
   readonly theme: Signal<Theme>;
   readonly shortcuts: Signal<boolean>;
-  readonly #stops: readonly (() => void)[];
 
   /** `storage` is null where the browser refuses one: then choices last as long as the page. */
   constructor(storage: Storage | null, root: HTMLElement) {
     this.theme = signal(themeFrom(read(storage, THEME_KEY)));
     this.shortcuts = signal(read(storage, SHORTCUTS_KEY) !== 'off');
-    this.#stops = [
-      effect(() => {
-        const theme = this.theme.value;
-        if (theme === 'auto') root.removeAttribute('data-theme');
-        else root.setAttribute('data-theme', theme);
-        write(storage, THEME_KEY, theme);
-      }),
-      effect(() => write(storage, SHORTCUTS_KEY, this.shortcuts.value ? 'on' : 'off')),
-    ];
-  }
-
-  dispose(): void {
-    for (const stop of this.#stops) stop();
+    effect(() => {
+      const theme = this.theme.value;
+      if (theme === 'auto') root.removeAttribute('data-theme');
+      else root.setAttribute('data-theme', theme);
+      write(storage, THEME_KEY, theme);
+    });
+    effect(() => write(storage, SHORTCUTS_KEY, this.shortcuts.value ? 'on' : 'off'));
   }
 }
 
