@@ -7,11 +7,11 @@ use super::server::both_families;
 use super::value::{Cidr, PortRange};
 
 section! {
-    /// The relay (STUN and TURN over UDP), which carries calls that firewalls would stop.
+    /// The relay (STUN and TURN over UDP and TCP), which carries calls that firewalls would stop.
     Relay, "relay" {
         /// Whether it runs.
         enabled: bool = true;
-        /// Addresses and UDP ports to answer on. On a machine without IPv6 the IPv6 ones are passed over.
+        /// Addresses and ports to answer on, by UDP and TCP. On a machine without IPv6 the IPv6 ones are passed over.
         listen: Vec<SocketAddr> = both_families(3478);
         /// The IPv4 address of this machine to relay from. Found by itself when left out.
         address: Option<Ipv4Addr> = None, for example "192.0.2.10";

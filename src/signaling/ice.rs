@@ -44,7 +44,7 @@ impl IceDirectory {
         vec![
             IceServer { urls: vec![format!("stun:{host}:{port}")], username: None, credential: None },
             IceServer {
-                urls: vec![format!("turn:{host}:{port}?transport=udp")],
+                urls: ["udp", "tcp"].map(|transport| format!("turn:{host}:{port}?transport={transport}")).to_vec(),
                 username: Some(credential.username),
                 credential: Some(credential.password.expose().clone()),
             },
@@ -69,8 +69,11 @@ mod tests {
         let participant = ParticipantId::from_bytes([1; 10]);
         let servers = |host| directory.servers_for(participant, host, Timestamp::from_millis(0));
         let urls = |host| servers(host).into_iter().flat_map(|server| server.urls).collect::<Vec<_>>();
-        assert_eq!(urls("localhost"), ["stun:127.0.0.1:3478", "turn:127.0.0.1:3478?transport=udp"]);
-        assert_eq!(urls("[::1]"), ["stun:[::1]:3478", "turn:[::1]:3478?transport=udp"]);
+        assert_eq!(
+            urls("localhost"),
+            ["stun:127.0.0.1:3478", "turn:127.0.0.1:3478?transport=udp", "turn:127.0.0.1:3478?transport=tcp",]
+        );
+        assert_eq!(urls("[::1]"), ["stun:[::1]:3478", "turn:[::1]:3478?transport=udp", "turn:[::1]:3478?transport=tcp"]);
         assert_eq!(urls("meet.example.org")[0], "stun:meet.example.org:3478");
         assert_eq!(servers("localhost")[1].username, Some(format!("3600:{participant}")));
         assert_eq!(directory.renew_every(), Duration::from_secs(1800));

@@ -3,7 +3,7 @@
 /// What the relay has done since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Datagrams that arrived at the listeners.
+    /// Datagrams and frames of streams that arrived at the listeners.
     pub received: u64,
     /// Datagrams dropped because they are no message that a client may send.
     pub malformed: u64,
@@ -31,7 +31,7 @@ pub struct Counters {
     pub packets_in: u64,
     /// Bytes that came from peers.
     pub bytes_in: u64,
-    /// Sends that the system refused.
+    /// Sends that the system refused, and packets for clients that read too slowly.
     pub send_errors: u64,
     /// Receives that the system refused, and packets too long to be relayed whole.
     pub receive_errors: u64,

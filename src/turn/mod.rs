@@ -1,4 +1,4 @@
-//! The relay: STUN Binding (RFC 8489) and TURN over UDP (RFC 8656) inside the program.
+//! The relay: STUN Binding (RFC 8489) and TURN (RFC 8656), over UDP and TCP, inside the program.
 //!
 //! It relays UDP over IPv4, and over IPv6 where it is given an address to relay at. [`server`] decides everything and touches
 //! nothing; `io` owns the sockets and the time and does as it is told. What may be relayed to whom is the peer policy's to say
@@ -30,7 +30,7 @@ pub const MAX_REALM_BYTES: usize = 16;
 /// What the relay needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Addresses to listen on, such as `0.0.0.0:3478` and `[::]:3478`. IPv6 sockets take IPv6 only. Port 0 asks the system for a
+    /// Addresses to listen on, by UDP and TCP, such as `0.0.0.0:3478` and `[::]:3478`. IPv6 sockets take IPv6 only. Port 0 asks the system for a
     /// free port; every further address with port 0 gets the same one as the first.
     pub listen: Vec<SocketAddr>,
     /// The address of this machine to relay at for IPv4 peers; without it, IPv4 allocations are refused with 440.
@@ -123,10 +123,10 @@ impl Relay {
         &self.local_addrs
     }
 
-    /// Ends the participant's allocations at once and refuses its names from now on, however long they would be good for.
+    /// Ends the participant's allocations and the streams they were made by at once, and refuses its names from now on, however long they would be good for.
     /// Only [`Relay::readmit`] takes it back.
     pub fn revoke(&self, participant: ParticipantId) {
-        self.edge.drive(&[], |core, now| core.revoke(participant, now));
+        self.edge.revoke(participant);
     }
 
     /// Accepts the participant's names again: somebody whose seat was lost for a while has taken it back.

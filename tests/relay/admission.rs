@@ -58,10 +58,7 @@ async fn binding_tells_the_senders_address_and_nothing_about_the_software() {
         let mut mapped = XorMappedAddress::default();
         mapped.get_from(&answer).unwrap();
         assert_eq!(answer.typ, BINDING_SUCCESS);
-        assert_eq!(
-            (mapped.ip, mapped.port),
-            (client.socket.local_addr().unwrap().ip(), client.socket.local_addr().unwrap().port())
-        );
+        assert_eq!((mapped.ip, mapped.port), (client.address().ip(), client.address().port()));
         assert!(!answer.contains(ATTR_SOFTWARE));
         assert!(answer.raw.len() <= 2 * request.raw.len());
     }

@@ -21,7 +21,9 @@ use stun::message::{
 };
 use stun::textattrs::{Nonce, Realm, TextAttribute, Username};
 use stun::xoraddr::XorMappedAddress;
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::Mutex;
 use turn::proto::data::Data;
 use turn::proto::peeraddr::PeerAddress;
 use turn::proto::reqtrans::RequestedTransport;
@@ -124,8 +126,14 @@ pub fn text(answer: &Message, typ: stun::attributes::AttrType) -> String {
     TextAttribute::get_from_as(answer, typ).unwrap().text
 }
 
+/// How a client speaks to the relay.
+pub enum Line {
+    Udp(UdpSocket),
+    Tcp(Mutex<TcpStream>),
+}
+
 pub struct Client {
-    pub socket: UdpSocket,
+    pub line: Line,
     pub server: SocketAddr,
     pub credential: Credential,
     pub realm: String,
@@ -136,10 +144,26 @@ pub struct Client {
 impl Client {
     pub async fn new(server: SocketAddr, credential: Credential) -> Self {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Self::by(Line::Udp(socket), server, credential).await
+    }
+
+    pub async fn by_tcp(server: SocketAddr, credential: Credential) -> Self {
+        let stream = TcpStream::connect(server).await.unwrap();
+        Self::by(Line::Tcp(Mutex::new(stream)), server, credential).await
+    }
+
+    async fn by(line: Line, server: SocketAddr, credential: Credential) -> Self {
         let (realm, nonce) = (REALM.to_owned(), String::new());
-        let mut client = Self { socket, server, credential, realm, nonce, relayed: None };
+        let mut client = Self { line, server, credential, realm, nonce, relayed: None };
         client.fetch_nonce().await;
         client
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        match &self.line {
+            Line::Udp(socket) => socket.local_addr().unwrap(),
+            Line::Tcp(stream) => stream.try_lock().unwrap().local_addr().unwrap(),
+        }
     }
 
     pub async fn fetch_nonce(&mut self) {
@@ -197,11 +221,17 @@ impl Client {
     }
 
     pub async fn send(&self, packet: &[u8]) {
-        self.socket.send_to(packet, self.server).await.unwrap();
+        match &self.line {
+            Line::Udp(socket) => drop(socket.send_to(packet, self.server).await.unwrap()),
+            Line::Tcp(stream) => stream.lock().await.write_all(packet).await.unwrap(),
+        }
     }
 
     pub async fn receive(&self) -> Vec<u8> {
-        receive(&self.socket).await.0
+        match &self.line {
+            Line::Udp(socket) => receive(socket).await.0,
+            Line::Tcp(stream) => receive_frame(&mut *stream.lock().await).await,
+        }
     }
 
     pub async fn receive_message(&self) -> Message {
@@ -242,6 +272,20 @@ pub async fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     let (length, source) = tokio::time::timeout(PATIENCE, socket.recv_from(&mut buffer)).await.expect("nothing came").unwrap();
     buffer.truncate(length);
     (buffer, source)
+}
+
+/// The next frame of a stream, with its padding.
+pub async fn receive_frame(stream: &mut TcpStream) -> Vec<u8> {
+    let read = async {
+        let mut frame = vec![0; 4];
+        stream.read_exact(&mut frame).await.unwrap();
+        let length = usize::from(u16::from_be_bytes([frame[2], frame[3]]));
+        let whole = if frame[0] & 0xC0 == 0 { 20 + length } else { (4 + length).next_multiple_of(4) };
+        frame.resize(whole, 0);
+        stream.read_exact(&mut frame[4..]).await.unwrap();
+        frame
+    };
+    tokio::time::timeout(PATIENCE, read).await.expect("nothing came")
 }
 
 /// A service on loopback that no relay may reach.

@@ -5,4 +5,5 @@
 mod admission;
 mod client;
 mod relaying;
+mod streams;
 mod tools;

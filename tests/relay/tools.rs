@@ -32,6 +32,15 @@ async fn stunclient_learns_its_address() {
 
 #[tokio::test]
 #[ignore = "needs coturn's turnutils_uclient"]
+async fn uclient_relays_over_tcp() {
+    let arguments = ["-t", "-y", "-c", "-s", "-n", "50", "-l", "801", "-m", "2"];
+    let (text, counters) = run(settings(), "turnutils_uclient", &arguments).await;
+    assert!(text.contains("Total lost packets 0 (0.000000%)"), "packets were lost: {text}");
+    assert!(counters.packets_in >= 100);
+}
+
+#[tokio::test]
+#[ignore = "needs coturn's turnutils_uclient"]
 async fn uclient_relays_between_two_of_its_own_allocations() {
     // With Send indications, because this tool picks its channels from the range of RFC 5766, most of which RFC 8656 took back.
     let arguments = ["-y", "-c", "-s", "-n", "50", "-l", "800", "-m", "2"];

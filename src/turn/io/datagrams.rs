@@ -1,4 +1,4 @@
-//! Reading and writing datagrams, one at a time.
+//! Reading datagrams and sending packets, one at a time.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::net::UdpSocket;
 
+use super::streams::Stream;
 use crate::turn::server::Head;
 
 /// The largest datagram that UDP can carry.
@@ -48,10 +49,15 @@ pub(super) async fn receive(socket: &UdpSocket, mut handle: impl FnMut(SocketAdd
     Ok(())
 }
 
-/// A datagram to be sent: a message of ours, or a payload that still lies where it was received.
+/// The way to somebody.
+pub(super) enum Way {
+    Datagram(Arc<UdpSocket>, SocketAddr),
+    Stream(Arc<Stream>),
+}
+
+/// Something to be sent: a message of ours, or a payload that still lies where it was received.
 pub(super) struct Packet {
-    socket: Arc<UdpSocket>,
-    to: SocketAddr,
+    way: Way,
     body: Body,
 }
 
@@ -62,34 +68,34 @@ enum Body {
 }
 
 impl Packet {
-    pub(super) const fn answer(socket: Arc<UdpSocket>, to: SocketAddr, message: Vec<u8>) -> Self {
-        Self { socket, to, body: Body::Own(message) }
+    pub(super) const fn answer(way: Way, message: Vec<u8>) -> Self {
+        Self { way, body: Body::Own(message) }
     }
 
-    pub(super) const fn framed(
-        socket: Arc<UdpSocket>,
-        to: SocketAddr,
-        head: Head,
-        payload: Range<usize>,
-        padding: usize,
-    ) -> Self {
-        Self { socket, to, body: Body::Framed { head, payload, padding } }
+    pub(super) const fn framed(way: Way, head: Head, payload: Range<usize>, padding: usize) -> Self {
+        Self { way, body: Body::Framed { head, payload, padding } }
     }
 
-    pub(super) const fn plain(socket: Arc<UdpSocket>, to: SocketAddr, payload: Range<usize>) -> Self {
-        Self { socket, to, body: Body::Plain(payload) }
+    pub(super) const fn plain(way: Way, payload: Range<usize>) -> Self {
+        Self { way, body: Body::Plain(payload) }
     }
 
     /// Sends it at once, straight from `received`, the bytes that the payload is a range of. What the system has no room for is
     /// lost, as it is in networks.
     pub(super) fn send(&self, received: &[u8]) -> io::Result<usize> {
-        let (socket, to) = (SockRef::from(&*self.socket), self.to.into());
-        match &self.body {
-            Body::Own(message) => socket.send_to(message, &to),
-            Body::Plain(payload) => socket.send_to(&received[payload.clone()], &to),
-            Body::Framed { head, payload, padding } => {
-                let parts = [head.as_bytes(), &received[payload.clone()], &[0; 3][..*padding]];
-                socket.send_to_vectored(&parts.map(IoSlice::new), &to)
+        let parts = match &self.body {
+            Body::Own(message) => [&**message, &[], &[]],
+            Body::Plain(payload) => [&received[payload.clone()], &[], &[]],
+            Body::Framed { head, payload, padding } => [head.as_bytes(), &received[payload.clone()], &[0; 3][..*padding]],
+        };
+        match (&self.way, &self.body) {
+            (Way::Stream(stream), Body::Own(message)) => stream.send_message(message),
+            (Way::Stream(stream), Body::Framed { .. } | Body::Plain(_)) => stream.send_data(&parts),
+            (Way::Datagram(socket, to), Body::Framed { .. }) => {
+                SockRef::from(&**socket).send_to_vectored(&parts.map(IoSlice::new), &(*to).into())
+            }
+            (Way::Datagram(socket, to), Body::Own(_) | Body::Plain(_)) => {
+                SockRef::from(&**socket).send_to(parts[0], &(*to).into())
             }
         }
     }

@@ -1,32 +1,44 @@
-//! The sockets that clients send to.
+//! The sockets that clients send and connect to.
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 
-/// How many pairs of ports are tried for two listeners that want the same free one.
+/// How many ports are tried for listeners that all want the same free one.
 const LISTEN_TRIES: usize = 16;
 
 /// How much the kernel may queue for a listener while the program is busy.
 const LISTEN_BUFFER_BYTES: usize = 1 << 21;
 
-/// Binds all addresses. Those with port 0 share the port that the system gave the first of them, which may be taken in the other
-/// family; then another one is tried.
-pub(super) fn listen(addresses: &[SocketAddr]) -> io::Result<Vec<UdpSocket>> {
-    let mut outcome: io::Result<Vec<UdpSocket>> = Ok(Vec::new());
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 256;
+
+/// One address that is served, with the same port for datagrams and for streams.
+pub(super) struct Listener {
+    pub(super) local: SocketAddr,
+    pub(super) datagrams: Arc<UdpSocket>,
+    pub(super) streams: TcpListener,
+}
+
+/// Binds all addresses. Those with port 0 share the port that the system gave the first of them, which may be taken for streams or
+/// in the other family; then another one is tried.
+pub(super) fn listen(addresses: &[SocketAddr]) -> io::Result<Vec<Listener>> {
+    let mut outcome: io::Result<Vec<Listener>> = Ok(Vec::new());
     for _ in 0..LISTEN_TRIES {
         let mut chosen = 0;
         outcome = addresses
             .iter()
             .map(|address| {
                 let port = if address.port() == 0 { chosen } else { address.port() };
-                let socket = listen_at(SocketAddr::new(address.ip(), port))?;
+                let datagrams = datagrams_at(SocketAddr::new(address.ip(), port))?;
+                let local = datagrams.local_addr()?;
                 if address.port() == 0 {
-                    chosen = socket.local_addr()?.port();
+                    chosen = local.port();
                 }
-                Ok(socket)
+                Ok(Listener { local, datagrams: Arc::new(datagrams), streams: streams_at(local)? })
             })
             .collect();
         let taken = matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::AddrInUse);
@@ -37,7 +49,7 @@ pub(super) fn listen(addresses: &[SocketAddr]) -> io::Result<Vec<UdpSocket>> {
     outcome
 }
 
-fn listen_at(address: SocketAddr) -> io::Result<UdpSocket> {
+fn datagrams_at(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -49,18 +61,41 @@ fn listen_at(address: SocketAddr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
+fn streams_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A restarted relay takes its port back although old connections linger in TIME_WAIT.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
     async fn listeners_of_both_families_share_a_free_port() {
-        let sockets = listen(&["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]);
-        let Ok(sockets) = sockets else {
+        let listeners = listen(&["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]);
+        let Ok(listeners) = listeners else {
             // A machine without IPv6 can't show this.
             assert!(std::net::UdpSocket::bind("[::1]:0").is_err());
             return;
         };
-        assert_eq!(sockets[0].local_addr().unwrap().port(), sockets[1].local_addr().unwrap().port());
+        let ports: Vec<u16> = listeners.iter().map(|at| at.local.port()).collect();
+        assert_eq!(ports[0], ports[1]);
+        assert!(listeners.iter().all(|at| at.streams.local_addr().unwrap() == at.local));
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_for_streams_is_an_error() {
+        let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let outcome = listen(&[other.local_addr().unwrap()]);
+        assert!(outcome.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse));
     }
 }

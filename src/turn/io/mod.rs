@@ -20,12 +20,17 @@ use crate::clock::{Now, Tick};
 use crate::lifecycle::Tasks;
 
 mod datagrams;
+mod framing;
 mod interfaces;
 mod listen;
+mod patience;
 mod ports;
+mod streams;
 
-use datagrams::{Packet, RECEIVE_PAUSE};
+use datagrams::{Packet, RECEIVE_PAUSE, Way};
+use listen::Listener;
 use ports::Ports;
+use streams::Stream;
 
 /// How much longer than needed the timer sleeps, so that it never wakes before its time.
 const TIMER_SLACK: Duration = Duration::from_millis(1);
@@ -44,6 +49,7 @@ struct State {
     /// The core takes nothing more.
     closed: bool,
     listeners: Vec<(SocketAddr, Arc<UdpSocket>)>,
+    streams: HashMap<ClientSocket, Arc<Stream>>,
     relays: HashMap<RelayId, RelaySocket>,
     ports: Ports,
     /// When the timer wakes by itself.
@@ -71,15 +77,13 @@ impl Edge {
         ports: RangeInclusive<u16>,
         tasks: &Tasks,
     ) -> std::io::Result<(Arc<Self>, Vec<SocketAddr>)> {
-        let mut listeners = Vec::new();
-        for socket in listen::listen(listen)? {
-            listeners.push((socket.local_addr()?, Arc::new(socket)));
-        }
+        let listeners = listen::listen(listen)?;
         let addresses = ipv4.map(IpAddr::V4).into_iter().chain(ipv6.map(IpAddr::V6)).collect();
         let state = State {
             core,
             closed: false,
-            listeners: listeners.clone(),
+            listeners: listeners.iter().map(|at| (at.local, Arc::clone(&at.datagrams))).collect(),
+            streams: HashMap::new(),
             relays: HashMap::new(),
             ports: Ports::new(addresses, ports),
             wakes: None,
@@ -87,9 +91,10 @@ impl Edge {
         let (sooner, faults) = (Notify::new(), Faults::default());
         let edge = Arc::new(Self { state: Mutex::new(state), faults, sooner, tasks: tasks.clone() });
         edge.read_interfaces().await;
-        let addresses = listeners.iter().map(|(address, _)| *address).collect();
-        for (local, socket) in listeners {
-            tasks.spawn(Arc::clone(&edge).serve(socket, local));
+        let addresses = listeners.iter().map(|at| at.local).collect();
+        for Listener { local, datagrams, streams } in listeners {
+            tasks.spawn(Arc::clone(&edge).serve(datagrams, local));
+            tasks.spawn(Arc::clone(&edge).accept(streams));
         }
         tasks.spawn(Arc::clone(&edge).keep_time());
         tasks.spawn(Arc::clone(&edge).watch_interfaces());
@@ -135,15 +140,14 @@ impl Edge {
         while let Some(output) = state.core.poll_output() {
             match output {
                 Output::Answer { client, message } => {
-                    packets.extend(state.listener(client).map(|socket| Packet::answer(socket, client.remote, message)));
+                    packets.extend(state.way_to(client).map(|way| Packet::answer(way, message)));
                 }
                 Output::ToClient { client, head, payload, padding } => {
-                    let socket = state.listener(client);
-                    packets.extend(socket.map(|socket| Packet::framed(socket, client.remote, head, payload, padding)));
+                    packets.extend(state.way_to(client).map(|way| Packet::framed(way, head, payload, padding)));
                 }
                 Output::ToPeer { relay, peer, payload } => {
                     let socket = state.relays.get(&relay).map(|relay| Arc::clone(&relay.socket));
-                    packets.extend(socket.map(|socket| Packet::plain(socket, peer.0, payload)));
+                    packets.extend(socket.map(|socket| Packet::plain(Way::Datagram(socket, peer.0), payload)));
                 }
                 Output::OpenRelay { relay, family, port } => {
                     let outcome = self.open(state, relay, family, port);
@@ -232,6 +236,7 @@ impl Edge {
         self.carry_out(&mut state, Now::read(), &mut Vec::new());
         state.closed = true;
         state.listeners.clear();
+        state.streams.clear();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -241,9 +246,14 @@ impl Edge {
 }
 
 impl State {
-    fn listener(&self, client: ClientSocket) -> Option<Arc<UdpSocket>> {
-        let listener = self.listeners.iter().find(|(local, _)| *local == client.local);
-        listener.map(|(_, socket)| Arc::clone(socket))
+    fn way_to(&self, client: ClientSocket) -> Option<Way> {
+        match client.transport {
+            Transport::Udp => {
+                let listener = self.listeners.iter().find(|(local, _)| *local == client.local);
+                listener.map(|(_, socket)| Way::Datagram(Arc::clone(socket), client.remote))
+            }
+            Transport::Tcp | Transport::Tls => self.streams.get(&client).map(|stream| Way::Stream(Arc::clone(stream))),
+        }
     }
 
     fn close(&mut self, relay: RelayId) {

@@ -173,6 +173,11 @@ impl Server {
         self.end(client);
     }
 
+    /// Whether the client has an allocation, or will have one as soon as its relay sockets are open.
+    pub fn holds(&self, client: ClientSocket) -> bool {
+        self.table.open.contains_key(&client) || self.table.opening.contains_key(&client)
+    }
+
     /// Ends everything that anyone holds.
     pub fn close(&mut self) {
         let mut clients: Vec<ClientSocket> = self.table.open.keys().chain(self.table.opening.keys()).copied().collect();

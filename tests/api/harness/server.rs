@@ -24,8 +24,9 @@ pub struct TestServer {
     child: Option<Child>,
     dir: TempDir,
     config: PathBuf,
-    /// Kept as long as the server, for it must have the same port after a restart.
+    /// Kept as long as the server, for it must have the same ports after a restart.
     port: Port,
+    relay_port: Port,
     /// `https://localhost:PORT`.
     pub address: String,
     /// The certificate's fingerprint, as printed.
@@ -49,6 +50,7 @@ impl TestServer {
             dir,
             config,
             port: Port::reserve(),
+            relay_port: Port::reserve(),
             address: String::new(),
             fingerprint: String::new(),
             setup_token: None,
@@ -60,15 +62,15 @@ impl TestServer {
                 return server;
             }
             assert!(server.log().contains("listen"), "the server did not start:\n{}", server.log());
-            server.port = Port::reserve();
+            (server.port, server.relay_port) = (Port::reserve(), Port::reserve());
         }
         panic!("{PORTS_TO_TRY} ports were taken:\n{}", server.log());
     }
 
     fn configure(&self, options: &Options) {
-        let Port { number, .. } = self.port;
+        let (port, relay_port) = (self.port.number, self.relay_port.number);
         let text = format!(
-            "{}\n[server]\nlisten = [\"127.0.0.1:{number}\"]\n[relay]\nlisten = [\"127.0.0.1:{number}\"]\naddress = \"127.0.0.1\"\nports = \"20000-29999\"\n{}\n",
+            "{}\n[server]\nlisten = [\"127.0.0.1:{port}\"]\n[relay]\nlisten = [\"127.0.0.1:{relay_port}\"]\naddress = \"127.0.0.1\"\nports = \"20000-29999\"\n{}\n",
             options.config, options.relay
         );
         std::fs::write(&self.config, text).unwrap();

@@ -56,6 +56,15 @@ test('R7: two people who may only use the relay meet through it', async ({ peopl
   for (const person of [ada, ben]) expect(await person.routes()).toEqual(['relay to relay']);
 });
 
+test('R7: two people whose UDP is blocked meet through the relay over TCP', async ({ people, newMeeting }) => {
+  const [ada, ben] = await people.meet(await newMeeting(), ['Ada', 'Ben'], { noUdp: true });
+  await expectAllToMeet([ada, ben]);
+  for (const person of [ada, ben]) {
+    expect(await person.routes()).toEqual(['relay to relay']);
+    expect(await person.relayProtocols()).toEqual(['tcp']);
+  }
+});
+
 test('R7: one person behind a relay and one without meet', async ({ people, newMeeting }) => {
   const code = await newMeeting();
   const [ada] = await people.meet(code, ['Ada'], { relayOnly: true });

@@ -264,6 +264,22 @@ export class Person {
     });
   }
 
+  /** How this side reaches the relay, one for each connection that goes through one. */
+  async relayProtocols(): Promise<string[]> {
+    return this.page.evaluate(async () => {
+      const protocols: string[] = [];
+      for (const connection of window.probe.connections.filter((each) => each.connectionState === 'connected')) {
+        const stats = await connection.getStats();
+        for (const report of stats.values()) {
+          if (report.type !== 'transport' || report.selectedCandidatePairId === undefined) continue;
+          const own = stats.get(stats.get(report.selectedCandidatePairId).localCandidateId);
+          if (own?.candidateType === 'relay') protocols.push(own.relayProtocol);
+        }
+      }
+      return protocols;
+    });
+  }
+
   /** What must hold of every page in every test: nothing foreign asked for, nothing forbidden tried, no error left uncaught. */
   async complaints(): Promise<string[]> {
     const own = new URL(this.server.origin).host;

@@ -34,6 +34,8 @@ export interface DeviceFailure {
 export interface ProbeOptions {
   /** Every connection may go through a relay only, whatever the page asks for. */
   readonly relayOnly?: boolean;
+  /** Nothing passes by UDP: connections may go through a relay only, and reach it by TCP. */
+  readonly noUdp?: boolean;
   readonly devicesFail?: DeviceFailure;
 }
 
@@ -45,8 +47,16 @@ export function installProbe(options: ProbeOptions): void {
   };
   Object.defineProperty(window, 'probe', { value: probe });
 
-  const restrict = (configuration?: RTCConfiguration): RTCConfiguration =>
-    options.relayOnly ? { ...configuration, iceTransportPolicy: 'relay' } : { ...configuration };
+  const reachableByTcp = (server: RTCIceServer): RTCIceServer[] => {
+    const urls = [server.urls].flat().filter((url) => url.endsWith('?transport=tcp'));
+    return urls.length > 0 ? [{ ...server, urls }] : [];
+  };
+  const restrict = (configuration?: RTCConfiguration): RTCConfiguration => {
+    const restricted = { ...configuration };
+    if (options.relayOnly || options.noUdp) restricted.iceTransportPolicy = 'relay';
+    if (options.noUdp) restricted.iceServers = (configuration?.iceServers ?? []).flatMap(reachableByTcp);
+    return restricted;
+  };
   const Native = window.RTCPeerConnection;
   class Watched extends Native {
     constructor(configuration?: RTCConfiguration) {

@@ -44,7 +44,7 @@ export class Hearth {
     if (!existsSync(Hearth.binary)) throw new Error(`${Hearth.binary} is missing: build it first, or name another in HEARTH_BIN`);
     const folder = await mkdtemp(join(tmpdir(), 'hearth-e2e-data-'));
     const hearth = new Hearth(folder, await freeTcpPort());
-    await writeFile(join(folder, 'hearth.toml'), configuration(hearth.port, await freeUdpPort()) + extraConfig);
+    await writeFile(join(folder, 'hearth.toml'), configuration(hearth.port, await freeRelayPort()) + extraConfig);
     try {
       await hearth.startAgain();
     } catch (error) {
@@ -188,10 +188,16 @@ async function freeTcpPort(): Promise<number> {
   return port;
 }
 
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4');
-  await new Promise<void>((bound) => socket.bind(0, '127.0.0.1', bound));
-  const { port } = socket.address();
-  await new Promise<void>((closed) => socket.close(() => closed()));
-  return port;
+/** The relay listens by UDP and TCP on the same port. */
+async function freeRelayPort(): Promise<number> {
+  for (;;) {
+    const port = await freeTcpPort();
+    const socket = createSocket('udp4');
+    const free = await new Promise<boolean>((done) => {
+      socket.once('error', () => done(false));
+      socket.bind(port, '127.0.0.1', () => done(true));
+    });
+    socket.close();
+    if (free) return port;
+  }
 }

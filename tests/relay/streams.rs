@@ -1,0 +1,259 @@
+//! The relay over TCP.
+
+use std::time::Duration;
+
+use hearth::ids::ParticipantId;
+use hearth::turn::{Limits, Settings};
+use stun::message::{BINDING_REQUEST, METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSION, METHOD_REFRESH, Setter};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use turn::proto::channum::ChannelNumber;
+
+use crate::client::{Canary, Client, Line, PATIENCE, Site, build, code, mint, peer, receive, start, with_local_peers};
+
+/// How many streams one source may have.
+const STREAMS_PER_SOURCE: usize = 64;
+
+async fn client(site: &Site) -> Client {
+    client_of(site, ParticipantId::random()).await
+}
+
+async fn client_of(site: &Site, participant: ParticipantId) -> Client {
+    let mut client = Client::by_tcp(site.address, mint(participant)).await;
+    client.allocate().await;
+    client
+}
+
+async fn bind(client: &Client, friend: &Canary) {
+    let channel: Box<dyn Setter> = Box::new(ChannelNumber(0x4000));
+    assert_eq!(code(&client.request(METHOD_CHANNEL_BIND, vec![channel, peer(&friend.address())]).await), 0);
+}
+
+/// ChannelData with its padding.
+fn frame(data: &[u8]) -> Vec<u8> {
+    let [l0, l1] = u16::try_from(data.len()).unwrap().to_be_bytes();
+    let mut frame = [&[0x40, 0, l0, l1], data].concat();
+    frame.resize(frame.len().next_multiple_of(4), 0);
+    frame
+}
+
+/// Waits for the relay to close the stream. What it sent before is passed over.
+async fn closed(stream: &mut TcpStream, patience: Duration) {
+    let end = async { while !matches!(stream.read(&mut [0; 4096]).await, Ok(0) | Err(_)) {} };
+    tokio::time::timeout(patience, end).await.expect("the stream is still open");
+}
+
+async fn until(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(patience, wait).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
+fn stream_of(client: Client) -> TcpStream {
+    match client.line {
+        Line::Tcp(stream) => stream.into_inner(),
+        Line::Udp(_) => panic!("this client speaks UDP"),
+    }
+}
+
+#[tokio::test]
+async fn channel_data_of_any_length_pass_both_ways_and_are_padded() {
+    let site = start(with_local_peers()).await;
+    let (client, friend) = (client(&site).await, Canary::new().await);
+    bind(&client, &friend).await;
+    for length in [0, 1, 2, 3, 4, 5, 1199, 1200, 1201, 65_507] {
+        let data: Vec<u8> = (0..length).map(|n: usize| n.to_be_bytes()[7]).collect();
+        client.send(&frame(&data)).await;
+        assert_eq!(receive(&friend.0).await, (data.clone(), client.relayed.unwrap()), "{length} bytes out");
+        friend.0.send_to(&data, client.relayed.unwrap()).await.unwrap();
+        assert_eq!(client.receive().await, frame(&data), "{length} bytes in");
+    }
+}
+
+#[tokio::test]
+async fn indications_pass_and_nothing_without_a_permission() {
+    let site = start(with_local_peers()).await;
+    let (client, friend) = (client(&site).await, Canary::new().await);
+    client.send_indication(&friend.address(), b"too early").await;
+    client.heard_nothing().await;
+    friend.is_untouched().await;
+    assert_eq!(code(&client.request(METHOD_CREATE_PERMISSION, vec![peer(&friend.address())]).await), 0);
+    client.send_indication(&friend.address(), b"hello").await;
+    assert_eq!(receive(&friend.0).await, (b"hello".to_vec(), client.relayed.unwrap()));
+    friend.0.send_to(b"hello yourself", client.relayed.unwrap()).await.unwrap();
+    assert_eq!(client.receive_data().await, (b"hello yourself".to_vec(), friend.0.local_addr().unwrap()));
+}
+
+#[tokio::test]
+async fn a_client_by_tcp_and_one_by_udp_meet() {
+    let site = start(crate::client::settings()).await;
+    let (one, two) = (client(&site).await, site.allocated().await);
+    let (at_one, at_two) = (one.relayed.unwrap(), two.relayed.unwrap());
+    assert_eq!(code(&one.request(METHOD_CREATE_PERMISSION, vec![peer(&at_two.to_string())]).await), 0);
+    assert_eq!(code(&two.request(METHOD_CREATE_PERMISSION, vec![peer(&at_one.to_string())]).await), 0);
+    one.send_indication(&at_two.to_string(), b"by stream").await;
+    assert_eq!(two.receive_data().await, (b"by stream".to_vec(), at_one));
+    two.send_indication(&at_one.to_string(), b"by datagram").await;
+    assert_eq!(one.receive_data().await, (b"by datagram".to_vec(), at_two));
+}
+
+#[tokio::test]
+async fn frames_may_come_in_pieces_and_several_at_once() {
+    let site = start(with_local_peers()).await;
+    let (client, friend) = (client(&site).await, Canary::new().await);
+    bind(&client, &friend).await;
+    let stream: Vec<u8> = [&b"one"[..], b"two", b"three"].into_iter().flat_map(frame).collect();
+    client.send(&stream).await;
+    for piece in stream.chunks(1) {
+        client.send(piece).await;
+        tokio::task::yield_now().await;
+    }
+    for expected in ["one", "two", "three", "one", "two", "three"] {
+        assert_eq!(receive(&friend.0).await.0, expected.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_the_stream_is_the_end_of_the_allocation() {
+    let site = start(with_local_peers()).await;
+    let client = client(&site).await;
+    let relayed = client.relayed.unwrap();
+    assert_eq!(site.relay.counters().allocations, 1);
+    drop(client);
+    until("the allocation is still there", PATIENCE, || site.relay.counters().allocations == 0).await;
+    until("its port is still bound", PATIENCE, || std::net::UdpSocket::bind(relayed).is_ok()).await;
+}
+
+#[tokio::test]
+async fn t27_revoking_closes_the_stream_within_two_seconds() {
+    let site = start(with_local_peers()).await;
+    let (participant, bystander) = (ParticipantId::random(), client(&site).await);
+    let mut stream = stream_of(client_of(&site, participant).await);
+    site.relay.revoke(participant);
+    closed(&mut stream, Duration::from_secs(2)).await;
+    assert_eq!(site.relay.counters().allocations, 1);
+    assert_eq!(code(&bystander.request(METHOD_REFRESH, vec![]).await), 0);
+}
+
+#[tokio::test]
+async fn t25_streams_that_hold_a_frame_open_or_say_nothing_are_closed_after_ten_seconds() {
+    // The program promises ten; a busy machine may be late.
+    const PROMISE: Duration = Duration::from_secs(15);
+    let site = start(with_local_peers()).await;
+    let mut silent = TcpStream::connect(site.address).await.unwrap();
+    let mut partial = TcpStream::connect(site.address).await.unwrap();
+    partial.write_all(&build(BINDING_REQUEST, Vec::new()).raw[..19]).await.unwrap();
+    // An allocation buys nobody the right to hold a frame open.
+    let holder = client(&site).await;
+    holder.send(&[0x40, 0, 0xFF, 0xFB, 1]).await;
+    let mut holder = stream_of(holder);
+    let (mut trickle, mut trickling) = TcpStream::connect(site.address).await.unwrap().into_split();
+    let slowly = async {
+        for byte in build(BINDING_REQUEST, Vec::new()).raw {
+            if trickling.write_all(&[byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let mut none = [0; 1];
+    let ended = async {
+        tokio::join!(closed(&mut silent, PROMISE), closed(&mut partial, PROMISE), closed(&mut holder, PROMISE), async {
+            let end = tokio::time::timeout(PROMISE, trickle.read(&mut none)).await.expect("the stream is still open");
+            assert!(matches!(end, Ok(0) | Err(_)), "the unfinished message was answered");
+        })
+    };
+    tokio::select! {
+        _ = ended => {}
+        () = slowly => panic!("a message of one byte each second was taken whole"),
+    }
+    until("the allocation is still there", PATIENCE, || site.relay.counters().allocations == 0).await;
+}
+
+#[tokio::test]
+async fn t25_streams_of_other_protocols_are_closed() {
+    let site = start(with_local_peers()).await;
+    let mut oversized = vec![0, 1, 0xFF, 0xFC];
+    oversized.extend(0x2112_A442_u32.to_be_bytes());
+    for first in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\x01\x00", &[0xFF], &frame(b"no allocation"), &oversized]
+    {
+        let mut stream = TcpStream::connect(site.address).await.unwrap();
+        stream.write_all(first).await.unwrap();
+        // Well before the deadline for a frame.
+        closed(&mut stream, Duration::from_secs(5)).await;
+    }
+    // Without its padding, the second frame begins in the middle of nowhere.
+    let client = client(&site).await;
+    client.send(&[0x40, 0, 0, 1, b'x', 0x40, 0, 0, 1, b'x', 0x40, 0, 0, 1]).await;
+    closed(&mut stream_of(client), Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn t25_one_source_has_so_many_streams_and_no_more() {
+    let site = start(with_local_peers()).await;
+    let mut open = Vec::new();
+    for _ in 0..STREAMS_PER_SOURCE {
+        open.push(Client::by_tcp(site.address, mint(ParticipantId::random())).await);
+    }
+    let mut more = TcpStream::connect(site.address).await.unwrap();
+    closed(&mut more, Duration::from_secs(5)).await;
+    open[0].heard_nothing().await;
+    open.pop();
+    let admitted = async {
+        loop {
+            let mut stream = TcpStream::connect(site.address).await.unwrap();
+            let asked = stream.write_all(&build(BINDING_REQUEST, Vec::new()).raw).await;
+            if asked.is_ok() && stream.read_exact(&mut [0; 20]).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, admitted).await.expect("the freed place was not given to anybody");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_loses_data_and_delays_nobody() {
+    let limits = Limits { bytes_per_second: 1_000_000_000, ..with_local_peers().limits };
+    let site = start(Settings { limits, ..with_local_peers() }).await;
+    let (sleeper, reader, friend) = (client(&site).await, client(&site).await, Canary::new().await);
+    bind(&sleeper, &friend).await;
+    bind(&reader, &friend).await;
+    let before = site.relay.counters();
+    let data = [7; 1200];
+    // Until the kernel's buffers and the queue are full, and much longer.
+    let mut sent = 0;
+    while site.relay.counters().send_errors < before.send_errors + 2000 {
+        friend.0.send_to(&data, sleeper.relayed.unwrap()).await.unwrap();
+        sent += 1;
+        assert!(sent < 200_000, "nothing was dropped");
+        tokio::task::yield_now().await;
+    }
+    friend.0.send_to(b"for the other", reader.relayed.unwrap()).await.unwrap();
+    assert_eq!(reader.receive().await, frame(b"for the other"));
+    // What was kept is whole, and the answer to a request stands behind it.
+    let request = sleeper.sealed(METHOD_REFRESH, vec![]);
+    sleeper.send(&request.raw).await;
+    loop {
+        let next = sleeper.receive().await;
+        if next[0] & 0xC0 == 0 {
+            assert_eq!(next[8..20], request.transaction_id.0);
+            break;
+        }
+        assert_eq!(next, frame(&data));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_its_answers_is_cut_off() {
+    let limits = Limits { bindings_per_second: 1_000_000, ..with_local_peers().limits };
+    let site = start(Settings { limits, ..with_local_peers() }).await;
+    let mut stream = TcpStream::connect(site.address).await.unwrap();
+    let many = build(BINDING_REQUEST, Vec::new()).raw.repeat(500);
+    let asked = async { while stream.write_all(&many).await.is_ok() {} };
+    // Only a stream that was closed ends this: a relay that waited for its client would let the writing hang.
+    tokio::time::timeout(Duration::from_secs(25), asked).await.expect("the stream is still open");
+}
