@@ -81,9 +81,9 @@ figures: $(WEB_MODULES) ## Measure the real binary; writes target/figures.json
 	node benches/figures.mjs
 
 .PHONY: screenshots
-screenshots: $(WEB_MODULES) ## Take the pictures in docs/screenshots anew
+screenshots: $(WEB_MODULES) ## Take pictures of every page, both themes, desktop and phone, into target/screenshots
 	cargo build --locked
-	cd web && npx --no-install playwright test --project=screenshots
+	cd web && HEARTH_SCREENSHOTS=../target/screenshots npx --no-install playwright test --project=screenshots
 
 .PHONY: dev
 dev: ## A debug server that reads the page from web/dist
