@@ -68,7 +68,12 @@ impl Accepted {
         let _ = stream.set_nodelay(true);
         // Whoever fails to shake hands is not told why, and not logged: scanners do it all day.
         let handshake = acceptor.accept(Unstalled::new(stream, STALL_DEADLINE));
-        let Ok(Ok(stream)) = timeout(HANDSHAKE_DEADLINE, handshake).await else { return };
+        let shaken = tokio::select! {
+            shaken = timeout(HANDSHAKE_DEADLINE, handshake) => shaken,
+            // Whoever has not even shaken hands has nothing under way that stopping should wait for.
+            () = tasks.stopping() => return,
+        };
+        let Ok(Ok(stream)) = shaken else { return };
         // Who shakes hands for HTTP/2 has no other choice then, so there is no first byte to wait for and to guess from.
         let is_h2 = stream.get_ref().1.alpn_protocol() == Some(H2);
         let answers = Answers { router, client, place: ConnectionPlace(Arc::new(place)), under_way: Arc::default() };

@@ -31,6 +31,8 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 const DEAD_AFTER: Duration = Duration::from_secs(45);
 /// A socket that takes nothing for so long is given up.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+/// A socket that doesn't take the last words for so long doesn't get them: stopping waits for every socket.
+const FAREWELL_DEADLINE: Duration = Duration::from_secs(2);
 /// How long a closed socket may take to say goodbye.
 const LINGER: Duration = Duration::from_secs(1);
 /// Clients spread their return over a moment after this pause.
@@ -108,7 +110,7 @@ pub(super) async fn run(mut socket: WebSocket, context: Arc<Context>, host: Stri
         tracing::debug!(code = closing.code(), client = %Redacted(client), "socket closed");
         let frame = CloseFrame { code: closing.code(), reason: "".into() };
         // Whoever doesn't take even this within the deadline is simply dropped.
-        let _ = timeout(WRITE_DEADLINE, socket.send(Message::Close(Some(frame)))).await;
+        let _ = timeout(FAREWELL_DEADLINE, socket.send(Message::Close(Some(frame)))).await;
         // Closing with data unread would make the system reset the connection, and the frame might never be seen.
         let _ = timeout(LINGER, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
     }
@@ -311,9 +313,11 @@ impl Session<'_> {
     }
 
     async fn say_goodbye(&mut self) -> End {
-        match self.send(&ServerMessage::ServerRestart { retry_after_ms: RETRY_AFTER_MS }).await {
-            Ok(()) => End::Close(Closing::Stopping),
-            Err(end) => end,
+        let message = ServerMessage::ServerRestart { retry_after_ms: RETRY_AFTER_MS };
+        match timeout(FAREWELL_DEADLINE, self.send(&message)).await {
+            Ok(Ok(())) => End::Close(Closing::Stopping),
+            Ok(Err(end)) => end,
+            Err(_) => End::Gone,
         }
     }
 
