@@ -74,7 +74,6 @@ fn open_store(data_dir: &Path) -> Result<Store> {
 /// The server, bound and joined, but not yet serving.
 pub struct App {
     listeners: Vec<Listener>,
-    addresses: Vec<SocketAddr>,
     api: Api,
     tls: Arc<ServerConfig>,
     store: Store,
@@ -129,12 +128,7 @@ impl App {
         };
         let services = Services { auth, store: store.clone(), hub, signaling, ice };
         let api = Api::new(http_settings(&config), services, tasks.clone());
-        Ok(Self { listeners, addresses, api, tls: tls::server_config(&identity), store, tasks, announcement })
-    }
-
-    /// Where it listens for HTTPS.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+        Ok(Self { listeners, api, tls: tls::server_config(&identity), store, tasks, announcement })
     }
 
     /// Tells whoever started the server how to reach it. The lines are for people and for programs: `name: value`.

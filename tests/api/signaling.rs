@@ -12,6 +12,24 @@ async fn meeting() -> (TestServer, Person, String) {
     (server, ben, room)
 }
 
+/// The host and a guest in that meeting, who have heard of each other.
+async fn two_people() -> (TestServer, String, Socket, Socket) {
+    let (server, ben, room) = meeting().await;
+    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let (two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
+    one.skip_to("participantJoined").await;
+    (server, room, one, two)
+}
+
+/// The same with another guest.
+async fn three_people() -> (TestServer, String, [Socket; 3]) {
+    let (server, room, mut one, mut two) = two_people().await;
+    let (three, _) = Socket::enter(&server, &Person::guest(&server), &room, "Hal").await;
+    one.skip_to("participantJoined").await;
+    two.skip_to("participantJoined").await;
+    (server, room, [one, two, three])
+}
+
 fn names(welcome: &Value) -> Vec<&str> {
     welcome["participants"].as_array().unwrap().iter().map(|participant| participant["name"].as_str().unwrap()).collect()
 }
@@ -44,13 +62,7 @@ async fn r4_the_list_of_participants_follows_join_and_leave() {
 
 #[tokio::test]
 async fn r1_offers_answers_and_candidates_reach_the_one_they_are_for() {
-    let (server, ben, room) = meeting().await;
-    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
-    let (mut two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
-    let (mut three, _) = Socket::enter(&server, &Person::guest(&server), &room, "Hal").await;
-    one.skip_to("participantJoined").await;
-    one.skip_to("participantJoined").await;
-    two.skip_to("participantJoined").await;
+    let (_server, _room, [mut one, mut two, mut three]) = three_people().await;
     for kind in ["offer", "answer"] {
         one.send(&json!({"type": kind, "to": two.participant, "sdp": "v=0\r\n…"})).await;
         assert_eq!(two.expect(kind).await, json!({"type": kind, "from": one.participant, "sdp": "v=0\r\n…"}));
@@ -78,10 +90,7 @@ async fn w4_nothing_reaches_other_rooms_oneself_or_nobody() {
 
 #[tokio::test]
 async fn r2_mute_states_are_seen_by_the_others_at_once_and_by_latecomers() {
-    let (server, ben, room) = meeting().await;
-    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
-    let (mut two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
-    one.skip_to("participantJoined").await;
+    let (server, room, mut one, mut two) = two_people().await;
     let on = json!({"audio": true, "video": true, "screen": false});
     two.send(&json!({"type": "media", "media": on})).await;
     let changed = one.expect("mediaChanged").await;
@@ -93,13 +102,7 @@ async fn r2_mute_states_are_seen_by_the_others_at_once_and_by_latecomers() {
 
 #[tokio::test]
 async fn r5_chat_reaches_everybody_or_only_one_and_waits_for_latecomers() {
-    let (server, ben, room) = meeting().await;
-    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
-    let (mut two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
-    let (mut three, _) = Socket::enter(&server, &Person::guest(&server), &room, "Hal").await;
-    one.skip_to("participantJoined").await;
-    one.skip_to("participantJoined").await;
-    two.skip_to("participantJoined").await;
+    let (server, room, [mut one, mut two, mut three]) = three_people().await;
     two.send(&json!({"type": "chat", "id": "a1", "to": null, "text": "<b>Hello</b> everybody 👋"})).await;
     let writer = json!(two.participant);
     for socket in [&mut one, &mut two, &mut three] {
@@ -246,10 +249,7 @@ async fn w3_messages_carry_no_identity_of_their_own() {
 #[tokio::test]
 async fn w8_w9_malformed_messages_are_refused_and_the_room_goes_on() {
     use tokio_tungstenite::tungstenite::Message;
-    let (server, ben, room) = meeting().await;
-    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
-    let (mut two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
-    one.skip_to("participantJoined").await;
+    let (server, room, mut one, mut two) = two_people().await;
     let deep = format!("{{\"type\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
     let malformed = [
         "",
@@ -305,10 +305,7 @@ impl Socket {
 #[tokio::test]
 async fn w10_a_flood_costs_its_sender_the_connection_and_nobody_else_anything() {
     use tokio_tungstenite::tungstenite::Message;
-    let (server, ben, room) = meeting().await;
-    let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
-    let (mut two, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
-    one.skip_to("participantJoined").await;
+    let (_server, _room, mut one, mut two) = two_people().await;
     for _ in 0..1_000 {
         if !two.try_send(Message::text("{\"type\":\"ping\"}")).await {
             break;

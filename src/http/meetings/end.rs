@@ -34,7 +34,7 @@ pub(in crate::http) async fn end(
     RoomPath(room): RoomPath,
     OptionalBody(request): OptionalBody<EndMeetingRequest>,
 ) -> Result<Json<MeetingReply>, ApiError> {
-    let (_, right) = as_host(&api, &caller, client, room).await?;
+    let right = as_host(&api, &caller, client, room).await?;
     if request.host_id.is_some_and(|named| named != right.user()) {
         return Err(ApiError::identity_mismatch("hostId"));
     }
@@ -65,7 +65,7 @@ pub(in crate::http) async fn delete(
     client: ClientAddress,
     RoomPath(room): RoomPath,
 ) -> Result<Json<Done>, ApiError> {
-    let (_, right) = as_host(&api, &caller, client, room).await?;
+    let right = as_host(&api, &caller, client, room).await?;
     let (store, hub, room) = (api.store.clone(), api.hub.clone(), right.room());
     let was_there = api.finish(async move {
         let was_there = store.delete_meeting(room).await?;

@@ -54,14 +54,14 @@ fn admits_guests(settings: &Settings) -> bool {
     settings.guests_allowed && settings.allowed_domains.is_empty()
 }
 
-/// The meeting and the right of its host to change it.
+/// The right of a meeting's host to change it.
 ///
 /// To everybody else it does not exist (attack H1), except to those who sit in it: they know of it, and are told that they may
 /// not (attack H3).
-async fn as_host(api: &Api, caller: &Caller, client: ClientAddress, room: RoomId) -> Result<(Meeting, HostOf), ApiError> {
+async fn as_host(api: &Api, caller: &Caller, client: ClientAddress, room: RoomId) -> Result<HostOf, ApiError> {
     let Some(meeting) = api.store.meeting(room).await? else { return Err(api.limits.missed(client)) };
     if let Some(right) = caller.as_host_of(room, meeting.host) {
-        return Ok((meeting, right));
+        return Ok(right);
     }
     if sits_in(api, caller, room).await {
         let message = "Only the host of the meeting may do this.";
