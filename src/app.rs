@@ -261,19 +261,34 @@ async fn relay(config: &Config, data_dir: &Path, tasks: &Tasks) -> Result<(Optio
     let settings = turn::Settings {
         listen: config.listen.clone(),
         relay_ipv4: Some(config.address.unwrap_or_else(turn::default_relay_ipv4)),
-        relay_ipv6: None,
+        relay_ipv6: config.address_ipv6.or_else(turn::default_relay_ipv6),
         external_ipv4: config.external_address,
         ports: config.ports.first..=config.ports.last,
         allow_peers: config.allow_peers.iter().map(|range| (range.address, range.prefix)).collect(),
         realm: REALM.to_owned(),
         secret,
-        limits: turn::Limits::default(),
+        limits: relay_limits(config),
+        threads: config.threads.map(|threads| threads as usize),
     };
     let relay = Relay::start(settings, tasks)
         .await
         .context("the relay can't listen; check relay.listen, or set relay.enabled = false")?;
     let port = relay.local_addrs().first().map_or(3478, SocketAddr::port);
     Ok((Some(relay), IceDirectory::own_relay(port, credentials)))
+}
+
+fn relay_limits(config: &config::Relay) -> turn::Limits {
+    let bytes = |kbps: u32| u64::from(kbps) * 1000 / 8;
+    turn::Limits {
+        allocations: config.max_allocations as usize,
+        allocations_per_source: config.max_allocations_per_address as usize,
+        allocations_per_user: config.max_allocations_per_participant as usize,
+        challenges_per_second: config.challenges_per_second,
+        bindings_per_second: config.bindings_per_second,
+        bytes_per_second: bytes(config.max_kbps_per_allocation),
+        bytes_per_second_in_all: config.max_kbps.map(bytes),
+        ..turn::Limits::default()
+    }
 }
 
 fn http_settings(config: &Config) -> http::Settings {

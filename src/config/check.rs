@@ -61,6 +61,23 @@ fn check_relay(relay: &Relay, refuse: &mut impl FnMut(&str, String, &str)) {
             refuse(key, format!("{address} belongs to no machine"), "write the address of one machine, or leave the key out");
         }
     }
+    if let Some(address) = relay.address_ipv6.filter(|address| address.is_unspecified() || address.is_multicast()) {
+        let mend = "write the address of one machine, or leave the key out";
+        refuse("relay.address_ipv6", format!("{address} belongs to no machine"), mend);
+    }
+    let at_least_one = [
+        ("relay.max_allocations", Some(relay.max_allocations)),
+        ("relay.max_allocations_per_address", Some(relay.max_allocations_per_address)),
+        ("relay.max_allocations_per_participant", Some(relay.max_allocations_per_participant)),
+        ("relay.max_kbps_per_allocation", Some(relay.max_kbps_per_allocation)),
+        ("relay.max_kbps", relay.max_kbps),
+        ("relay.challenges_per_second", Some(relay.challenges_per_second)),
+        ("relay.bindings_per_second", Some(relay.bindings_per_second)),
+        ("relay.threads", relay.threads),
+    ];
+    for (key, _) in at_least_one.into_iter().filter(|(_, number)| *number == Some(0)) {
+        refuse(key, String::from("with 0 nothing would be relayed"), "write at least 1, or set relay.enabled = false");
+    }
     let ttl = relay.credential_ttl_seconds;
     if !CREDENTIAL_TTL_SECONDS.contains(&ttl) {
         refuse("relay.credential_ttl_seconds", format!("{ttl} is out of range"), "write a number of seconds from 60 to 86400");

@@ -1,6 +1,6 @@
 //! `[relay]`
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::declare::section;
 use super::server::both_families;
@@ -17,6 +17,8 @@ section! {
         address: Option<Ipv4Addr> = None, for example "192.0.2.10";
         /// The IPv4 address under which others reach `address`, when this machine stands behind a router that translates it.
         external_address: Option<Ipv4Addr> = None, for example "203.0.113.7";
+        /// The IPv6 address of this machine to relay from. Found by itself when left out; without one, IPv4 alone is relayed.
+        address_ipv6: Option<Ipv6Addr> = None, for example "2001:db8::10";
         /// The UDP ports to relay from. A firewall must let them in.
         ports: PortRange = PortRange { first: 49152, last: 65535 };
         /// How long the passwords handed out for the relay are good, in seconds.
@@ -24,5 +26,21 @@ section! {
         /// Ranges of private addresses that the relay may send to, such as "10.1.0.0/16" where people are in the same local
         /// network. Without them it reaches public addresses only.
         allow_peers: Vec<Cidr> = Vec::new();
+        /// How many allocations there may be at once. Each participant who needs the relay has one or a few.
+        max_allocations: u32 = 2000;
+        /// How many of them one network address may hold: a whole office often shares one.
+        max_allocations_per_address: u32 = 64;
+        /// How many of them one participant of a meeting may hold.
+        max_allocations_per_participant: u32 = 12;
+        /// What one allocation may send, and as much what it may receive, in kilobits per second.
+        max_kbps_per_allocation: u32 = 8000;
+        /// What may pass through the relay in all, in kilobits per second. No limit when left out.
+        max_kbps: Option<u32> = None, for example "100000";
+        /// How many requests without a valid password one network address gets answered in a second.
+        challenges_per_second: u32 = 10;
+        /// How many times in a second one network address may ask for its own address (STUN).
+        bindings_per_second: u32 = 20;
+        /// How many threads relay. One for each processor, up to 4, when left out.
+        threads: Option<u32> = None, for example "1";
     }
 }

@@ -1,6 +1,6 @@
 //! The types that a key can have: how each is read from TOML and from a variable, and how its default is written.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -181,6 +181,7 @@ pub(super) use choice;
 
 written_as_text!(SocketAddr, "an address with a port", "write it like \"0.0.0.0:8443\" or \"[::]:8443\"");
 written_as_text!(Ipv4Addr, "an IPv4 address", "write it like \"203.0.113.7\"");
+written_as_text!(Ipv6Addr, "an IPv6 address", "write it like \"2001:db8::10\"");
 written_as_text!(PortRange, "a range of ports", "write it like \"49152-65535\", the smaller one first");
 written_as_text!(Cidr, "a range of addresses", "write it like \"10.1.0.0/16\", with no bits set after the prefix");
 

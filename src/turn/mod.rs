@@ -50,6 +50,8 @@ pub struct Settings {
     pub allow_peers: Vec<(IpAddr, u8)>,
     /// How much anyone may have of anything.
     pub limits: Limits,
+    /// How many threads relay datagrams; one for each processor, up to 4, when not said.
+    pub threads: Option<usize>,
 }
 
 /// Quotas and rates. What exceeds them is refused; what was granted before stays.
@@ -150,6 +152,17 @@ pub fn default_relay_ipv4() -> Ipv4Addr {
     match routed.map(|address| address.ip()) {
         Ok(IpAddr::V4(address)) if !address.is_unspecified() => address,
         Ok(_) | Err(_) => Ipv4Addr::LOCALHOST,
+    }
+}
+
+/// The public address that this machine reaches the IPv6 internet from, for [`Settings::relay_ipv6`].
+pub fn default_relay_ipv6() -> Option<Ipv6Addr> {
+    let socket = std::net::UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).ok()?;
+    // As above: a documentation address, and nothing is sent.
+    socket.connect((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9)).ok()?;
+    match socket.local_addr().ok()?.ip() {
+        IpAddr::V6(address) if policy::is_public(IpAddr::V6(address)) => Some(address),
+        IpAddr::V6(_) | IpAddr::V4(_) => None,
     }
 }
 

@@ -48,6 +48,7 @@ pub fn settings() -> Settings {
         allow_peers: Vec::new(),
         // All tests share one source address.
         limits: Limits { challenges_per_second: 1000, bindings_per_second: 1000, ..Limits::default() },
+        threads: None,
     }
 }
 
