@@ -26,7 +26,7 @@ pub(super) struct KeyInfo {
     /// What holds when nothing is said; `None` when the key may be left out.
     pub default: Option<Value>,
     /// What it could say, for a key that has no default.
-    pub sample: Option<&'static str>,
+    pub sample: Option<Value>,
 }
 
 /// The variable that sets a key.
@@ -63,7 +63,7 @@ macro_rules! section {
                     name: stringify!($key),
                     doc: &[$($doc),*],
                     default: <$kind as $crate::config::value::Setting>::to_value(&$default),
-                    sample: None::<&'static str>$(.or(Some($sample)))?,
+                    sample: None::<&str>$(.or(Some($sample)))?.map(<$kind as $crate::config::value::Setting>::from_text),
                 },)+];
                 SectionInfo { name: $name, doc: &[$($section_doc),*], keys }
             }

@@ -33,9 +33,9 @@ fn write_key(text: &mut String, section: &str, key: &KeyInfo) -> fmt::Result {
     writeln!(text)?;
     write_doc(text, key.doc)?;
     writeln!(text, "# Variable: {}", variable(section, key.name))?;
-    match (&key.default, key.sample) {
+    match (&key.default, &key.sample) {
         (Some(default), _) => writeln!(text, "#{} = {default}", key.name),
-        (None, Some(sample)) => writeln!(text, "# Not set; for example:\n#{} = {:?}", key.name, sample),
+        (None, Some(sample)) => writeln!(text, "# Not set; for example:\n#{} = {}", key.name, sample),
         (None, None) => writeln!(text, "# Not set.\n#{} = \"\"", key.name),
     }
 }
