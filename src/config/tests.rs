@@ -146,7 +146,7 @@ fn the_example_changes_nothing_and_its_keys_are_all_understood() {
     assert_eq!(config.server.public_url, Some("https://meet.example.org".parse().unwrap()));
     let back = Config {
         server: Server { public_url: None, ..config.server },
-        relay: Relay { address: None, external_address: None, ..config.relay },
+        relay: Relay { address: None, external_address: None, address_ipv6: None, max_kbps: None, threads: None, ..config.relay },
         ..config
     };
     assert_eq!(back, Config::default());
