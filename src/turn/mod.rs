@@ -14,6 +14,7 @@ use crate::lifecycle::Tasks;
 mod counters;
 pub mod credentials;
 mod io;
+mod meter;
 mod nonce;
 mod policy;
 mod rate;

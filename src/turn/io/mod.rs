@@ -154,8 +154,6 @@ impl Edge {
                     state.core.relay_opened(relay, outcome, now);
                 }
                 Output::CloseRelay { relay } => state.close(relay),
-                // One packet at a time, the core is asked about each.
-                Output::Bind { .. } | Output::Unbind { .. } | Output::Permit { .. } | Output::Forbid { .. } => {}
             }
         }
     }

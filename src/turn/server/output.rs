@@ -118,42 +118,10 @@ pub enum Output {
         /// The port to bind to.
         port: Port,
     },
-    /// Close a relay socket. All its permissions and channels are gone with it.
+    /// Close a relay socket.
     CloseRelay {
         /// Which.
         relay: RelayId,
-    },
-    /// A channel now stands for a peer. Renewals are not told.
-    Bind {
-        /// Whose.
-        client: ClientSocket,
-        /// The channel.
-        channel: u16,
-        /// The socket that its packets go through.
-        relay: RelayId,
-        /// The peer.
-        peer: PeerSocket,
-    },
-    /// A channel has expired.
-    Unbind {
-        /// Whose.
-        client: ClientSocket,
-        /// The channel.
-        channel: u16,
-    },
-    /// Packets may pass between a relay socket and a peer, on any port of it. Renewals are not told.
-    Permit {
-        /// The socket.
-        relay: RelayId,
-        /// The peer.
-        peer: IpAddr,
-    },
-    /// A permission has expired.
-    Forbid {
-        /// The socket.
-        relay: RelayId,
-        /// The peer.
-        peer: IpAddr,
     },
 }
 
