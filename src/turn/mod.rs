@@ -114,10 +114,10 @@ impl Relay {
     /// When an address can't be bound, and `InvalidInput` when the settings contradict themselves.
     pub async fn start(settings: Settings, tasks: &Tasks) -> std::io::Result<Self> {
         check(&settings)?;
-        let (listen, ports) = (settings.listen.clone(), settings.ports.clone());
+        let (listen, ports, threads) = (settings.listen.clone(), settings.ports.clone(), settings.threads);
         let relays = (settings.relay_ipv4, settings.relay_ipv6);
         let core = server::Server::new(config(settings));
-        let (edge, local_addrs) = Edge::start(core, &listen, relays, ports, tasks).await?;
+        let (edge, local_addrs) = Edge::start(core, &listen, relays, ports, threads, tasks).await?;
         Ok(Self { edge, local_addrs: local_addrs.into() })
     }
 
