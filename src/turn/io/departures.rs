@@ -58,6 +58,9 @@ impl Departures {
 
     /// Sends everything. `bytes` is what the payloads are ranges of. Returns how many datagrams the system refused.
     pub(super) fn send(&mut self, bytes: &[u8]) -> usize {
+        if self.waiting.is_empty() {
+            return 0;
+        }
         let mut refused = 0;
         let mut trains = Vec::with_capacity(self.waiting.len());
         let mut waiting = self.waiting.drain(..).peekable();

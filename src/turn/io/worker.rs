@@ -192,12 +192,11 @@ impl Worker {
         let entrances = std::mem::take(&mut self.entrances);
         for (arrival, entrance) in arrivals.iter().zip(&entrances) {
             datagrams += match entrance {
-                Entrance::Listener(local) => self.from_client(*local, arrival, now),
-                Entrance::Relay(relay) => self.from_peer(*relay, arrival, now),
+                Entrance::Listener(local) => self.client_arrival(*local, arrival, now),
+                Entrance::Relay(relay) => self.peer_arrival(*relay, arrival, now),
             };
         }
-        let refused = self.departures.send(self.receiver.bytes());
-        self.count_refused(refused);
+        self.depart();
         (self.arrivals, self.entrances) = (arrivals, entrances);
         self.window.count(datagrams);
         false
@@ -245,7 +244,7 @@ impl Worker {
     }
 
     /// Deals with what came to a listener. Returns how many datagrams there were.
-    fn from_client(&mut self, listener: SocketAddr, arrival: &Arrival, now: Now) -> usize {
+    fn client_arrival(&mut self, listener: SocketAddr, arrival: &Arrival, now: Now) -> usize {
         let local = arrival.local.map_or(listener, |ip| SocketAddr::new(ip, listener.port()));
         let client = ClientSocket { transport: Transport::Udp, local, remote: arrival.source };
         let mut count = 0;
@@ -298,7 +297,7 @@ impl Worker {
     }
 
     /// Deals with what came to a relay socket. Returns how many datagrams there were.
-    fn from_peer(&mut self, relay: RelayId, arrival: &Arrival, now: Now) -> usize {
+    fn peer_arrival(&mut self, relay: RelayId, arrival: &Arrival, now: Now) -> usize {
         let peer = PeerSocket(arrival.source);
         let (edge, index) = (Arc::clone(&self.edge), self.index);
         let pass = |routes: &mut Routes<_>, amount| {
@@ -334,7 +333,14 @@ impl Worker {
         }
     }
 
-    fn ask_core(&self, range: &Range<usize>, hand_in: impl FnOnce(&mut Server, &[u8], Now)) {
+    fn depart(&mut self) {
+        let refused = self.departures.send(self.receiver.bytes());
+        self.count_refused(refused);
+    }
+
+    fn ask_core(&mut self, range: &Range<usize>, hand_in: impl FnOnce(&mut Server, &[u8], Now)) {
+        // The core sends at once, and nothing may overtake what came before.
+        self.depart();
         let bytes = &self.receiver.bytes()[range.clone()];
         self.edge.drive_from(Some(self.index), bytes, |core, now| hand_in(core, bytes, now));
     }
