@@ -192,6 +192,7 @@ fn config(settings: Settings) -> server::Config {
         secret: settings.secret,
         published: ipv4.into_iter().chain(ipv6).collect(),
         allow_peers: settings.allow_peers,
+        keeps_whole: io::KEEPS_WHOLE,
         limits: settings.limits,
         seed: Secret::new(random_bytes()),
     }

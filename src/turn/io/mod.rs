@@ -31,6 +31,8 @@ mod system;
 mod window;
 mod worker;
 
+pub(super) use system::KEEPS_WHOLE;
+
 use departures::Way;
 use listen::Listener;
 use packets::{Exit, Packet};
@@ -192,8 +194,8 @@ impl Edge {
                 Output::ToClient { client, head, payload, padding } => {
                     packets.extend(self.exit(state, client, worker).map(|exit| Packet::framed(exit, head, payload, padding)));
                 }
-                Output::ToPeer { relay, peer, payload } => {
-                    packets.extend(state.exit_to_peer(relay, peer).map(|exit| Packet::plain(exit, payload)));
+                Output::ToPeer { relay, peer, payload, whole } => {
+                    packets.extend(state.exit_to_peer(relay, peer).map(|exit| Packet::plain(exit, payload, whole)));
                 }
                 Output::OpenRelay { relay, family, port } => {
                     let outcome = self.open(state, worker, (relay, family, port));

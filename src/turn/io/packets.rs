@@ -24,7 +24,7 @@ pub(super) struct Packet {
 enum Body {
     Own(Vec<u8>),
     Framed { head: Head, payload: Range<usize>, padding: usize },
-    Plain(Range<usize>),
+    Plain { payload: Range<usize>, whole: bool },
 }
 
 impl Packet {
@@ -36,8 +36,8 @@ impl Packet {
         Self { exit, body: Body::Framed { head, payload, padding } }
     }
 
-    pub(super) const fn plain(exit: Exit, payload: Range<usize>) -> Self {
-        Self { exit, body: Body::Plain(payload) }
+    pub(super) const fn plain(exit: Exit, payload: Range<usize>, whole: bool) -> Self {
+        Self { exit, body: Body::Plain { payload, whole } }
     }
 
     /// Sends it at once, straight from `received`, the bytes that the payload is a range of. What the system has no room for is
@@ -45,12 +45,15 @@ impl Packet {
     pub(super) fn send(&self, received: &[u8]) -> io::Result<()> {
         let parts = match &self.body {
             Body::Own(message) => [&**message, &[], &[]],
-            Body::Plain(payload) => [&received[payload.clone()], &[], &[]],
+            Body::Plain { payload, .. } => [&received[payload.clone()], &[], &[]],
             Body::Framed { head, payload, padding } => [head.as_bytes(), &received[payload.clone()], &[0; 3][..*padding]],
         };
         match (&self.exit, &self.body) {
             (Exit::Stream(stream), Body::Own(message)) => stream.send_message(message).map(drop),
-            (Exit::Stream(stream), Body::Framed { .. } | Body::Plain(_)) => stream.send_data(&parts).map(drop),
+            (Exit::Stream(stream), Body::Framed { .. } | Body::Plain { .. }) => stream.send_data(&parts).map(drop),
+            (Exit::Datagram(Way { socket, to, .. }), Body::Plain { whole: true, .. }) => {
+                system::send_whole(socket, *to, parts[0])
+            }
             (Exit::Datagram(Way { socket, to, from }), _) => system::send_one(socket, *to, *from, &parts.map(IoSlice::new)),
         }
     }

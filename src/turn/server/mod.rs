@@ -56,6 +56,8 @@ pub struct Config {
     pub published: Vec<(IpAddr, IpAddr)>,
     /// Peer ranges that are allowed although they are not public.
     pub allow_peers: Vec<(IpAddr, u8)>,
+    /// Whether the edge can send a datagram that no one may cut into fragments.
+    pub keeps_whole: bool,
     /// How much anyone may have of anything.
     pub limits: Limits,
     /// What nonces, tokens and transaction ids are made from: random, and new in each process.
@@ -66,6 +68,7 @@ pub struct Config {
 pub struct Server {
     realm: String,
     secret: Secret<[u8; 32]>,
+    keeps_whole: bool,
     limits: Limits,
     peers: Peers,
     nonces: Nonces,
@@ -94,6 +97,7 @@ impl Server {
             bindings: PerSource::new(config.limits.bindings_per_second, key("bindings")),
             line: config.limits.bytes_per_second_in_all.map(|rate| Arc::new(Bucket::new(rate))),
             limits: config.limits,
+            keeps_whole: config.keeps_whole,
             table: Table::default(),
             counters: Counters::default(),
             outputs: VecDeque::new(),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use stun::agent::TransactionId;
+use stun::attributes::ATTR_DONT_FRAGMENT;
 use stun::message::Message;
 
 use super::Server;
@@ -33,11 +34,11 @@ impl Server {
 
     pub(super) fn send_indication(&mut self, client: ClientSocket, message: &Message, now: Now) {
         let (data, peers) = (message::data(message), message::peers(message).unwrap_or_default());
-        let (Some(data), [peer], []) = (data, &*peers, &*message::unknown(message)) else {
+        let (Some(data), [peer], []) = (data, &*peers, &*message::unknown(message, self.keeps_whole)) else {
             self.counters.malformed += 1;
             return;
         };
-        self.send(client, *peer, data, now);
+        self.send(client, *peer, (data, message.contains(ATTR_DONT_FRAGMENT)), now);
     }
 
     pub(super) fn channel_data(&mut self, client: ClientSocket, packet: &[u8], now: Now) {
@@ -49,13 +50,13 @@ impl Server {
         }
         let number = u16::from_be_bytes([*n0, *n1]);
         match self.table.open.get(&client).and_then(|open| open.bound_to(number, now.tick)) {
-            Some((peer, _)) => self.send(client, peer, CHANNEL_HEADER..CHANNEL_HEADER + length, now),
+            Some((peer, _)) => self.send(client, peer, (CHANNEL_HEADER..CHANNEL_HEADER + length, false), now),
             None => self.counters.unpermitted += 1,
         }
     }
 
-    /// Sends a payload of `client` to `peer`.
-    fn send(&mut self, client: ClientSocket, peer: SocketAddr, payload: Range<usize>, now: Now) {
+    /// Sends a payload of `client` to `peer`, in fragments only where `whole` is not said.
+    fn send(&mut self, client: ClientSocket, peer: SocketAddr, (payload, whole): (Range<usize>, bool), now: Now) {
         let open = self.table.open.get(&client).filter(|open| open.permits(peer.ip(), now.tick));
         let relay = open.and_then(|open| open.relay(Family::of(peer.ip())).copied().map(|relay| (open, relay)));
         let Some((open, relay)) = relay else { return self.counters.unpermitted += 1 };
@@ -73,7 +74,7 @@ impl Server {
         match self.peers.owner(peer) {
             // Two relayed clients meet here, without a socket between them.
             Some(other) => self.deliver(other, self.peers.known(relay.address), payload, now),
-            None => self.outputs.push_back(Output::ToPeer { relay: relay.id, peer: PeerSocket(peer), payload }),
+            None => self.outputs.push_back(Output::ToPeer { relay: relay.id, peer: PeerSocket(peer), payload, whole }),
         }
     }
 

@@ -19,21 +19,23 @@ struct Control([u8; 96]);
 
 const NO_CONTROL: Control = Control([0; 96]);
 
+/// Whether [`send_whole`] does what it says.
+pub(in crate::turn) const KEEPS_WHOLE: bool = true;
+
 /// Makes a socket ready for [`Receiver`] and [`Sender`]: trains are handed over whole, and a socket that is bound to all addresses
 /// tells which one each datagram was sent to. A kernel that refuses the first hands datagrams over one by one.
 pub(in crate::turn::io) fn prepare(socket: &UdpSocket) {
-    let _ = set(socket, libc::SOL_UDP, libc::UDP_GRO);
+    let _ = set(socket, libc::SOL_UDP, libc::UDP_GRO, 1);
     match socket.local_addr().map(|local| local.ip()) {
-        Ok(IpAddr::V4(local)) if local.is_unspecified() => drop(set(socket, libc::IPPROTO_IP, libc::IP_PKTINFO)),
-        Ok(IpAddr::V6(local)) if local.is_unspecified() => drop(set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)),
+        Ok(IpAddr::V4(local)) if local.is_unspecified() => drop(set(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)),
+        Ok(IpAddr::V6(local)) if local.is_unspecified() => drop(set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)),
         Ok(IpAddr::V4(_) | IpAddr::V6(_)) | Err(_) => {}
     }
 }
 
-fn set(socket: &UdpSocket, level: c_int, option: c_int) -> io::Result<()> {
-    let on: c_int = 1;
+fn set(socket: &UdpSocket, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the value is an int that outlives the call, and its size is that of an int.
-    let done = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, ptr::from_ref(&on).cast(), length_of::<c_int>()) };
+    let done = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, ptr::from_ref(&value).cast(), length_of::<c_int>()) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -245,6 +247,22 @@ pub(in crate::turn::io) fn send_one(
     // SAFETY: all that the message points to is borrowed for longer than the call.
     let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Sends one datagram that no one on its way may cut into fragments. What is sent from the same socket at the same moment may fare
+/// likewise: the option is the socket's (ip(7), ipv6(7)).
+///
+/// # Errors
+/// The system's, also when the datagram is too large to go whole.
+pub(in crate::turn::io) fn send_whole(socket: &UdpSocket, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
+    let (level, option, always, wanted) = match to {
+        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO, libc::IP_PMTUDISC_WANT),
+        SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DO, libc::IPV6_PMTUDISC_WANT),
+    };
+    set(socket, level, option, always)?;
+    let sent = send_one(socket, to, None, &[IoSlice::new(payload)]);
+    set(socket, level, option, wanted)?;
+    sent
 }
 
 /// Sends the datagrams of a train one by one. Returns how many the system refused.

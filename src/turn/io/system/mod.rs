@@ -9,9 +9,13 @@ mod linux;
 mod plain;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{Receiver, Sender, prepare, send_one};
+pub(in crate::turn) use linux::KEEPS_WHOLE;
+#[cfg(target_os = "linux")]
+pub(super) use linux::{Receiver, Sender, prepare, send_one, send_whole};
 #[cfg(not(target_os = "linux"))]
-pub(super) use plain::{Receiver, Sender, prepare, send_one};
+pub(in crate::turn) use plain::KEEPS_WHOLE;
+#[cfg(not(target_os = "linux"))]
+pub(super) use plain::{Receiver, Sender, prepare, send_one, send_whole};
 
 /// How many arrivals are taken before they are dealt with.
 pub(super) const SLOTS: usize = 32;

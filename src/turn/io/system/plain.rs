@@ -7,6 +7,9 @@ use socket2::SockRef;
 
 use super::{Arrival, SLOT_BYTES, SLOTS, Train};
 
+/// Whether [`send_whole`] does what it says.
+pub(in crate::turn) const KEEPS_WHOLE: bool = false;
+
 /// Makes a socket ready for [`Receiver`] and [`Sender`].
 pub(in crate::turn::io) fn prepare(_socket: &UdpSocket) {}
 
@@ -73,4 +76,12 @@ pub(in crate::turn::io) fn send_one(
     parts: &[IoSlice<'_>],
 ) -> io::Result<()> {
     SockRef::from(socket).send_to_vectored(parts, &to.into()).map(drop)
+}
+
+/// Refuses: there is no common way to send a datagram that no one may cut into fragments.
+///
+/// # Errors
+/// Always.
+pub(in crate::turn::io) fn send_whole(_socket: &UdpSocket, _to: SocketAddr, _payload: &[u8]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

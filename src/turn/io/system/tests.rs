@@ -106,3 +106,14 @@ fn one_address_that_can_not_be_reached_stops_nothing() {
     receiver.receive(&to, &mut arrivals).unwrap();
     assert_eq!(datagrams(&arrivals, receiver.bytes()), [b"abc", b"abc", b"def"]);
 }
+
+#[test]
+fn what_must_go_whole_goes_where_the_system_can_promise_it_and_nowhere_else() {
+    let (from, to) = pair();
+    let address = to.local_addr().unwrap();
+    let sent = send_whole(&from, address, &[7; 60_000]);
+    assert_eq!(sent.is_ok(), KEEPS_WHOLE);
+    assert!(!plain::KEEPS_WHOLE && plain::send_whole(&from, address, b"x").is_err());
+    let mut buffer = vec![0; 65_535];
+    assert_eq!(to.recv(&mut buffer).ok(), KEEPS_WHOLE.then_some(60_000));
+}

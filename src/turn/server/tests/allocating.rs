@@ -113,7 +113,7 @@ fn two_families_at_once_get_two_addresses() {
     assert_eq!(outputs, [Output::CloseRelay { relay: four }, person.success(&request, vec![lifetime(0)])]);
     assert_eq!(site.code(&person, METHOD_REFRESH, vec![family(1)]), 443);
     assert_eq!(site.code(&person, METHOD_CREATE_PERMISSION, vec![peer(PEER)]), 443);
-    let to_peer = Output::ToPeer { relay: six, peer: super::super::PeerSocket(address(PEER_V6)), payload: 48..50 };
+    let to_peer = Output::ToPeer { relay: six, peer: super::super::PeerSocket(address(PEER_V6)), payload: 48..50, whole: false };
     assert_eq!(site.say(&person, PEER_V6, b"hi"), [to_peer]);
     let (request, outputs) = site.ask(&person, METHOD_REFRESH, vec![lifetime(0)]);
     assert_eq!(outputs, [Output::CloseRelay { relay: six }, person.success(&request, vec![lifetime(0)])]);

@@ -6,7 +6,7 @@ use super::super::{Output, PeerSocket};
 use super::scenario::*;
 
 fn to_peer(relay: super::super::RelayId, peer: &str, payload: std::ops::Range<usize>) -> Output {
-    Output::ToPeer { relay, peer: PeerSocket(address(peer)), payload }
+    Output::ToPeer { relay, peer: PeerSocket(address(peer)), payload, whole: false }
 }
 
 #[test]
