@@ -102,8 +102,9 @@ impl App {
         let address = public_address(&config, &addresses);
 
         let identity = identity(&config, data_dir)?;
+        let tls = tls::server_config(&identity);
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
-        let (relay, ice) = relay(&config, data_dir, &tasks).await?;
+        let (relay, ice) = relay(&config, data_dir, &tls, &tasks).await?;
         let hub_settings = hub::Settings {
             capacity: config.meetings.max_participants,
             resume_window: meeting::DEFAULT_RESUME_WINDOW,
@@ -128,7 +129,7 @@ impl App {
         };
         let services = Services { auth, store: store.clone(), hub, signaling, ice };
         let api = Api::new(http_settings(&config), services, tasks.clone());
-        Ok(Self { listeners, api, tls: tls::server_config(&identity), store, tasks, announcement })
+        Ok(Self { listeners, api, tls, store, tasks, announcement })
     }
 
     /// Tells whoever started the server how to reach it. The lines are for people and for programs: `name: value`.
@@ -251,7 +252,12 @@ fn auth_settings(config: &Config, data_dir: &Path, address: &str) -> auth::Setti
     auth::Settings { registration, ..auth::Settings::new(address, data_dir.join("keys")) }
 }
 
-async fn relay(config: &Config, data_dir: &Path, tasks: &Tasks) -> Result<(Option<Relay>, IceDirectory)> {
+async fn relay(
+    config: &Config,
+    data_dir: &Path,
+    tls: &Arc<ServerConfig>,
+    tasks: &Tasks,
+) -> Result<(Option<Relay>, IceDirectory)> {
     let config = &config.relay;
     if !config.enabled {
         return Ok((None, IceDirectory::empty()));
@@ -260,6 +266,7 @@ async fn relay(config: &Config, data_dir: &Path, tasks: &Tasks) -> Result<(Optio
     let credentials = CredentialIssuer::new(secret.clone(), Duration::from_secs(config.credential_ttl_seconds.into()));
     let settings = turn::Settings {
         listen: config.listen.clone(),
+        tls: Some(turn::Tls { listen: config.listen_tls.clone(), config: Arc::clone(tls) }),
         relay_ipv4: Some(config.address.unwrap_or_else(turn::default_relay_ipv4)),
         relay_ipv6: config.address_ipv6.or_else(turn::default_relay_ipv6),
         external_ipv4: config.external_address,
@@ -272,7 +279,7 @@ async fn relay(config: &Config, data_dir: &Path, tasks: &Tasks) -> Result<(Optio
     };
     let relay = Relay::start(settings, tasks)
         .await
-        .context("the relay can't listen; check relay.listen, or set relay.enabled = false")?;
+        .context("the relay can't listen; check relay.listen and relay.listen_tls, or set relay.enabled = false")?;
     let port = relay.local_addrs().first().map_or(3478, SocketAddr::port);
     Ok((Some(relay), IceDirectory::own_relay(port, credentials)))
 }

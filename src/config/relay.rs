@@ -7,12 +7,14 @@ use super::server::both_families;
 use super::value::{Cidr, PortRange};
 
 section! {
-    /// The relay (STUN and TURN over UDP and TCP), which carries calls that firewalls would stop.
+    /// The relay (STUN and TURN over UDP, TCP and TLS), which carries calls that firewalls would stop.
     Relay, "relay" {
         /// Whether it runs.
         enabled: bool = true;
         /// Addresses and ports to answer on, by UDP and TCP. On a machine without IPv6 the IPv6 ones are passed over.
         listen: Vec<SocketAddr> = both_families(3478);
+        /// Addresses and TCP ports to answer on by TLS. An empty list is none. The ports of `server.listen` answer as well.
+        listen_tls: Vec<SocketAddr> = both_families(5349);
         /// The IPv4 address of this machine to relay from. Found by itself when left out.
         address: Option<Ipv4Addr> = None, for example "192.0.2.10";
         /// The IPv4 address under which others reach `address`, when this machine stands behind a router that translates it.

@@ -6,4 +6,5 @@ mod admission;
 mod client;
 mod relaying;
 mod streams;
+mod tls;
 mod tools;

@@ -26,6 +26,7 @@ mod listen;
 mod patience;
 mod ports;
 mod streams;
+mod tls;
 
 use datagrams::{Packet, RECEIVE_PAUSE, Way};
 use listen::Listener;
@@ -94,7 +95,7 @@ impl Edge {
         let addresses = listeners.iter().map(|at| at.local).collect();
         for Listener { local, datagrams, streams } in listeners {
             tasks.spawn(Arc::clone(&edge).serve(datagrams, local));
-            tasks.spawn(Arc::clone(&edge).accept(streams));
+            tasks.spawn(Arc::clone(&edge).accept(streams, None));
         }
         tasks.spawn(Arc::clone(&edge).keep_time());
         tasks.spawn(Arc::clone(&edge).watch_interfaces());
