@@ -13,7 +13,7 @@ use hearth::turn::credentials::{Credential, CredentialIssuer};
 use hearth::turn::{Limits, Relay, Settings, Tls};
 use hmac::{Hmac, KeyInit, Mac};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use sha2::Sha256;
 use stun::agent::TransactionId;
 use stun::attributes::{ATTR_NONCE, ATTR_REALM, ATTR_USERNAME, ATTR_XOR_RELAYED_ADDRESS};
@@ -37,6 +37,9 @@ use turn::proto::{PROTO_UDP, Protocol};
 pub const REALM: &str = "hearth";
 pub const SECRET: [u8; 32] = [7; 32];
 
+/// How many streams one source may have.
+pub const STREAMS_PER_SOURCE: usize = 64;
+
 /// How long anything that must happen may take before the test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -46,11 +49,16 @@ static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
     Identity::load_or_create(dir.path(), &Names::loopback(), Timestamp::now()).unwrap()
 });
 
+/// What relays shake hands with.
+pub fn tls_config() -> Arc<ServerConfig> {
+    server_config(&IDENTITY)
+}
+
 /// Settings for loopback. Loopback peers other than the relay's own ports are forbidden, as anywhere.
 pub fn settings() -> Settings {
     Settings {
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
-        tls: Some(Tls { listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], config: server_config(&IDENTITY) }),
+        tls: Some(Tls { listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], config: tls_config() }),
         relay_ipv4: Some(Ipv4Addr::LOCALHOST),
         relay_ipv6: None,
         external_ipv4: None,

@@ -10,11 +10,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use turn::proto::channum::ChannelNumber;
 
 use crate::client::{
-    By, Canary, Client, Line, PATIENCE, Pipe, Site, build, code, mint, peer, receive, say, start, with_local_peers,
+    By, Canary, Client, Line, PATIENCE, Pipe, STREAMS_PER_SOURCE, Site, build, code, mint, peer, receive, say, start,
+    with_local_peers,
 };
-
-/// How many streams one source may have.
-const STREAMS_PER_SOURCE: usize = 64;
 
 async fn client(site: &Site, by: By) -> Client {
     client_of(site, by, ParticipantId::random()).await

@@ -1,13 +1,17 @@
 //! The relay over TLS: the handshake, and records that are not whole.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use hearth::ids::ParticipantId;
 use stun::message::{BINDING_REQUEST, BINDING_SUCCESS};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
-use crate::client::{By, Client, Site, build, mint, receive_frame, say, settings, shake_hands, start};
+use crate::client::{
+    By, Client, STREAMS_PER_SOURCE, Site, build, mint, receive_frame, say, settings, shake_hands, start, tls_config,
+};
 
 /// The program promises ten; a busy machine may be late.
 const PROMISE: Duration = Duration::from_secs(15);
@@ -87,12 +91,42 @@ async fn what_is_not_tls_is_closed_at_once() {
 async fn t25_handshakes_have_places_among_the_streams_of_their_source() {
     let site = start(settings()).await;
     let mut shaking = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..STREAMS_PER_SOURCE {
         shaking.push(connect(&site).await);
     }
     // By TCP as well: all streams share the places.
     let mut refused = site.stream(By::Tcp).await;
     closed(&mut refused, "a stream without a place").await;
+}
+
+#[tokio::test]
+async fn t25_clients_taken_over_from_another_listener_are_served_and_counted_like_its_own() {
+    let site = start(settings()).await;
+    let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let acceptor = TlsAcceptor::from(tls_config());
+    let taken_over = async || {
+        let welcome = async {
+            let (socket, connection) = acceptor.accept(door.accept().await.unwrap().0).await.unwrap().into_inner();
+            site.relay.adopt(socket, connection);
+        };
+        let arrive = async {
+            let mut stream = shake_hands(TcpStream::connect(door.local_addr().unwrap()).await.unwrap(), &[]).await.unwrap();
+            // Without a place, the end may come first.
+            let _ = say(&mut stream, &build(BINDING_REQUEST, Vec::new()).raw).await;
+            stream
+        };
+        tokio::join!(arrive, welcome).0
+    };
+    let mut streams = Vec::new();
+    for _ in 0..STREAMS_PER_SOURCE - 1 {
+        let mut stream = taken_over().await;
+        assert_eq!(receive_frame(&mut stream).await[..2], [1, 1]);
+        streams.push(stream);
+    }
+    // All share the places.
+    let _last = Client::by_stream(&site, By::Tls, mint(ParticipantId::random())).await;
+    closed(&mut taken_over().await, "a stream without a place").await;
+    closed(&mut site.stream(By::Tcp).await, "a stream without a place").await;
 }
 
 #[tokio::test]
