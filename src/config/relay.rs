@@ -30,10 +30,12 @@ section! {
         allow_peers: Vec<Cidr> = Vec::new();
         /// How many allocations there may be at once. Each participant who needs the relay has one or a few.
         max_allocations: u32 = 2000;
-        /// How many of them one network address may hold: a whole office often shares one.
-        max_allocations_per_address: u32 = 64;
-        /// How many of them one participant of a meeting may hold.
-        max_allocations_per_participant: u32 = 12;
+        /// How many of them one network address may hold: a whole office often shares one. Of TCP and TLS connections it may hold
+        /// up to 128, whatever stands here.
+        max_allocations_per_address: u32 = 128;
+        /// How many of them one participant of a meeting may hold. Browsers hold one for each way to the relay (UDP, TCP, and TLS
+        /// on two ports) and each of the other participants.
+        max_allocations_per_participant: u32 = 32;
         /// What one allocation may send, and as much what it may receive, in kilobits per second.
         max_kbps_per_allocation: u32 = 8000;
         /// What may pass through the relay in all, in kilobits per second. No limit when left out.

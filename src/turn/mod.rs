@@ -97,8 +97,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            allocations_per_user: 12,
-            allocations_per_source: 64,
+            allocations_per_user: 32,
+            allocations_per_source: 128,
             allocations: 2000,
             permissions_per_allocation: 64,
             channels_per_allocation: 64,

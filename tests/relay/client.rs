@@ -38,7 +38,7 @@ pub const REALM: &str = "hearth";
 pub const SECRET: [u8; 32] = [7; 32];
 
 /// How many streams one source may have.
-pub const STREAMS_PER_SOURCE: usize = 64;
+pub const STREAMS_PER_SOURCE: usize = 128;
 
 /// How long anything that must happen may take before the test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
