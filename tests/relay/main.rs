@@ -7,4 +7,5 @@ mod bursts;
 mod client;
 mod relaying;
 mod streams;
+mod tls;
 mod tools;
