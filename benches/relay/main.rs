@@ -1,0 +1,106 @@
+//! `make bench-relay`: what relaying a packet costs, here and in other servers, with the same traffic in the same run.
+//!
+//! The method and its figures stand in `docs/PERFORMANCE.md`.
+
+mod allocation;
+mod clock;
+mod datagrams;
+mod forwarder;
+mod generator;
+mod link;
+mod options;
+mod pair;
+mod process;
+mod readiness;
+mod report;
+mod servers;
+mod stream;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+
+use crate::datagrams::Gait;
+use crate::generator::{Load, Outcome};
+use crate::options::{Options, Part};
+use crate::pair::Mode;
+use crate::report::{Case, Row};
+use crate::servers::{Kind, Server, floor};
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    match options.forward.as_deref() {
+        None => measure(&options),
+        Some(floor::ONE) => match forwarder::run(Gait::OneAtATime)? {},
+        Some(floor::BATCHES) => match forwarder::run(Gait::Batches)? {},
+        Some(other) => bail!("there is no way to forward called {other}"),
+    }
+}
+
+fn measure(options: &Options) -> Result<()> {
+    let kinds = present(options);
+    let mut all = Vec::new();
+    report::heading();
+    for case in cases(options) {
+        let mut rows = measure_case(case, &kinds, options)?;
+        report::compare(&mut rows);
+        report::table(&rows);
+        all.extend(rows);
+    }
+    report::write(&options.json, &all)
+}
+
+/// The servers that are wanted and can be started.
+fn present(options: &Options) -> Vec<Kind> {
+    let mut kinds = options.servers();
+    kinds.retain(|kind| match kind.missing() {
+        None => true,
+        Some(why) => {
+            report::notice(&format!("left out {}: {why}", kind.name()));
+            false
+        }
+    });
+    kinds
+}
+
+fn cases(options: &Options) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for mode in options.modes() {
+        for &allocations in &options.allocations {
+            for &payload in &options.payloads {
+                cases.push(Case { mode, allocations, payload, load: options.saturation() });
+            }
+        }
+    }
+    if options.wants(Part::Paced) {
+        cases.extend(options.rates.iter().map(|&per_second| Case {
+            mode: Mode::ClientPeer,
+            allocations: 100,
+            payload: 1200,
+            load: Load::Paced { per_second },
+        }));
+    }
+    cases
+}
+
+/// Measures every server that can do it, in turns, several times, and takes the medians.
+fn measure_case(case: Case, kinds: &[Kind], options: &Options) -> Result<Vec<Row>> {
+    let mut outcomes: Vec<(Kind, Vec<Outcome>)> =
+        kinds.iter().filter(|kind| kind.can(case.mode)).map(|&kind| (kind, Vec::new())).collect();
+    for _ in 0..options.rounds() {
+        for (kind, outcomes) in &mut outcomes {
+            let server = Server::start(*kind, options.threads)?;
+            if case.mode == Mode::Tls && server.tls.is_none() {
+                continue;
+            }
+            let mut pairs = pair::connect(&server, case.mode, case.allocations, case.payload)?;
+            outcomes.push(generator::run(&mut pairs, case.load, options.span(), server.pid())?);
+        }
+    }
+    outcomes.retain(|(kind, outcomes)| {
+        if outcomes.is_empty() {
+            report::notice(&format!("left out {}: this version relays nothing by TLS", kind.name()));
+        }
+        !outcomes.is_empty()
+    });
+    Ok(outcomes.iter().map(|(kind, outcomes)| Row::new(*kind, case, outcomes)).collect())
+}
