@@ -53,20 +53,49 @@ struct Session {
     nonce: String,
 }
 
+/// A client that knows all that its next Allocate needs.
+pub struct Prepared {
+    pub link: Link,
+    session: Session,
+    request: Message,
+}
+
+impl Prepared {
+    /// Fetches realm and nonce.
+    pub fn new(mut link: Link, name: &str, password: &str, inbox: &mut Inbox) -> Result<Self> {
+        let challenge = ask(&mut link, inbox, &build(METHOD_ALLOCATE, vec![udp()])?)?;
+        let session = Session {
+            name: name.to_owned(),
+            password: password.to_owned(),
+            realm: TextAttribute::get_from_as(&challenge, ATTR_REALM).context("a challenge without a realm")?.text,
+            nonce: TextAttribute::get_from_as(&challenge, ATTR_NONCE).context("a challenge without a nonce")?.text,
+        };
+        let request = session.sealed(METHOD_ALLOCATE, vec![udp()])?;
+        Ok(Self { link, session, request })
+    }
+
+    /// Sends the request once and waits for nothing.
+    pub fn send(&mut self) -> Result<()> {
+        Ok(self.link.send(&self.request.raw, self.request.raw.len())?)
+    }
+
+    /// Looks whether the allocation is there.
+    pub fn is_answered(&mut self, inbox: &mut Inbox) -> Result<bool> {
+        let mut answer = None;
+        let request = &self.request;
+        self.link.receive(inbox, |frame| answer = answer.take().or_else(|| answer_to(request, frame)))?;
+        answer.map_or(Ok(false), |answer| succeeded(&answer, "Allocate").map(|()| true))
+    }
+}
+
 impl Allocation {
     pub fn open(mut link: Link, account: &Account, inbox: &mut Inbox) -> Result<Self> {
         let Account::Credential { name, password } = account else {
             let relayed = ask_forwarder(&mut link, inbox, &[forwarder::OPEN])?;
             return Ok(Self { link, relayed, session: None });
         };
-        let challenge = ask(&mut link, inbox, &build(METHOD_ALLOCATE, vec![udp()])?)?;
-        let session = Session {
-            name: name.clone(),
-            password: password.clone(),
-            realm: TextAttribute::get_from_as(&challenge, ATTR_REALM).context("a challenge without a realm")?.text,
-            nonce: TextAttribute::get_from_as(&challenge, ATTR_NONCE).context("a challenge without a nonce")?.text,
-        };
-        let answer = ask(&mut link, inbox, &session.sealed(METHOD_ALLOCATE, vec![udp()])?)?;
+        let Prepared { mut link, session, request } = Prepared::new(link, name, password, inbox)?;
+        let answer = ask(&mut link, inbox, &request)?;
         succeeded(&answer, "Allocate")?;
         let mut relayed = XorMappedAddress::default();
         relayed.get_from_as(&answer, ATTR_XOR_RELAYED_ADDRESS)?;
@@ -127,10 +156,12 @@ fn succeeded(answer: &Message, request: &str) -> Result<()> {
 }
 
 fn ask(link: &mut Link, inbox: &mut Inbox, request: &Message) -> Result<Message> {
-    exchange(link, inbox, &request.raw, |frame| {
-        let mut answer = Message { raw: frame.to_vec(), ..Message::default() };
-        (answer.decode().is_ok() && answer.transaction_id == request.transaction_id).then_some(answer)
-    })
+    exchange(link, inbox, &request.raw, |frame| answer_to(request, frame))
+}
+
+fn answer_to(request: &Message, frame: &[u8]) -> Option<Message> {
+    let mut answer = Message { raw: frame.to_vec(), ..Message::default() };
+    (answer.decode().is_ok() && answer.transaction_id == request.transaction_id).then_some(answer)
 }
 
 fn ask_forwarder(link: &mut Link, inbox: &mut Inbox, order: &[u8]) -> Result<SocketAddr> {

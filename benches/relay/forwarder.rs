@@ -49,21 +49,21 @@ pub fn run(gait: Gait) -> Result<Infallible> {
         ready.extend(readiness.wait(None)?);
         for &number in &ready {
             match number.checked_sub(1) {
-                None => forwarder.from_clients(&mut inbox, &readiness)?,
-                Some(leg) => forwarder.from_peer(leg, &mut inbox),
+                None => forwarder.read_clients(&mut inbox, &readiness)?,
+                Some(leg) => forwarder.read_leg(leg, &mut inbox),
             }
         }
     }
 }
 
 impl Forwarder {
-    fn from_clients(&mut self, inbox: &mut Inbox, readiness: &Readiness) -> Result<()> {
+    fn read_clients(&mut self, inbox: &mut Inbox, readiness: &Readiness) -> Result<()> {
         for _ in 0..TURN {
             let mut orders = Vec::new();
             let read = self.listener.receive(inbox, |run| match run.bytes.first() {
                 None => {}
                 Some(&(OPEN | PEER)) => orders.push((run.source, run.bytes.to_vec())),
-                Some(_) => self.to_peer(&run),
+                Some(_) => self.forward(&run),
             });
             for (client, order) in orders {
                 self.obey(client, &order, readiness)?;
@@ -75,7 +75,7 @@ impl Forwarder {
         Ok(())
     }
 
-    fn to_peer(&self, run: &Run) {
+    fn forward(&self, run: &Run) {
         let Some(leg) = self.by_client.get(&run.source).map(|&number| &self.legs[number]) else { return };
         if let Some(peer) = leg.peer {
             // What can't be sent is lost, as on any network; the generator counts it.
@@ -83,7 +83,7 @@ impl Forwarder {
         }
     }
 
-    fn from_peer(&self, leg: usize, inbox: &mut Inbox) {
+    fn read_leg(&self, leg: usize, inbox: &mut Inbox) {
         let leg = &self.legs[leg];
         for _ in 0..TURN {
             let read = leg.socket.receive(inbox, |run| {

@@ -69,15 +69,15 @@ pub fn run(pairs: &mut [Pair], load: Load, span: Span, server: u32) -> Result<Ou
     let (at, cpu, arrived) = (nanos(), cpu_nanos(server)?, traffic.arrived());
     traffic.until(at + in_nanos(span.measured))?;
     let (elapsed, cpu, relayed) = (nanos() - at, cpu_nanos(server)? - cpu, traffic.arrived() - arrived);
-    let sent = traffic.pairs.iter().flat_map(|pair| &pair.ends).map(|end| end.sent).sum();
     traffic.drain()?;
-    let arrived = traffic.arrived();
+    let (sent, arrived) = (traffic.sent(), traffic.arrived());
     let mut round_trips = traffic.round_trips;
     round_trips.sort_unstable();
     Ok(Outcome { relayed, elapsed, cpu, sent, arrived, round_trips })
 }
 
-struct Traffic<'a> {
+/// Traffic that flows for as long as it is driven.
+pub struct Traffic<'a> {
     pairs: &'a mut [Pair],
     load: Load,
     readiness: Readiness,
@@ -89,7 +89,7 @@ struct Traffic<'a> {
 }
 
 impl<'a> Traffic<'a> {
-    fn new(pairs: &'a mut [Pair], load: Load) -> Result<Self> {
+    pub fn new(pairs: &'a mut [Pair], load: Load) -> Result<Self> {
         let readiness = Readiness::new()?;
         for (number, end) in pairs.iter().flat_map(|pair| &pair.ends).enumerate() {
             readiness.add(&end.link, number)?;
@@ -97,18 +97,22 @@ impl<'a> Traffic<'a> {
         Ok(Self { pairs, load, readiness, inbox: Inbox::new(), round_trips: Vec::new(), due: nanos(), turn: 0 })
     }
 
-    fn until(&mut self, end: u64) -> Result<()> {
-        loop {
-            let now = nanos();
-            if now >= end {
-                return Ok(());
-            }
-            match self.load {
-                Load::Saturated(saturation) => self.fill(saturation, now)?,
-                Load::Paced { per_second } => self.keep_pace(per_second, now)?,
-            }
-            self.collect(Duration::ZERO)?;
+    /// Sends what is due and takes what has come. Never waits: the process that is measured must not pay for waking this one.
+    pub fn step(&mut self) -> Result<()> {
+        let now = nanos();
+        match self.load {
+            Load::Saturated(saturation) => self.fill(saturation, now)?,
+            Load::Paced { per_second } => self.keep_pace(per_second, now)?,
         }
+        self.collect(Duration::ZERO)
+    }
+
+    /// Drives it until this time.
+    pub fn until(&mut self, end: u64) -> Result<()> {
+        while nanos() < end {
+            self.step()?;
+        }
+        Ok(())
     }
 
     fn fill(&mut self, saturation: Saturation, now: u64) -> Result<()> {
@@ -170,6 +174,10 @@ impl<'a> Traffic<'a> {
             self.collect(Duration::from_millis(1))?;
         }
         Ok(())
+    }
+
+    fn sent(&self) -> u64 {
+        self.pairs.iter().flat_map(|pair| &pair.ends).map(|end| end.sent).sum()
     }
 
     fn arrived(&self) -> u64 {

@@ -15,13 +15,13 @@ pub struct Options {
     /// One round of short measurements.
     #[arg(long)]
     pub quick: bool,
-    /// Only these modes; "paced" and "extras" can be named as well.
+    /// Only these parts.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<Part>,
     /// Only these servers.
     #[arg(long, value_delimiter = ',')]
     pub servers: Vec<Kind>,
-    /// How often each measurement is taken; the median is told. 3, or 1 with --quick.
+    /// How often each measurement is taken; the median is told. 5, or 1 with --quick.
     #[arg(long)]
     pub rounds: Option<usize>,
     /// How long each measurement takes. 1, or 0.5 with --quick.
@@ -56,7 +56,7 @@ pub struct Options {
     pub bench: bool,
 }
 
-/// A part of the whole run.
+/// A part of the whole run: saturated traffic in one mode, paced traffic, or what is no cost of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Part {
     ClientPeer,
@@ -77,7 +77,7 @@ impl Options {
     }
 
     pub fn rounds(&self) -> usize {
-        self.rounds.unwrap_or(if self.quick { 1 } else { 3 }).max(1)
+        self.rounds.unwrap_or(if self.quick { 1 } else { 5 }).max(1)
     }
 
     pub fn span(&self) -> Span {

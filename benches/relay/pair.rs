@@ -1,11 +1,11 @@
 //! Two ends with a relay between them.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 
 use crate::allocation::{Allocation, channel_data};
-use crate::datagrams::Inbox;
+use crate::datagrams::{Datagrams, Gait, Inbox};
 use crate::link::Link;
 use crate::servers::Server;
 use crate::stream::Stream;
@@ -70,33 +70,34 @@ pub fn connect(server: &Server, mode: Mode, allocations: usize, payload: usize) 
     let payload: Vec<u8> = (0..payload).map(|index| (index % 251) as u8).collect();
     match mode {
         Mode::ClientPeer | Mode::Tcp | Mode::Tls => {
-            (0..allocations).map(|_| client_and_peer(server, mode, &payload, &mut inbox)).collect()
+            (0..allocations).map(|number| client_and_peer(server, mode, number, &payload, &mut inbox)).collect()
         }
         Mode::RelayRelay => (0..allocations / 2).map(|_| two_clients(server, &payload, &mut inbox)).collect(),
     }
 }
 
-/// A client's way to the server.
-pub fn link(server: &Server, mode: Mode) -> Result<Link> {
+/// Servers limit the connections of one address. The whole of 127.0.0.0/8 is this machine, so clients spread over it.
+const STREAMS_PER_SOURCE: usize = 32;
+
+/// The way of a client with this number to the server.
+fn link(server: &Server, mode: Mode, number: usize) -> Result<Link> {
+    let source = || Ok::<_, anyhow::Error>(Ipv4Addr::new(127, 0, 1, u8::try_from(1 + number / STREAMS_PER_SOURCE)?));
     match mode {
         Mode::ClientPeer | Mode::RelayRelay => Link::udp(server.udp),
-        Mode::Tcp => Ok(Link::Stream(Stream::tcp(server.udp)?)),
-        Mode::Tls => match server.tls {
-            Some(address) => Ok(Link::Stream(Stream::tls(address)?)),
-            None => bail!("it has no TLS"),
-        },
+        Mode::Tcp => Ok(Link::Stream(Stream::tcp(server.udp, source()?)?)),
+        Mode::Tls => Ok(Link::Stream(Stream::tls(server.tls.context("it relays nothing by TLS")?, source()?)?)),
     }
 }
 
-fn client_and_peer(server: &Server, mode: Mode, payload: &[u8], inbox: &mut Inbox) -> Result<Pair> {
-    let mut client = Allocation::open(link(server, mode)?, &server.account(), inbox)?;
-    let peer = Link::udp(client.relayed)?;
-    client.bind(address(&peer)?, inbox)?;
+fn client_and_peer(server: &Server, mode: Mode, number: usize, payload: &[u8], inbox: &mut Inbox) -> Result<Pair> {
+    let mut client = Allocation::open(link(server, mode, number)?, &server.account(), inbox)?;
+    let (peer, address) = peer_of(client.relayed)?;
+    client.bind(address, inbox)?;
     Ok(Pair { ends: [End::new(client.link, channel_data(payload)), End::new(peer, payload.to_vec())] })
 }
 
 fn two_clients(server: &Server, payload: &[u8], inbox: &mut Inbox) -> Result<Pair> {
-    let mut open = || Allocation::open(link(server, Mode::RelayRelay)?, &server.account(), inbox);
+    let mut open = || Allocation::open(Link::udp(server.udp)?, &server.account(), inbox);
     let (mut one, mut other) = (open()?, open()?);
     one.bind(other.relayed, inbox)?;
     other.bind(one.relayed, inbox)?;
@@ -104,9 +105,9 @@ fn two_clients(server: &Server, payload: &[u8], inbox: &mut Inbox) -> Result<Pai
     Ok(Pair { ends: [End::new(one.link, frame.clone()), End::new(other.link, frame)] })
 }
 
-fn address(link: &Link) -> Result<SocketAddr> {
-    match link {
-        Link::Udp { socket, .. } => Ok(socket.address()?),
-        Link::Stream(_) => bail!("peers are reached by UDP alone"),
-    }
+/// A socket that sends to a relayed address, and its own address.
+fn peer_of(relayed: SocketAddr) -> Result<(Link, SocketAddr)> {
+    let socket = Datagrams::bind(Gait::Batches)?;
+    let address = socket.address()?;
+    Ok((Link::Udp { socket, to: relayed }, address))
 }

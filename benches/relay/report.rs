@@ -147,9 +147,46 @@ pub fn table(rows: &[Row]) {
     line("");
 }
 
-/// Writes all rows to a file.
-pub fn write(path: &Path, rows: &[Row]) -> Result<()> {
-    fs::write(path, serde_json::to_string_pretty(rows)? + "\n")?;
+/// One figure that is no cost of a packet.
+#[derive(Clone, Debug, Serialize)]
+pub struct Extra {
+    pub server: &'static str,
+    /// What was measured.
+    pub mode: &'static str,
+    pub value: f64,
+    pub unit: &'static str,
+    #[serde(skip)]
+    pub kind: Kind,
+}
+
+/// The other figures, one a line.
+pub fn extras(extras: &[Extra]) {
+    for Extra { server, mode, value, unit, .. } in extras {
+        line(&format!("{mode:<30} {server:<12} {value:>10.1} {unit}"));
+    }
+    line("");
+}
+
+/// What was wanted, what came of it, and whether that is enough.
+pub struct Goal {
+    pub wanted: String,
+    pub measured: String,
+    pub met: bool,
+}
+
+/// The goals that this run can tell something about.
+pub fn goals(goals: &[Goal]) {
+    for Goal { wanted, measured, met } in goals {
+        line(&format!("{:<7} {wanted}: {measured}", if *met { "met" } else { "missed" }));
+    }
+    line("");
+}
+
+/// Writes everything to a file, as one array.
+pub fn write(path: &Path, rows: &[Row], extras: &[Extra]) -> Result<()> {
+    let rows = rows.iter().map(serde_json::to_value);
+    let all = rows.chain(extras.iter().map(serde_json::to_value)).collect::<Result<Vec<_>, _>>()?;
+    fs::write(path, serde_json::to_string_pretty(&all)? + "\n")?;
     line(&format!("written to {}", path.display()));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A client's connection by TCP or TLS, which never waits.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use socket2::{Domain, Socket, Type};
 
 /// No more is written while this much waits for the socket to take it.
 const BACKLOG_BYTES: usize = 64 * 1024;
@@ -22,15 +23,19 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub fn tcp(server: SocketAddr) -> Result<Self> {
-        let socket = TcpStream::connect(server)?;
+    /// Connects from `source`, so that not all clients are one address to the server.
+    pub fn tcp(server: SocketAddr, source: Ipv4Addr) -> Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+        socket.connect(&server.into())?;
+        let socket = TcpStream::from(socket);
         socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;
         Ok(Self { socket, tls: None, outbox: Vec::new(), inbox: Vec::new() })
     }
 
-    pub fn tls(server: SocketAddr) -> Result<Self> {
-        let mut stream = Self::tcp(server)?;
+    pub fn tls(server: SocketAddr, source: Ipv4Addr) -> Result<Self> {
+        let mut stream = Self::tcp(server, source)?;
         let connection = ClientConnection::new(anyone(), ServerName::from(server.ip()))?;
         stream.tls = Some(Box::new(connection));
         stream.flush()?;
