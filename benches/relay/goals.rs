@@ -37,9 +37,9 @@ fn costs(mode: Mode, rows: &[&Row]) -> Vec<Goal> {
             met: measured >= least,
         })
     };
-    let coturn = |least, few: Option<bool>| {
-        let mut chosen = rows.iter().filter(|row| few.is_none_or(|few| few == (row.allocations <= 10)));
-        let flows = few.map_or("", |few| if few { " with few allocations" } else { " with many allocations" });
+    let coturn = |least, allocations: Option<usize>| {
+        let mut chosen = rows.iter().filter(|row| allocations.is_none_or(|allocations| allocations == row.allocations));
+        let flows = allocations.map_or_else(String::new, |allocations| format!(" with {allocations} allocations"));
         at_least(format!("coturn{flows}"), least, worst(|row| row.coturn_ratio, &mut chosen))
     };
     let goals = match mode {
@@ -54,16 +54,16 @@ fn costs(mode: Mode, rows: &[&Row]) -> Vec<Goal> {
                 measured: format!("{:+.0} %", (1.0 / ratio - 1.0) * 100.0),
                 met: ratio * 1.1 >= 1.0,
             });
-            vec![coturn(3.0, Some(true)), coturn(1.6, Some(false)), floor]
+            vec![coturn(3.0, Some(10)), coturn(1.6, Some(100)), floor]
         }
         Mode::Tcp | Mode::Tls => vec![coturn(1.0, None)],
     };
     goals.into_iter().flatten().collect()
 }
 
-/// The rate at which a relay may trade delay for processor time, and must save some.
+/// The rate at which a relay may trade some delay for processor time.
 const BUSY_PPS: u64 = 10_000;
-/// The rate up to which it must not.
+/// The rate at which it must not.
 const QUIET_PPS: u64 = 2_000;
 /// How far two medians of the same delay lie apart on a machine that does other things as well.
 const NOISE: f64 = 1.1;
@@ -72,12 +72,12 @@ fn paced(per_second: u64, row: &Row, coturn: &Row) -> Vec<Goal> {
     let (Some(delay), Some(theirs)) = (row.rtt_p50_us, coturn.rtt_p50_us) else { return Vec::new() };
     let goal = |what: &str, measured: String, met| Goal { wanted: format!("{per_second} packets/s, {what}"), measured, met };
     let mut goals = vec![goal("none lost", format!("{:.3} %", row.loss * 100.0), row.loss <= 0.0)];
-    if per_second >= BUSY_PPS {
+    if per_second == BUSY_PPS {
         let share = row.us_per_packet / coturn.us_per_packet;
         goals.push(goal("at most 0.7 times coturn's processor time", format!("{share:.2} times"), share <= 0.7));
         let later = delay - theirs;
         goals.push(goal("round trip at most 1 ms above coturn's", format!("{later:+.0} µs"), later <= 1000.0));
-    } else if per_second <= QUIET_PPS {
+    } else if per_second == QUIET_PPS {
         let measured = format!("{delay:.0} µs beside {theirs:.0}");
         goals.push(goal("round trip not above coturn's", measured, delay <= theirs * NOISE));
     }

@@ -18,6 +18,8 @@ mod report;
 mod servers;
 mod stream;
 
+use std::thread;
+
 use anyhow::{Result, bail};
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -41,6 +43,7 @@ fn main() -> Result<()> {
 
 fn measure(options: &Options) -> Result<()> {
     raise_file_limit()?;
+    warn_of_load()?;
     let kinds = present(options);
     let (mut all, mut extras) = (Vec::new(), Vec::new());
     report::heading();
@@ -62,6 +65,15 @@ fn measure(options: &Options) -> Result<()> {
 fn raise_file_limit() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?)
+}
+
+/// The generator and a server want a processor each for themselves.
+fn warn_of_load() -> Result<()> {
+    let (load, processors) = (process::load_average()?, thread::available_parallelism()?);
+    if load > 0.5 {
+        report::notice(&format!("this machine is busy (load {load}, {processors} processors): trust ratios, not times"));
+    }
+    Ok(())
 }
 
 /// The servers that are wanted and can be started.

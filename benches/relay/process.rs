@@ -1,4 +1,4 @@
-//! What the system says about another process: the time it has had on a processor, and its memory.
+//! What the system says about another process, the time it has had on a processor and its memory, and about the whole machine.
 
 use std::fs;
 use std::path::PathBuf;
@@ -25,4 +25,10 @@ pub fn resident_bytes(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(path).context("the server has stopped")?;
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).and_then(|rest| rest.split_whitespace().next());
     Ok(kilobytes.and_then(|word| word.parse::<u64>().ok()).context("the system does not tell RssAnon")? * 1024)
+}
+
+/// How many threads wanted a processor on average in the last minute.
+pub fn load_average() -> Result<f64> {
+    let line = fs::read_to_string("/proc/loadavg").context("the system does not tell its load")?;
+    line.split(' ').next().and_then(|word| word.parse().ok()).context("the system tells its load in words of its own")
 }

@@ -36,6 +36,7 @@ pub fn start(threads: usize) -> Result<Server> {
         .arg(home.path().join("database"));
     let mut process = spawn(&mut command, &home)?;
     wait_for(&mut process, &home, udp)?;
+    wait_for(&mut process, &home, tls)?;
     let accounts = Accounts::One { name: "bench".to_owned(), password: "bench".to_owned() };
     Ok(Server { process, udp, tls: Some(tls), accounts, _home: home })
 }

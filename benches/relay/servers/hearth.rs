@@ -1,5 +1,6 @@
 //! Our own server: the real binary with a configuration file, and limits wide enough not to matter.
 
+use std::process::Command;
 use std::time::Duration;
 use std::{env, fs};
 
@@ -25,7 +26,7 @@ pub fn start(threads: usize) -> Result<Server> {
     let (http, udp, tls) = (free_address()?, free_address()?, free_address()?);
     let data = home.path().join("data");
     // A version without TLS for the relay does not know the key.
-    let knows_tls = runs_config_example()?.contains("listen_tls");
+    let knows_tls = config_example()?.contains("listen_tls");
     let listen_tls = if knows_tls { format!("listen_tls = [\"{tls}\"]") } else { String::new() };
     let config = home.path().join("hearth.toml");
     fs::write(
@@ -52,11 +53,20 @@ level = "warn"
 "#
         ),
     )?;
-    let mut process = spawn(std::process::Command::new(binary()).arg("serve").arg("--config").arg(&config), &home)?;
-    wait_for(&mut process, &home, udp)?;
+    let mut command = Command::new(binary());
+    command.arg("serve").arg("--config").arg(&config);
+    // Only the file is to count, and a variable that the server does not know would stop it.
+    env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HEARTH_")).for_each(|(name, _)| {
+        command.env_remove(name);
+    });
+    let mut process = spawn(&mut command, &home)?;
+    let tls = knows_tls.then_some(tls);
+    for address in [Some(udp), tls].into_iter().flatten() {
+        wait_for(&mut process, &home, address)?;
+    }
     let secret = fs::read(data.join("keys").join("relay"))?.try_into().ok().context("the relay's key has not 32 bytes")?;
     let accounts = Accounts::Minted(CredentialIssuer::new(Secret::new(secret), Duration::from_secs(3600)));
-    Ok(Server { process, udp, tls: knows_tls.then_some(tls), accounts, _home: home })
+    Ok(Server { process, udp, tls, accounts, _home: home })
 }
 
 /// A credential of somebody new, as people who join a meeting get it.
@@ -65,7 +75,7 @@ pub fn mint(issuer: &CredentialIssuer) -> Account {
     Account::Credential { name: credential.username, password: credential.password.expose().clone() }
 }
 
-fn runs_config_example() -> Result<String> {
-    let output = std::process::Command::new(binary()).args(["config", "example"]).output()?;
+fn config_example() -> Result<String> {
+    let output = Command::new(binary()).args(["config", "example"]).output()?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
