@@ -21,6 +21,8 @@ use crate::lifecycle::Tasks;
 
 mod datagrams;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod interfaces;
 mod listen;
 mod patience;
