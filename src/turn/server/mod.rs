@@ -26,6 +26,8 @@ use crate::ids::{ParticipantId, Secret};
 mod allocate;
 mod allocation;
 mod caller;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod message;
 mod output;
 mod relaying;
