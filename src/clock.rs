@@ -93,9 +93,7 @@ pub struct Tick(u64);
 impl Tick {
     /// The present, by the monotonic clock.
     pub fn now() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "this is the one reader of the monotonic clock")]
-        static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-        Self(u64::try_from(ORIGIN.elapsed().as_millis()).unwrap_or(u64::MAX))
+        Self(u64::try_from(uptime().as_millis()).unwrap_or(u64::MAX))
     }
 
     /// A tick given in milliseconds, for tests and for values stored as such.
@@ -117,6 +115,13 @@ impl Tick {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
+}
+
+/// Monotonic time since this process first asked, as finely as the system has it: for measuring, where a [`Tick`] is too coarse.
+pub fn uptime() -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "this is the one reader of the monotonic clock")]
+    static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    ORIGIN.elapsed()
 }
 
 /// Both clocks at one moment, as the cores are given them.

@@ -13,6 +13,7 @@ mod health;
 mod limits;
 mod listener;
 mod meetings;
+mod neighbour;
 mod openapi;
 mod origin;
 mod places;
@@ -43,6 +44,7 @@ use error::ApiError;
 pub use extract::ReachedHost;
 use limits::Limits;
 pub use listener::Listener;
+pub use neighbour::Neighbour;
 pub use places::Places;
 
 /// Largest body of a request, in bytes.

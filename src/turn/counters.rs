@@ -39,6 +39,17 @@ pub struct Counters {
     pub allocations: u64,
 }
 
+impl Counters {
+    /// Adds what an allocation has moved.
+    pub(super) const fn add(&mut self, traffic: Traffic) {
+        self.packets_out += traffic.packets_out;
+        self.bytes_out += traffic.bytes_out;
+        self.packets_in += traffic.packets_in;
+        self.bytes_in += traffic.bytes_in;
+        self.throttled += traffic.throttled;
+    }
+}
+
 /// What one allocation has moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {

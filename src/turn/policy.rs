@@ -74,9 +74,11 @@ impl Peers {
         Self { published, allowed, ..Self::default() }
     }
 
-    /// Replaces the list of this machine's own addresses.
-    pub(super) fn set_local(&mut self, addresses: HashSet<IpAddr>) {
+    /// Replaces the list of this machine's own addresses. True when it is another one.
+    pub(super) fn set_local(&mut self, addresses: HashSet<IpAddr>) -> bool {
+        let changed = self.local != addresses;
         self.local = addresses;
+        changed
     }
 
     /// Notes that a relay socket for `owner` is bound to `address`.

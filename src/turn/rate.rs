@@ -1,6 +1,7 @@
 //! Limits: on answers per source address, in a table that never grows, and on the bytes that an allocation may move.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::credentials::mac;
@@ -50,35 +51,29 @@ impl PerSource {
     }
 }
 
-/// A token bucket for bytes.
-#[derive(Clone, Copy, Debug)]
+/// A bucket of bytes that any number of threads take from (the generic cell rate algorithm of ATM Forum's TM 4.1): all that it
+/// keeps is the time at which it would be full again.
+#[derive(Debug)]
 pub(super) struct Bucket {
     bytes_per_second: u64,
-    /// What may be sent now, in thousandths of a byte: what comes in each millisecond is then a whole number.
-    level: u64,
-    filled: Tick,
+    /// In nanoseconds of [`Tick`]'s time.
+    full_at: AtomicU64,
 }
 
 impl Bucket {
     /// A full bucket.
-    pub(super) fn new(bytes_per_second: u64, now: Tick) -> Self {
-        let mut bucket = Self { bytes_per_second, level: 0, filled: now };
-        bucket.level = bucket.capacity();
-        bucket
+    pub(super) const fn new(bytes_per_second: u64) -> Self {
+        Self { bytes_per_second, full_at: AtomicU64::new(0) }
     }
 
     /// Takes `bytes` out. False, and nothing taken, when there are not so many.
-    pub(super) fn take(&mut self, bytes: usize, now: Tick) -> bool {
-        let elapsed = u64::try_from(now.since(self.filled).as_millis()).unwrap_or(u64::MAX);
-        self.level = self.level.saturating_add(elapsed.saturating_mul(self.bytes_per_second)).min(self.capacity());
-        self.filled = self.filled.max(now);
-        let left = self.level.checked_sub((bytes as u64).saturating_mul(1000));
-        self.level = left.unwrap_or(self.level);
-        left.is_some()
-    }
-
-    const fn capacity(&self) -> u64 {
-        self.bytes_per_second.saturating_mul(1000).saturating_mul(BURST.as_secs())
+    pub(super) fn take(&self, bytes: usize, now: Tick) -> bool {
+        const SECOND: u64 = 1_000_000_000;
+        const BURST_NANOS: u64 = BURST.as_secs() * SECOND;
+        let now = now.as_millis().saturating_mul(1_000_000);
+        let price = (bytes as u64).saturating_mul(SECOND) / self.bytes_per_second.max(1);
+        let take = |full_at: u64| Some(full_at.max(now).saturating_add(price)).filter(|later| later - now <= BURST_NANOS);
+        self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 }
 
@@ -120,7 +115,7 @@ mod tests {
     #[test]
     fn t28_a_bucket_gives_its_burst_and_then_its_rate() {
         let start = Tick::from_millis(1_000);
-        let mut bucket = Bucket::new(1_000, start);
+        let bucket = Bucket::new(1_000);
         assert!(bucket.take(1_000, start), "the burst");
         assert!(!bucket.take(1, start));
         let passed = (1..=5_000).filter(|millis| bucket.take(1, start.plus(Duration::from_millis(*millis)))).count();

@@ -15,5 +15,6 @@ mod meetings;
 mod openapi;
 mod origin;
 mod public_url;
+mod shared_port;
 mod signaling;
 mod stopping;

@@ -1,15 +1,19 @@
 //! A relay on loopback, and a client that can say anything to it.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use data_encoding::BASE64;
 use hearth::clock::Timestamp;
 use hearth::ids::{ParticipantId, Secret};
 use hearth::lifecycle::Tasks;
+use hearth::tls::{Identity, Names, server_config};
 use hearth::turn::credentials::{Credential, CredentialIssuer};
-use hearth::turn::{Limits, Relay, Settings};
+use hearth::turn::{Limits, Relay, Settings, Tls};
 use hmac::{Hmac, KeyInit, Mac};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use sha2::Sha256;
 use stun::agent::TransactionId;
 use stun::attributes::{ATTR_NONCE, ATTR_REALM, ATTR_USERNAME, ATTR_XOR_RELAYED_ADDRESS};
@@ -21,9 +25,10 @@ use stun::message::{
 };
 use stun::textattrs::{Nonce, Realm, TextAttribute, Username};
 use stun::xoraddr::XorMappedAddress;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::Mutex;
+use tokio_rustls::TlsConnector;
 use turn::proto::data::Data;
 use turn::proto::peeraddr::PeerAddress;
 use turn::proto::reqtrans::RequestedTransport;
@@ -32,13 +37,28 @@ use turn::proto::{PROTO_UDP, Protocol};
 pub const REALM: &str = "hearth";
 pub const SECRET: [u8; 32] = [7; 32];
 
+/// How many streams one source may have.
+pub const STREAMS_PER_SOURCE: usize = 128;
+
 /// How long anything that must happen may take before the test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The certificate of every relay.
+static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().unwrap();
+    Identity::load_or_create(dir.path(), &Names::loopback(), Timestamp::now()).unwrap()
+});
+
+/// What relays shake hands with.
+pub fn tls_config() -> Arc<ServerConfig> {
+    server_config(&IDENTITY)
+}
 
 /// Settings for loopback. Loopback peers other than the relay's own ports are forbidden, as anywhere.
 pub fn settings() -> Settings {
     Settings {
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+        tls: Some(Tls { listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], config: tls_config() }),
         relay_ipv4: Some(Ipv4Addr::LOCALHOST),
         relay_ipv6: None,
         external_ipv4: None,
@@ -60,14 +80,14 @@ pub fn with_local_peers() -> Settings {
 pub struct Site {
     pub relay: Relay,
     pub address: SocketAddr,
-    _tasks: Tasks,
+    pub tasks: Tasks,
 }
 
 pub async fn start(settings: Settings) -> Site {
     let tasks = Tasks::new();
     let relay = Relay::start(settings, &tasks).await.unwrap();
     let address = relay.local_addrs()[0];
-    Site { relay, address, _tasks: tasks }
+    Site { relay, address, tasks }
 }
 
 impl Site {
@@ -78,6 +98,28 @@ impl Site {
 
     pub async fn client_of(&self, participant: ParticipantId) -> Client {
         Client::new(self.address, mint(participant)).await
+    }
+
+    /// Where clients by TCP or TLS connect to.
+    pub fn door(&self, by: By) -> SocketAddr {
+        match by {
+            By::Tcp => self.address,
+            By::Tls => self.relay.tls_addrs()[0],
+        }
+    }
+
+    /// A stream on which nothing has been said yet, but for the handshake.
+    pub async fn stream(&self, by: By) -> Pipe {
+        self.try_stream(by).await.unwrap()
+    }
+
+    /// A stream, where the relay takes one.
+    pub async fn try_stream(&self, by: By) -> std::io::Result<Pipe> {
+        let stream = TcpStream::connect(self.door(by)).await?;
+        Ok(match by {
+            By::Tcp => Box::new(stream),
+            By::Tls => Box::new(shake_hands(stream, &[]).await?),
+        })
     }
 
     /// A client with an allocation.
@@ -127,10 +169,34 @@ pub fn text(answer: &Message, typ: stun::attributes::AttrType) -> String {
     TextAttribute::get_from_as(answer, typ).unwrap().text
 }
 
+/// The kinds of streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Tcp,
+    Tls,
+}
+
+/// Both directions of a stream, whatever carries it.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+pub type Pipe = Box<dyn Duplex>;
+
+/// Shakes hands as a client that trusts the relay and names these protocols.
+pub async fn shake_hands(stream: TcpStream, protocols: &[&[u8]]) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(IDENTITY.certificate().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    stream.set_nodelay(true)?;
+    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream).await
+}
+
 /// How a client speaks to the relay.
 pub enum Line {
     Udp(UdpSocket),
-    Tcp(Mutex<TcpStream>),
+    Stream(Mutex<Pipe>),
 }
 
 pub struct Client {
@@ -148,9 +214,9 @@ impl Client {
         Self::by(Line::Udp(socket), server, credential).await
     }
 
-    pub async fn by_tcp(server: SocketAddr, credential: Credential) -> Self {
-        let stream = TcpStream::connect(server).await.unwrap();
-        Self::by(Line::Tcp(Mutex::new(stream)), server, credential).await
+    pub async fn by_stream(site: &Site, by: By, credential: Credential) -> Self {
+        let stream = site.stream(by).await;
+        Self::by(Line::Stream(Mutex::new(stream)), site.door(by), credential).await
     }
 
     async fn by(line: Line, server: SocketAddr, credential: Credential) -> Self {
@@ -163,7 +229,7 @@ impl Client {
     pub fn address(&self) -> SocketAddr {
         match &self.line {
             Line::Udp(socket) => socket.local_addr().unwrap(),
-            Line::Tcp(stream) => stream.try_lock().unwrap().local_addr().unwrap(),
+            Line::Stream(_) => panic!("only datagrams are asked for their address"),
         }
     }
 
@@ -224,14 +290,14 @@ impl Client {
     pub async fn send(&self, packet: &[u8]) {
         match &self.line {
             Line::Udp(socket) => drop(socket.send_to(packet, self.server).await.unwrap()),
-            Line::Tcp(stream) => stream.lock().await.write_all(packet).await.unwrap(),
+            Line::Stream(stream) => say(&mut *stream.lock().await, packet).await.unwrap(),
         }
     }
 
     pub async fn receive(&self) -> Vec<u8> {
         match &self.line {
             Line::Udp(socket) => receive(socket).await.0,
-            Line::Tcp(stream) => receive_frame(&mut *stream.lock().await).await,
+            Line::Stream(stream) => receive_frame(&mut *stream.lock().await).await,
         }
     }
 
@@ -275,8 +341,14 @@ pub async fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     (buffer, source)
 }
 
+/// Sends these bytes of a stream now; over TLS, in a record of their own.
+pub async fn say(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
+}
+
 /// The next frame of a stream, with its padding.
-pub async fn receive_frame(stream: &mut TcpStream) -> Vec<u8> {
+pub async fn receive_frame(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let read = async {
         let mut frame = vec![0; 4];
         stream.read_exact(&mut frame).await.unwrap();

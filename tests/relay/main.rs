@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod admission;
+mod bursts;
 mod client;
 mod relaying;
 mod streams;
+mod tls;
 mod tools;

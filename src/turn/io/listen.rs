@@ -1,11 +1,13 @@
-//! The sockets that clients send and connect to.
+//! The sockets that clients send and connect to. On a machine without IPv6 those of that family are passed over.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
+
+use super::system;
 
 /// How many ports are tried for listeners that all want the same free one.
 const LISTEN_TRIES: usize = 16;
@@ -19,28 +21,28 @@ const BACKLOG: i32 = 256;
 /// One address that is served, with the same port for datagrams and for streams.
 pub(super) struct Listener {
     pub(super) local: SocketAddr,
-    pub(super) datagrams: Arc<UdpSocket>,
+    /// One socket for each thread; the system keeps a client with one of them.
+    pub(super) datagrams: Vec<Arc<UdpSocket>>,
     pub(super) streams: TcpListener,
 }
 
 /// Binds all addresses. Those with port 0 share the port that the system gave the first of them, which may be taken for streams or
 /// in the other family; then another one is tried.
-pub(super) fn listen(addresses: &[SocketAddr]) -> io::Result<Vec<Listener>> {
+pub(super) fn listen(addresses: &[SocketAddr], threads: usize) -> io::Result<Vec<Listener>> {
     let mut outcome: io::Result<Vec<Listener>> = Ok(Vec::new());
     for _ in 0..LISTEN_TRIES {
         let mut chosen = 0;
-        outcome = addresses
-            .iter()
-            .map(|address| {
-                let port = if address.port() == 0 { chosen } else { address.port() };
-                let datagrams = datagrams_at(SocketAddr::new(address.ip(), port))?;
-                let local = datagrams.local_addr()?;
-                if address.port() == 0 {
-                    chosen = local.port();
-                }
-                Ok(Listener { local, datagrams: Arc::new(datagrams), streams: streams_at(local)? })
-            })
-            .collect();
+        outcome = bind_each(addresses, |address| {
+            let port = if address.port() == 0 { chosen } else { address.port() };
+            // Streams first: their port can be shared with no other program, so that nobody listens in on the datagrams.
+            let streams = streams_at(SocketAddr::new(address.ip(), port))?;
+            let local = streams.local_addr()?;
+            if address.port() == 0 {
+                chosen = local.port();
+            }
+            let datagrams = (0..threads).map(|_| datagrams_at(local, threads > 1)).collect::<io::Result<_>>()?;
+            Ok(Listener { local, datagrams, streams })
+        });
         let taken = matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::AddrInUse);
         if !taken || chosen == 0 {
             break;
@@ -49,16 +51,44 @@ pub(super) fn listen(addresses: &[SocketAddr]) -> io::Result<Vec<Listener>> {
     outcome
 }
 
-fn datagrams_at(address: SocketAddr) -> io::Result<UdpSocket> {
+/// Binds all addresses for streams alone.
+pub(super) fn listen_for_streams(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
+    bind_each(addresses, streams_at)
+}
+
+fn bind_each<T>(addresses: &[SocketAddr], mut bind: impl FnMut(SocketAddr) -> io::Result<T>) -> io::Result<Vec<T>> {
+    let mut bound = Vec::with_capacity(addresses.len());
+    for &address in addresses {
+        match bind(address) {
+            Ok(socket) => bound.push(socket),
+            Err(error) if address.is_ipv6() && addresses.len() > 1 && is_without_family(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bound)
+}
+
+/// Whether the system knows no such addresses.
+fn is_without_family(error: &io::Error) -> bool {
+    // EAFNOSUPPORT has no kind of its own; it reads as unsupported or uncategorised.
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported) || error.raw_os_error() == Some(97)
+}
+
+fn datagrams_at(address: SocketAddr, shared: bool) -> io::Result<Arc<UdpSocket>> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
+    #[cfg(unix)]
+    socket.set_reuse_port(shared)?;
     // Some systems refuse; the relay then works with what it gets.
     let _ = socket.set_recv_buffer_size(LISTEN_BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(LISTEN_BUFFER_BYTES);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
+    let socket = UdpSocket::from(socket);
+    system::prepare(&socket);
+    Ok(Arc::new(socket))
 }
 
 fn streams_at(address: SocketAddr) -> io::Result<TcpListener> {
@@ -81,10 +111,10 @@ mod tests {
 
     #[tokio::test]
     async fn listeners_of_both_families_share_a_free_port() {
-        let listeners = listen(&["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]);
+        let listeners = listen(&["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()], 2);
         let Ok(listeners) = listeners else {
             // A machine without IPv6 can't show this.
-            assert!(std::net::UdpSocket::bind("[::1]:0").is_err());
+            assert!(UdpSocket::bind("[::1]:0").is_err());
             return;
         };
         let ports: Vec<u16> = listeners.iter().map(|at| at.local.port()).collect();
@@ -92,10 +122,21 @@ mod tests {
         assert!(listeners.iter().all(|at| at.streams.local_addr().unwrap() == at.local));
     }
 
+    #[test]
+    fn only_addresses_of_a_family_that_is_missing_are_passed_over() {
+        let both: [SocketAddr; 2] = ["127.0.0.1:1".parse().unwrap(), "[::]:1".parse().unwrap()];
+        let failing =
+            |missing: io::ErrorKind| move |address: SocketAddr| if address.is_ipv6() { Err(missing.into()) } else { Ok(address) };
+        assert_eq!(bind_each(&both, failing(io::ErrorKind::AddrNotAvailable)).unwrap(), both[..1]);
+        assert!(bind_each(&both, failing(io::ErrorKind::AddrInUse)).is_err());
+        assert!(bind_each(&both[1..], failing(io::ErrorKind::AddrNotAvailable)).is_err(), "nothing would be served");
+        assert!(bind_each(&both, |_| Err::<(), _>(io::ErrorKind::AddrNotAvailable.into())).is_err());
+    }
+
     #[tokio::test]
     async fn a_port_that_is_taken_for_streams_is_an_error() {
         let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let outcome = listen(&[other.local_addr().unwrap()]);
+        let outcome = listen(&[other.local_addr().unwrap()], 1);
         assert!(outcome.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse));
     }
 }

@@ -4,43 +4,61 @@
 //! is short of memory is short of it for a while.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
+use mio::Poll;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 use super::counters::Counters;
-use super::server::{ClientSocket, Family, NoPort, Output, PeerSocket, Port, RelayId, Server, Transport};
+use super::server::{ClientSocket, Destination, Family, NoPort, Output, PeerSocket, Port, RelayId, Route, Server, Transport};
 use crate::clock::{Now, Tick};
 use crate::lifecycle::Tasks;
 
-mod datagrams;
+mod departures;
+mod forwarding;
 mod framing;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzz;
 mod interfaces;
 mod listen;
+mod packets;
 mod patience;
 mod ports;
+mod routes;
 mod streams;
+mod system;
+mod tls;
+mod window;
+mod worker;
 
-use datagrams::{Packet, RECEIVE_PAUSE, Way};
+pub(super) use system::KEEPS_WHOLE;
+
+use departures::Way;
 use listen::Listener;
+use packets::{Exit, Packet};
 use ports::Ports;
+use routes::Kept;
 use streams::Stream;
+use worker::{Mailbox, Order, Worker};
 
 /// How much longer than needed the timer sleeps, so that it never wakes before its time.
 const TIMER_SLACK: Duration = Duration::from_millis(1);
 
-/// The edge of one relay. All of its tasks share it.
+/// How many threads relay when nobody says: beyond this, the network is slower than they are.
+const MOST_THREADS: usize = 4;
+
+/// The edge of one relay. All of its threads and tasks share it.
 pub(super) struct Edge {
     state: Mutex<State>,
+    /// One for each worker.
+    mailboxes: Vec<Mailbox>,
     faults: Faults,
+    /// Datagrams of clients that the core has not seen, because their way was known.
+    forwarded: AtomicU64,
     /// Wakes the timer when something ends sooner than it knows.
     sooner: Notify,
     tasks: Tasks,
@@ -50,7 +68,7 @@ struct State {
     core: Server,
     /// The core takes nothing more.
     closed: bool,
-    listeners: Vec<(SocketAddr, Arc<UdpSocket>)>,
+    listeners: Vec<Listening>,
     streams: HashMap<ClientSocket, Arc<Stream>>,
     relays: HashMap<RelayId, RelaySocket>,
     ports: Ports,
@@ -58,9 +76,15 @@ struct State {
     wakes: Option<Tick>,
 }
 
+/// An address that is listened on for datagrams, with one socket for each worker.
+struct Listening {
+    local: SocketAddr,
+    sockets: Vec<Arc<UdpSocket>>,
+}
+
 struct RelaySocket {
     socket: Arc<UdpSocket>,
-    reader: AbortHandle,
+    worker: usize,
 }
 
 /// What the system refused to do.
@@ -71,32 +95,41 @@ struct Faults {
 }
 
 impl Edge {
-    /// Binds the listeners and starts the tasks of the relay. Returns also where it listens.
+    /// Binds the listeners and starts the threads and tasks of the relay. Returns also where it listens.
     pub(super) async fn start(
         core: Server,
         listen: &[SocketAddr],
         (ipv4, ipv6): (Option<Ipv4Addr>, Option<Ipv6Addr>),
         ports: RangeInclusive<u16>,
+        threads: Option<usize>,
         tasks: &Tasks,
     ) -> std::io::Result<(Arc<Self>, Vec<SocketAddr>)> {
-        let listeners = listen::listen(listen)?;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.unwrap_or_else(|| processors.min(MOST_THREADS)).max(1);
+        let listeners = listen::listen(listen, threads)?;
+        let polls = (0..threads).map(|_| Poll::new()).collect::<std::io::Result<Vec<_>>>()?;
+        let mailboxes = polls.iter().map(Mailbox::new).collect::<std::io::Result<Vec<_>>>()?;
         let addresses = ipv4.map(IpAddr::V4).into_iter().chain(ipv6.map(IpAddr::V6)).collect();
+        let listening = |at: &Listener| Listening { local: at.local, sockets: at.datagrams.clone() };
         let state = State {
             core,
             closed: false,
-            listeners: listeners.iter().map(|at| (at.local, Arc::clone(&at.datagrams))).collect(),
+            listeners: listeners.iter().map(listening).collect(),
             streams: HashMap::new(),
             relays: HashMap::new(),
             ports: Ports::new(addresses, ports),
             wakes: None,
         };
-        let (sooner, faults) = (Notify::new(), Faults::default());
-        let edge = Arc::new(Self { state: Mutex::new(state), faults, sooner, tasks: tasks.clone() });
+        let (sooner, faults, forwarded) = (Notify::new(), Faults::default(), AtomicU64::new(0));
+        let edge = Arc::new(Self { state: Mutex::new(state), mailboxes, faults, forwarded, sooner, tasks: tasks.clone() });
         edge.read_interfaces().await;
         let addresses = listeners.iter().map(|at| at.local).collect();
-        for Listener { local, datagrams, streams } in listeners {
-            tasks.spawn(Arc::clone(&edge).serve(datagrams, local));
-            tasks.spawn(Arc::clone(&edge).accept(streams));
+        for (index, poll) in polls.into_iter().enumerate() {
+            let sockets = listeners.iter().map(|at| (at.local, Arc::clone(&at.datagrams[index]))).collect();
+            worker::spawn(Worker::new(Arc::clone(&edge), index, poll, sockets)?, &edge)?;
+        }
+        for Listener { streams, .. } in listeners {
+            tasks.spawn(Arc::clone(&edge).accept(streams, None));
         }
         tasks.spawn(Arc::clone(&edge).keep_time());
         tasks.spawn(Arc::clone(&edge).watch_interfaces());
@@ -104,7 +137,12 @@ impl Edge {
     }
 
     /// Hands something to the core, and does what follows from it. `bytes` is what the payloads are ranges of.
-    pub(super) fn drive(self: &Arc<Self>, bytes: &[u8], hand_in: impl FnOnce(&mut Server, Now)) {
+    pub(super) fn drive(&self, bytes: &[u8], hand_in: impl FnOnce(&mut Server, Now)) {
+        self.drive_from(None, bytes, hand_in);
+    }
+
+    /// As [`Edge::drive`], for a worker, which reads the relay sockets that are opened meanwhile.
+    fn drive_from(&self, worker: Option<usize>, bytes: &[u8], hand_in: impl FnOnce(&mut Server, Now)) {
         let mut packets = Vec::new();
         {
             let mut state = self.state();
@@ -114,55 +152,75 @@ impl Edge {
                 return;
             }
             hand_in(&mut state.core, now);
-            self.carry_out(&mut state, now, &mut packets);
+            self.carry_out(&mut state, worker, now, &mut packets);
             let next = state.core.poll_timeout();
             if next.is_some_and(|next| state.wakes.is_none_or(|wakes| next < wakes)) {
                 state.wakes = next;
                 self.sooner.notify_one();
             }
         }
-        let refused = packets.iter().filter(|packet: &&Packet| packet.send(bytes).is_err()).count();
-        if refused > 0 {
-            self.faults.sending.fetch_add(refused as u64, Ordering::Relaxed);
-        }
+        self.count_refused(packets.iter().filter(|packet: &&Packet| packet.send(bytes).is_err()).count());
+    }
+
+    /// A way that packets may take without the core, for as long as it holds.
+    fn route(&self, worker: usize, ask: impl FnOnce(&Server) -> Option<Route>) -> Option<Kept> {
+        let state = self.state();
+        let route = ask(&state.core)?;
+        let (exit, channel) = match route.to {
+            Destination::Peer { relay, peer } => (state.exit_to_peer(relay, peer)?, None),
+            Destination::Client { client, channel } => (state.exit_to_client(client, worker)?, Some(channel)),
+        };
+        Some(Kept::new(route, &exit, channel))
     }
 
     /// What the relay has done so far.
     pub(super) fn counters(&self) -> Counters {
         let (sending, receiving) = (&self.faults.sending, &self.faults.receiving);
+        let core = self.state().core.counters();
         Counters {
+            received: core.received + self.forwarded.load(Ordering::Relaxed),
             send_errors: sending.load(Ordering::Relaxed),
             receive_errors: receiving.load(Ordering::Relaxed),
-            ..self.state().core.counters()
+            ..core
         }
     }
 
     /// Opens and closes what the core wants open and closed, and collects what is to be sent.
-    fn carry_out(self: &Arc<Self>, state: &mut State, now: Now, packets: &mut Vec<Packet>) {
+    fn carry_out(&self, state: &mut State, worker: Option<usize>, now: Now, packets: &mut Vec<Packet>) {
         while let Some(output) = state.core.poll_output() {
             match output {
                 Output::Answer { client, message } => {
-                    packets.extend(state.way_to(client).map(|way| Packet::answer(way, message)));
+                    packets.extend(self.exit(state, client, worker).map(|exit| Packet::answer(exit, message)));
                 }
                 Output::ToClient { client, head, payload, padding } => {
-                    packets.extend(state.way_to(client).map(|way| Packet::framed(way, head, payload, padding)));
+                    packets.extend(self.exit(state, client, worker).map(|exit| Packet::framed(exit, head, payload, padding)));
                 }
-                Output::ToPeer { relay, peer, payload } => {
-                    let socket = state.relays.get(&relay).map(|relay| Arc::clone(&relay.socket));
-                    packets.extend(socket.map(|socket| Packet::plain(Way::Datagram(socket, peer.0), payload)));
+                Output::ToPeer { relay, peer, payload, whole } => {
+                    packets.extend(state.exit_to_peer(relay, peer).map(|exit| Packet::plain(exit, payload, whole)));
                 }
                 Output::OpenRelay { relay, family, port } => {
-                    let outcome = self.open(state, relay, family, port);
+                    let outcome = self.open(state, worker, (relay, family, port));
                     state.core.relay_opened(relay, outcome, now);
                 }
-                Output::CloseRelay { relay } => state.close(relay),
-                // One packet at a time, the core is asked about each.
-                Output::Bind { .. } | Output::Unbind { .. } | Output::Permit { .. } | Output::Forbid { .. } => {}
+                Output::CloseRelay { relay } => {
+                    if let Some(socket) = state.relays.remove(&relay) {
+                        self.mailboxes[socket.worker].post(Order::Close(relay));
+                    }
+                }
             }
         }
     }
 
-    fn open(self: &Arc<Self>, state: &mut State, relay: RelayId, family: Family, port: Port) -> Result<SocketAddr, NoPort> {
+    fn exit(&self, state: &State, client: ClientSocket, worker: Option<usize>) -> Option<Exit> {
+        state.exit_to_client(client, worker.unwrap_or_default())
+    }
+
+    fn open(
+        &self,
+        state: &mut State,
+        worker: Option<usize>,
+        (relay, family, port): (RelayId, Family, Port),
+    ) -> Result<SocketAddr, NoPort> {
         let (first, next) = match port {
             Port::Any => (state.ports.any(family)?, None),
             Port::Even => (state.ports.even(family)?, None),
@@ -173,41 +231,14 @@ impl Edge {
         };
         let address = first.local_addr().map_err(|_| NoPort)?;
         for (id, socket) in std::iter::once((relay, first)).chain(next) {
-            let socket = Arc::new(UdpSocket::from_std(socket).map_err(|_| NoPort)?);
-            let reader = self.tasks.spawn(Arc::clone(self).read_relay(Arc::clone(&socket), id)).abort_handle();
-            state.relays.insert(id, RelaySocket { socket, reader });
+            system::prepare(&socket);
+            let socket = Arc::new(socket);
+            // Clients of streams belong to no worker; theirs are dealt out in turn.
+            let worker = worker.unwrap_or_else(|| state.relays.len() % self.mailboxes.len());
+            self.mailboxes[worker].post(Order::Open(id, Arc::clone(&socket)));
+            state.relays.insert(id, RelaySocket { socket, worker });
         }
         Ok(address)
-    }
-
-    /// Serves one listening socket until the program stops.
-    async fn serve(self: Arc<Self>, socket: Arc<UdpSocket>, local: SocketAddr) {
-        let hand_in = |core: &mut Server, remote: SocketAddr, bytes: &[u8], now: Now| {
-            core.handle_datagram(ClientSocket { transport: Transport::Udp, local, remote }, bytes, now);
-        };
-        tokio::select! {
-            () = self.tasks.stopping() => {}
-            () = self.read(&socket, hand_in) => {}
-        }
-    }
-
-    /// Reads one relay socket until it is closed.
-    async fn read_relay(self: Arc<Self>, socket: Arc<UdpSocket>, relay: RelayId) {
-        let hand_in = |core: &mut Server, source: SocketAddr, bytes: &[u8], now: Now| {
-            core.handle_peer(relay, PeerSocket(source), bytes, now);
-        };
-        self.read(&socket, hand_in).await;
-    }
-
-    /// Hands in all that comes to `socket`, for ever.
-    async fn read(self: &Arc<Self>, socket: &UdpSocket, hand_in: impl Fn(&mut Server, SocketAddr, &[u8], Now)) {
-        loop {
-            let handle = |source, bytes: &[u8]| self.drive(bytes, |core, now| hand_in(core, source, bytes, now));
-            if datagrams::receive(socket, handle).await.is_err() {
-                self.faults.receiving.fetch_add(1, Ordering::Relaxed);
-                tokio::time::sleep(RECEIVE_PAUSE).await;
-            }
-        }
     }
 
     /// Calls the core when its time has come, and ends everything when the program stops.
@@ -232,10 +263,10 @@ impl Edge {
         }
     }
 
-    fn close(self: &Arc<Self>) {
+    fn close(&self) {
         let mut state = self.state();
         state.core.close();
-        self.carry_out(&mut state, Now::read(), &mut Vec::new());
+        self.carry_out(&mut state, None, Now::read(), &mut Vec::new());
         state.closed = true;
         state.listeners.clear();
         state.streams.clear();
@@ -248,19 +279,28 @@ impl Edge {
 }
 
 impl State {
-    fn way_to(&self, client: ClientSocket) -> Option<Way> {
+    /// The way out to a client; to one by datagrams, from the socket of this worker.
+    fn exit_to_client(&self, client: ClientSocket, worker: usize) -> Option<Exit> {
         match client.transport {
             Transport::Udp => {
-                let listener = self.listeners.iter().find(|(local, _)| *local == client.local);
-                listener.map(|(_, socket)| Way::Datagram(Arc::clone(socket), client.remote))
+                let listening = self.listeners.iter().find(|listening| listening.serves(client.local))?;
+                let socket = listening.sockets.get(worker)?;
+                let from = listening.local.ip().is_unspecified().then_some(client.local.ip());
+                Some(Exit::Datagram(Way { socket: Arc::clone(socket), to: client.remote, from }))
             }
-            Transport::Tcp | Transport::Tls => self.streams.get(&client).map(|stream| Way::Stream(Arc::clone(stream))),
+            Transport::Tcp | Transport::Tls => self.streams.get(&client).map(|stream| Exit::Stream(Arc::clone(stream))),
         }
     }
 
-    fn close(&mut self, relay: RelayId) {
-        if let Some(relay) = self.relays.remove(&relay) {
-            relay.reader.abort();
-        }
+    fn exit_to_peer(&self, relay: RelayId, peer: PeerSocket) -> Option<Exit> {
+        let socket = Arc::clone(&self.relays.get(&relay)?.socket);
+        Some(Exit::Datagram(Way { socket, to: peer.0, from: None }))
+    }
+}
+
+impl Listening {
+    fn serves(&self, local: SocketAddr) -> bool {
+        let same_ip = self.local.ip() == local.ip() || self.local.ip().is_unspecified();
+        same_ip && self.local.port() == local.port() && self.local.is_ipv4() == local.is_ipv4()
     }
 }

@@ -28,7 +28,7 @@ use super::table::{Ends, Reservation, Token};
 use crate::clock::Now;
 use crate::ids::ParticipantId;
 use crate::turn::credentials::mac;
-use crate::turn::rate::Bucket;
+use crate::turn::meter::Meter;
 
 /// How long a port stays in reserve (RFC 8656 §7.2).
 const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
@@ -177,7 +177,7 @@ impl Server {
             extra.push(Box::new(ReservationToken(self.reserve(reserved, now).to_vec())));
         }
         let caller = (opening.participant, opening.question, opening.key);
-        let answer = self.establish(client, caller, (relays, opening.lifetime), &extra, now);
+        let answer = self.establish(client, caller, (relays, opening.lifetime), &extra);
         self.answer(client, answer);
     }
 
@@ -188,7 +188,6 @@ impl Server {
         (participant, question, key): (ParticipantId, Question, MessageIntegrity),
         (relays, lifetime): (Vec<Relay>, Duration),
         extra: &[Box<dyn Setter>],
-        now: Now,
     ) -> Vec<u8> {
         let known = |relay: &Relay| self.peers.known(relay.address);
         let relayed: Vec<RelayedAddress> =
@@ -202,8 +201,8 @@ impl Server {
             self.peers.opened(relay.address, client);
             self.table.relays.insert(relay.id, client);
         }
-        let bucket = Bucket::new(self.limits.bytes_per_second, now.tick);
-        let mut allocation = Allocation::new(client, participant, question.id, relays, bucket);
+        let meter = Meter::new(self.limits.bytes_per_second);
+        let mut allocation = Allocation::new(client, participant, question.id, relays, meter);
         allocation.answer.clone_from(&answer);
         self.table.open.insert(client, allocation);
         self.table.watch(client);
@@ -233,7 +232,7 @@ impl Server {
         self.table.timers.clear(Ends::Reservation(token));
         let relay = Relay { id: reserved.relay, address: reserved.address, until: call.now.tick.plus(lifetime) };
         let caller = (call.participant, call.question, call.key.clone());
-        Ok(self.establish(call.client, caller, (vec![relay], lifetime), &[], call.now))
+        Ok(self.establish(call.client, caller, (vec![relay], lifetime), &[]))
     }
 
     /// Closes what was opened, or is being opened, for an allocation that nobody wants any more.

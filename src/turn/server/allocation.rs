@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use stun::agent::TransactionId;
 use stun::error_code::{CODE_BAD_REQUEST, CODE_INSUFFICIENT_CAPACITY, ErrorCode};
 
-use super::output::{ClientSocket, Family, Output, PeerSocket, RelayId};
+use super::output::{ClientSocket, Family, RelayId};
 use crate::clock::Tick;
 use crate::ids::ParticipantId;
 use crate::turn::Limits;
-use crate::turn::counters::Traffic;
-use crate::turn::rate::Bucket;
+use crate::turn::meter::Meter;
 
 /// How long a permission lasts unless renewed (RFC 8656 §9).
 pub(super) const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
@@ -36,8 +36,6 @@ pub(super) struct Relay {
 struct Channel {
     peer: SocketAddr,
     until: Tick,
-    /// Whether the edge has been told that the channel ended.
-    ended: bool,
 }
 
 /// One client's allocation, with one relay socket or with one of each family.
@@ -48,9 +46,7 @@ pub(super) struct Allocation {
     pub(super) made_by: TransactionId,
     pub(super) answer: Vec<u8>,
     pub(super) relays: Vec<Relay>,
-    pub(super) traffic: Traffic,
-    outward: Bucket,
-    inward: Bucket,
+    pub(super) meter: Arc<Meter>,
     permissions: BTreeMap<IpAddr, Tick>,
     channels: BTreeMap<u16, Channel>,
 }
@@ -61,11 +57,11 @@ impl Allocation {
         participant: ParticipantId,
         made_by: TransactionId,
         relays: Vec<Relay>,
-        bucket: Bucket,
+        meter: Meter,
     ) -> Self {
-        let (permissions, channels, traffic) = (BTreeMap::new(), BTreeMap::new(), Traffic::default());
-        let (outward, inward) = (bucket, bucket);
-        Self { client, participant, made_by, answer: Vec::new(), relays, traffic, outward, inward, permissions, channels }
+        let (permissions, channels) = (BTreeMap::new(), BTreeMap::new());
+        let meter = Arc::new(meter);
+        Self { client, participant, made_by, answer: Vec::new(), relays, meter, permissions, channels }
     }
 
     /// The relay socket of this family.
@@ -75,94 +71,79 @@ impl Allocation {
 
     /// Whether there is a permission for `peer`, whatever its port (RFC 8656 §9).
     pub(super) fn permits(&self, peer: IpAddr, now: Tick) -> bool {
-        self.permissions.get(&peer).is_some_and(|until| *until > now)
+        self.permitted_until(peer, now).is_some()
     }
 
-    /// The peer that `number` is bound to.
-    pub(super) fn peer_of(&self, number: u16, now: Tick) -> Option<SocketAddr> {
-        self.channels.get(&number).filter(|channel| channel.until > now).map(|channel| channel.peer)
+    /// When the permission for `peer` ends, if there is one.
+    pub(super) fn permitted_until(&self, peer: IpAddr, now: Tick) -> Option<Tick> {
+        self.permissions.get(&peer).copied().filter(|until| *until > now)
     }
 
-    /// The channel that is bound to `peer`.
-    pub(super) fn channel_of(&self, peer: SocketAddr, now: Tick) -> Option<u16> {
-        self.channels.iter().find(|(_, channel)| channel.peer == peer && channel.until > now).map(|(number, _)| *number)
+    /// The peer that `number` is bound to, and until when.
+    pub(super) fn bound_to(&self, number: u16, now: Tick) -> Option<(SocketAddr, Tick)> {
+        self.channels.get(&number).map(|channel| (channel.peer, channel.until)).filter(|(_, until)| *until > now)
     }
 
-    /// Grants or renews permissions for all of `peers`, or for none when they are too many. Returns what is new.
-    pub(super) fn permit(&mut self, peers: &[SocketAddr], limits: &Limits, now: Tick) -> Result<Vec<Output>, ErrorCode> {
+    /// The channel that is bound to `peer`, and until when.
+    pub(super) fn channel_to(&self, peer: SocketAddr, now: Tick) -> Option<(u16, Tick)> {
+        let bound = self.channels.iter().find(|(_, channel)| channel.peer == peer && channel.until > now);
+        bound.map(|(number, channel)| (*number, channel.until))
+    }
+
+    /// Grants or renews permissions for all of `peers`, or for none when they are too many.
+    pub(super) fn permit(&mut self, peers: &[SocketAddr], limits: &Limits, now: Tick) -> Result<(), ErrorCode> {
         let mut new: Vec<IpAddr> = peers.iter().map(SocketAddr::ip).filter(|peer| !self.permits(*peer, now)).collect();
         new.sort_unstable();
         new.dedup();
-        let alive = self.permissions.values().filter(|until| **until > now).count();
-        if !new.is_empty() && alive + new.len() > limits.permissions_per_allocation {
+        self.permissions.retain(|_, until| *until > now);
+        if !new.is_empty() && self.permissions.len() + new.len() > limits.permissions_per_allocation {
             return Err(CODE_INSUFFICIENT_CAPACITY);
         }
-        let mut outputs = self.forget_permissions(now);
         self.permissions.extend(peers.iter().map(|peer| (peer.ip(), now.plus(PERMISSION_LIFETIME))));
-        let permit = |peer| self.relay(Family::of(peer)).map(|relay| Output::Permit { relay: relay.id, peer });
-        outputs.extend(new.into_iter().filter_map(permit));
-        Ok(outputs)
+        Ok(())
     }
 
-    /// Binds `number` to `peer` or renews that, with the permission that goes with it (RFC 8656 §12). Returns what is new.
-    pub(super) fn bind(&mut self, number: u16, peer: SocketAddr, limits: &Limits, now: Tick) -> Result<Vec<Output>, ErrorCode> {
-        let mut outputs = self.forget_channels(now);
+    /// Binds `number` to `peer` or renews that, with the permission that goes with it (RFC 8656 §12).
+    pub(super) fn bind(&mut self, number: u16, peer: SocketAddr, limits: &Limits, now: Tick) -> Result<(), ErrorCode> {
+        self.forget_channels(now);
         if self.channels.iter().any(|(bound, channel)| (*bound == number) != (channel.peer == peer)) {
             return Err(CODE_BAD_REQUEST);
         }
         if !self.channels.contains_key(&number) && self.channels.len() >= limits.channels_per_allocation {
             return Err(CODE_INSUFFICIENT_CAPACITY);
         }
-        outputs.extend(self.permit(&[peer], limits, now)?);
-        let channel = Channel { peer, until: now.plus(CHANNEL_LIFETIME), ended: false };
-        let renewed = self.channels.insert(number, channel).is_some_and(|earlier| !earlier.ended);
-        let relay = self.relay(Family::of(peer.ip())).filter(|_| !renewed).map(|relay| relay.id);
-        let client = self.client;
-        outputs.extend(relay.map(|relay| Output::Bind { client, channel: number, relay, peer: PeerSocket(peer) }));
-        Ok(outputs)
+        self.permit(&[peer], limits, now)?;
+        self.channels.insert(number, Channel { peer, until: now.plus(CHANNEL_LIFETIME) });
+        Ok(())
     }
 
     /// Gives the relay sockets of this family, or all, a new end.
     pub(super) fn refresh(&mut self, family: Option<Family>, until: Tick) {
         let meant = |relay: &&mut Relay| family.is_none_or(|family| Family::of(relay.address.ip()) == family);
         self.relays.iter_mut().filter(meant).for_each(|relay| relay.until = until);
+        // It may be sooner than those know who have asked for a way.
+        self.meter.change();
     }
 
-    /// Drops what has ended by `now`. Returns what to tell the edge, and the relay sockets to be closed.
-    pub(super) fn expire(&mut self, now: Tick) -> (Vec<Output>, Vec<Relay>) {
+    /// Drops what has ended by `now`. Returns the relay sockets to be closed.
+    pub(super) fn expire(&mut self, now: Tick) -> Vec<Relay> {
         let ended: Vec<Relay> = self.relays.iter().filter(|relay| relay.until <= now).copied().collect();
         self.relays.retain(|relay| relay.until > now);
         for family in ended.iter().map(|relay| Family::of(relay.address.ip())) {
-            // The edge knows that these go with their socket.
             self.permissions.retain(|peer, _| Family::of(*peer) != family);
             self.channels.retain(|_, channel| Family::of(channel.peer.ip()) != family);
+            self.meter.change();
         }
-        let mut outputs = self.forget_permissions(now);
-        outputs.extend(self.forget_channels(now));
-        (outputs, ended)
+        self.permissions.retain(|_, until| *until > now);
+        self.forget_channels(now);
+        ended
     }
 
     /// When something of this ends next.
     pub(super) fn next_end(&self) -> Option<Tick> {
-        let channel = |channel: &Channel| if channel.ended { channel.until.plus(REBIND_PAUSE) } else { channel.until };
         let relays = self.relays.iter().map(|relay| relay.until);
-        relays.chain(self.permissions.values().copied()).chain(self.channels.values().map(channel)).min()
-    }
-
-    /// Counts a packet of `bytes` to a peer. False when the allocation has used its share.
-    pub(super) fn send_out(&mut self, bytes: usize, now: Tick) -> bool {
-        let passes = self.outward.take(bytes, now);
-        let Traffic { packets_out, bytes_out, throttled, .. } = &mut self.traffic;
-        count(passes, bytes, packets_out, bytes_out, throttled);
-        passes
-    }
-
-    /// Counts a packet of `bytes` from a peer. False when the allocation has used its share.
-    pub(super) fn take_in(&mut self, bytes: usize, now: Tick) -> bool {
-        let passes = self.inward.take(bytes, now);
-        let Traffic { packets_in, bytes_in, throttled, .. } = &mut self.traffic;
-        count(passes, bytes, packets_in, bytes_in, throttled);
-        passes
+        let channels = self.channels.values().map(|channel| channel.until.plus(REBIND_PAUSE));
+        relays.chain(self.permissions.values().copied()).chain(channels).min()
     }
 
     /// How many permissions and channels there are, with those that are over but not forgotten.
@@ -171,32 +152,7 @@ impl Allocation {
         (self.permissions.len(), self.channels.len())
     }
 
-    fn forget_permissions(&mut self, now: Tick) -> Vec<Output> {
-        let ended = self.permissions.iter().filter(|(_, until)| **until <= now).map(|(peer, _)| *peer);
-        let forbid = |peer| self.relay(Family::of(peer)).map(|relay| Output::Forbid { relay: relay.id, peer });
-        let outputs = ended.filter_map(forbid).collect();
-        self.permissions.retain(|_, until| *until > now);
-        outputs
-    }
-
-    fn forget_channels(&mut self, now: Tick) -> Vec<Output> {
-        let client = self.client;
-        let ended = self.channels.iter_mut().filter(|(_, channel)| !channel.ended && channel.until <= now);
-        let unbind = ended.map(|(number, channel)| {
-            channel.ended = true;
-            Output::Unbind { client, channel: *number }
-        });
-        let outputs = unbind.collect();
+    fn forget_channels(&mut self, now: Tick) {
         self.channels.retain(|_, channel| channel.until.plus(REBIND_PAUSE) > now);
-        outputs
-    }
-}
-
-const fn count(passes: bool, bytes: usize, packets: &mut u64, total: &mut u64, throttled: &mut u64) {
-    if passes {
-        *packets += 1;
-        *total += bytes as u64;
-    } else {
-        *throttled += 1;
     }
 }

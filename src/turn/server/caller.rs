@@ -41,7 +41,7 @@ impl Server {
             return;
         }
         self.counters.bindings += 1;
-        let (question, unknown) = (Question::of(request), message::unknown(request));
+        let (question, unknown) = (Question::of(request), message::unknown(request, self.keeps_whole));
         let answer = if unknown.is_empty() {
             question.success(&[&mapped(client)], None)
         } else {
@@ -58,7 +58,7 @@ impl Server {
             Err(code) => return self.challenge(client, question, code, now),
         };
         let call = Call { client, question, message, now, participant, key };
-        let unknown = message::unknown(&call.message);
+        let unknown = message::unknown(&call.message, self.keeps_whole);
         let outcome = if unknown.is_empty() { self.carry_out(&call) } else { Err(CODE_UNKNOWN_ATTRIBUTE) };
         match outcome {
             Ok(Some(answer)) => self.answer(client, answer),

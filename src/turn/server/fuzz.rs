@@ -93,8 +93,10 @@ fn read_everything(message: &Message) {
         let text = TextAttribute::get_from_as(message, typ);
         assert!(text.is_err() || message.contains(typ));
     }
-    let unknown = message::unknown(message);
-    assert!(unknown.len() <= 4 && unknown.iter().all(|typ| typ.required() && message.contains(*typ)));
+    for keeps_whole in [false, true] {
+        let unknown = message::unknown(message, keeps_whole);
+        assert!(unknown.len() <= 4 && unknown.iter().all(|typ| typ.required() && message.contains(*typ)));
+    }
 }
 
 fn answers_can_be_read(request: &Message) {

@@ -6,8 +6,8 @@ use std::ops::Range;
 use ::turn::proto::peeraddr::PeerAddress;
 use stun::agent::TransactionId;
 use stun::attributes::{
-    ATTR_CHANNEL_NUMBER, ATTR_DATA, ATTR_EVEN_PORT, ATTR_FINGERPRINT, ATTR_LIFETIME, ATTR_MESSAGE_INTEGRITY, ATTR_NONCE,
-    ATTR_REALM, ATTR_REQUESTED_ADDRESS_FAMILY, ATTR_REQUESTED_TRANSPORT, ATTR_RESERVATION_TOKEN, ATTR_USERNAME,
+    ATTR_CHANNEL_NUMBER, ATTR_DATA, ATTR_DONT_FRAGMENT, ATTR_EVEN_PORT, ATTR_FINGERPRINT, ATTR_LIFETIME, ATTR_MESSAGE_INTEGRITY,
+    ATTR_NONCE, ATTR_REALM, ATTR_REQUESTED_ADDRESS_FAMILY, ATTR_REQUESTED_TRANSPORT, ATTR_RESERVATION_TOKEN, ATTR_USERNAME,
     ATTR_XOR_PEER_ADDRESS, AttrType, Attributes, RawAttribute,
 };
 use stun::error_code::{CODE_BAD_REQUEST, ErrorCode, ErrorCodeAttribute};
@@ -63,10 +63,12 @@ pub(super) fn verify(message: &mut Message, key: &MessageIntegrity) -> bool {
     whole
 }
 
-/// The attributes that would have to be understood and aren't (RFC 8489 §6.3.1); the first few of them.
-pub(super) fn unknown(message: &Message) -> Vec<AttrType> {
+/// The attributes that would have to be understood and aren't (RFC 8489 §6.3.1); the first few of them. `keeps_whole` tells whether
+/// DONT-FRAGMENT can be obeyed.
+pub(super) fn unknown(message: &Message, keeps_whole: bool) -> Vec<AttrType> {
     let types = message.attributes.0.iter().map(|attribute| attribute.typ);
-    types.filter(|typ| typ.required() && !UNDERSTOOD.contains(typ)).take(MAX_NAMED).collect()
+    let understood = |typ: &AttrType| UNDERSTOOD.contains(typ) || (keeps_whole && *typ == ATTR_DONT_FRAGMENT);
+    types.filter(|typ| typ.required() && !understood(typ)).take(MAX_NAMED).collect()
 }
 
 /// One attribute of the message. Absent is `None`; malformed is a bad request.

@@ -7,6 +7,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use stun::message::{
     CLASS_INDICATION, CLASS_REQUEST, METHOD_ALLOCATE, METHOD_BINDING, METHOD_CHANNEL_BIND, METHOD_CONNECT,
@@ -31,6 +32,7 @@ mod message;
 mod output;
 mod relaying;
 mod requests;
+mod route;
 mod table;
 mod timers;
 
@@ -38,6 +40,7 @@ mod timers;
 mod tests;
 
 pub use output::{ClientSocket, Family, Head, NoPort, Output, PeerSocket, Port, RelayId, Transport};
+pub use route::{Destination, Passage, Route};
 
 use table::{Ends, Table};
 
@@ -55,6 +58,8 @@ pub struct Config {
     pub published: Vec<(IpAddr, IpAddr)>,
     /// Peer ranges that are allowed although they are not public.
     pub allow_peers: Vec<(IpAddr, u8)>,
+    /// Whether the edge can send a datagram that no one may cut into fragments.
+    pub keeps_whole: bool,
     /// How much anyone may have of anything.
     pub limits: Limits,
     /// What nonces, tokens and transaction ids are made from: random, and new in each process.
@@ -65,13 +70,14 @@ pub struct Config {
 pub struct Server {
     realm: String,
     secret: Secret<[u8; 32]>,
+    keeps_whole: bool,
     limits: Limits,
     peers: Peers,
     nonces: Nonces,
     challenges: PerSource,
     bindings: PerSource,
     /// The relay's share of the line: payload bytes from clients and from peers.
-    line: Option<Bucket>,
+    line: Option<Arc<Bucket>>,
     table: Table,
     counters: Counters,
     outputs: VecDeque<Output>,
@@ -91,8 +97,9 @@ impl Server {
             nonces: Nonces::new(key("nonces")),
             challenges: PerSource::new(config.limits.challenges_per_second, key("challenges")),
             bindings: PerSource::new(config.limits.bindings_per_second, key("bindings")),
-            line: config.limits.bytes_per_second_in_all.map(|rate| Bucket::new(rate, Tick::default())),
+            line: config.limits.bytes_per_second_in_all.map(|rate| Arc::new(Bucket::new(rate))),
             limits: config.limits,
+            keeps_whole: config.keeps_whole,
             table: Table::default(),
             counters: Counters::default(),
             outputs: VecDeque::new(),
@@ -191,23 +198,27 @@ impl Server {
 
     /// Replaces the list of this machine's own addresses, to which nothing is relayed.
     pub fn set_local_addresses(&mut self, addresses: HashSet<IpAddr>) {
-        self.peers.set_local(addresses);
+        if self.peers.set_local(addresses) {
+            self.table.open.values().for_each(|open| open.meter.change());
+        }
     }
 
     /// What was done so far.
     pub fn counters(&self) -> Counters {
-        Counters { allocations: self.table.open.len() as u64, ..self.counters }
+        let mut counters = Counters { allocations: self.table.open.len() as u64, ..self.counters };
+        self.table.open.values().for_each(|open| counters.add(open.meter.traffic()));
+        counters
     }
 
     /// What each allocation has moved, and whose it is.
     pub fn traffic(&self) -> impl Iterator<Item = (ClientSocket, ParticipantId, Traffic)> {
-        self.table.open.values().map(|open| (open.client, open.participant, open.traffic))
+        self.table.open.values().map(|open| (open.client, open.participant, open.meter.traffic()))
     }
 
     /// Drops what has ended of one allocation, and the allocation with its last relay socket.
     fn expire(&mut self, client: ClientSocket, now: Now) {
         let Some(allocation) = self.table.open.get_mut(&client) else { return };
-        let (outputs, ended) = allocation.expire(now.tick);
+        let ended = allocation.expire(now.tick);
         let over = allocation.relays.is_empty();
         for relay in ended {
             self.close_relay(relay);
@@ -215,7 +226,6 @@ impl Server {
         if over {
             self.end(client);
         } else {
-            self.outputs.extend(outputs);
             self.table.watch(client);
         }
     }
@@ -228,6 +238,8 @@ impl Server {
             self.drop_opening(&opening);
         }
         if let Some(allocation) = self.table.open.remove(&client) {
+            allocation.meter.change();
+            self.counters.add(allocation.meter.traffic());
             allocation.relays.into_iter().for_each(|relay| self.close_relay(relay));
         }
     }

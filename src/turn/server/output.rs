@@ -107,6 +107,8 @@ pub enum Output {
         peer: PeerSocket,
         /// The payload.
         payload: Range<usize>,
+        /// Whether to drop it rather than let it be cut into fragments (DONT-FRAGMENT, RFC 8656 §18.6).
+        whole: bool,
     },
     /// Bind a relay socket, and tell the core the outcome with [`super::Server::relay_opened`]. When [`Output::CloseRelay`] comes
     /// before that, the socket is to be closed as soon as it is open.
@@ -118,42 +120,10 @@ pub enum Output {
         /// The port to bind to.
         port: Port,
     },
-    /// Close a relay socket. All its permissions and channels are gone with it.
+    /// Close a relay socket.
     CloseRelay {
         /// Which.
         relay: RelayId,
-    },
-    /// A channel now stands for a peer. Renewals are not told.
-    Bind {
-        /// Whose.
-        client: ClientSocket,
-        /// The channel.
-        channel: u16,
-        /// The socket that its packets go through.
-        relay: RelayId,
-        /// The peer.
-        peer: PeerSocket,
-    },
-    /// A channel has expired.
-    Unbind {
-        /// Whose.
-        client: ClientSocket,
-        /// The channel.
-        channel: u16,
-    },
-    /// Packets may pass between a relay socket and a peer, on any port of it. Renewals are not told.
-    Permit {
-        /// The socket.
-        relay: RelayId,
-        /// The peer.
-        peer: IpAddr,
-    },
-    /// A permission has expired.
-    Forbid {
-        /// The socket.
-        relay: RelayId,
-        /// The peer.
-        peer: IpAddr,
     },
 }
 

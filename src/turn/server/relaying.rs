@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use stun::agent::TransactionId;
+use stun::attributes::ATTR_DONT_FRAGMENT;
 use stun::message::Message;
 
 use super::Server;
@@ -25,7 +26,7 @@ impl Server {
             return;
         }
         if !self.line_carries(bytes.len(), now) {
-            self.counters.throttled += 1;
+            self.throttle(client);
             return;
         }
         self.deliver(client, self.peers.known(peer.0), 0..bytes.len(), now);
@@ -33,11 +34,11 @@ impl Server {
 
     pub(super) fn send_indication(&mut self, client: ClientSocket, message: &Message, now: Now) {
         let (data, peers) = (message::data(message), message::peers(message).unwrap_or_default());
-        let (Some(data), [peer], []) = (data, &*peers, &*message::unknown(message)) else {
+        let (Some(data), [peer], []) = (data, &*peers, &*message::unknown(message, self.keeps_whole)) else {
             self.counters.malformed += 1;
             return;
         };
-        self.send(client, *peer, data, now);
+        self.send(client, *peer, (data, message.contains(ATTR_DONT_FRAGMENT)), now);
     }
 
     pub(super) fn channel_data(&mut self, client: ClientSocket, packet: &[u8], now: Now) {
@@ -48,45 +49,43 @@ impl Server {
             return;
         }
         let number = u16::from_be_bytes([*n0, *n1]);
-        match self.table.open.get(&client).and_then(|open| open.peer_of(number, now.tick)) {
-            Some(peer) => self.send(client, peer, CHANNEL_HEADER..CHANNEL_HEADER + length, now),
+        match self.table.open.get(&client).and_then(|open| open.bound_to(number, now.tick)) {
+            Some((peer, _)) => self.send(client, peer, (CHANNEL_HEADER..CHANNEL_HEADER + length, false), now),
             None => self.counters.unpermitted += 1,
         }
     }
 
-    /// Sends a payload of `client` to `peer`.
-    fn send(&mut self, client: ClientSocket, peer: SocketAddr, payload: Range<usize>, now: Now) {
-        let open = self.table.open.get_mut(&client).filter(|open| open.permits(peer.ip(), now.tick));
+    /// Sends a payload of `client` to `peer`, in fragments only where `whole` is not said.
+    fn send(&mut self, client: ClientSocket, peer: SocketAddr, (payload, whole): (Range<usize>, bool), now: Now) {
+        let open = self.table.open.get(&client).filter(|open| open.permits(peer.ip(), now.tick));
         let relay = open.and_then(|open| open.relay(Family::of(peer.ip())).copied().map(|relay| (open, relay)));
         let Some((open, relay)) = relay else { return self.counters.unpermitted += 1 };
         if !self.peers.allows(peer) {
             self.counters.forbidden += 1;
             return;
         }
-        if !open.send_out(payload.len(), now.tick) || !self.line_carries(payload.len(), now) {
-            self.counters.throttled += 1;
+        if !open.meter.send_out(1, payload.len(), now.tick) {
             return;
         }
-        self.counters.packets_out += 1;
-        self.counters.bytes_out += payload.len() as u64;
+        if !self.line_carries(payload.len(), now) {
+            self.throttle(client);
+            return;
+        }
         match self.peers.owner(peer) {
             // Two relayed clients meet here, without a socket between them.
             Some(other) => self.deliver(other, self.peers.known(relay.address), payload, now),
-            None => self.outputs.push_back(Output::ToPeer { relay: relay.id, peer: PeerSocket(peer), payload }),
+            None => self.outputs.push_back(Output::ToPeer { relay: relay.id, peer: PeerSocket(peer), payload, whole }),
         }
     }
 
     /// Brings `client` a payload from `peer`, written as the client knows it.
     fn deliver(&mut self, client: ClientSocket, peer: SocketAddr, payload: Range<usize>, now: Now) {
-        let open = self.table.open.get_mut(&client).filter(|open| open.permits(peer.ip(), now.tick));
+        let open = self.table.open.get(&client).filter(|open| open.permits(peer.ip(), now.tick));
         let Some(open) = open else { return self.counters.unpermitted += 1 };
-        if !open.take_in(payload.len(), now.tick) {
-            self.counters.throttled += 1;
+        if !open.meter.take_in(1, payload.len(), now.tick) {
             return;
         }
-        self.counters.packets_in += 1;
-        self.counters.bytes_in += payload.len() as u64;
-        let channel = open.channel_of(peer, now.tick);
+        let channel = open.channel_to(peer, now.tick).map(|(number, _)| number);
         let (head, padding) = match channel {
             Some(number) => (Head::channel(number, payload.len()), channel_padding(client.transport, payload.len())),
             None => {
@@ -97,8 +96,12 @@ impl Server {
         self.outputs.push_back(Output::ToClient { client, head, payload, padding });
     }
 
-    fn line_carries(&mut self, bytes: usize, now: Now) -> bool {
-        self.line.as_mut().is_none_or(|line| line.take(bytes, now.tick))
+    fn throttle(&self, client: ClientSocket) {
+        self.table.open.get(&client).into_iter().for_each(|open| open.meter.throttle(1));
+    }
+
+    fn line_carries(&self, bytes: usize, now: Now) -> bool {
+        self.line.as_ref().is_none_or(|line| line.take(bytes, now.tick))
     }
 
     /// An indication has no answer that its id would have to be safe from, so that it need only be new.

@@ -49,8 +49,7 @@ impl Server {
     pub(super) fn create_permission(&mut self, call: &Call) -> Result<Vec<u8>, ErrorCode> {
         let peers = self.allowed_peers(call)?;
         let allocation = self.table.open.get_mut(&call.client).ok_or(CODE_ALLOC_MISMATCH)?;
-        let outputs = allocation.permit(&peers, &self.limits, call.now.tick)?;
-        self.outputs.extend(outputs);
+        allocation.permit(&peers, &self.limits, call.now.tick)?;
         self.table.watch(call.client);
         Ok(call.success(&[]))
     }
@@ -67,8 +66,7 @@ impl Server {
             return Err(CODE_BAD_REQUEST);
         }
         let allocation = self.table.open.get_mut(&call.client).ok_or(CODE_ALLOC_MISMATCH)?;
-        let outputs = allocation.bind(number.0, peer, &self.limits, call.now.tick)?;
-        self.outputs.extend(outputs);
+        allocation.bind(number.0, peer, &self.limits, call.now.tick)?;
         self.table.watch(call.client);
         Ok(call.success(&[]))
     }

@@ -27,6 +27,7 @@ pub struct TestServer {
     /// Kept as long as the server, for it must have the same ports after a restart.
     port: Port,
     relay_port: Port,
+    relay_tls_port: Port,
     /// `https://localhost:PORT`.
     pub address: String,
     /// The certificate's fingerprint, as printed.
@@ -51,6 +52,7 @@ impl TestServer {
             config,
             port: Port::reserve(),
             relay_port: Port::reserve(),
+            relay_tls_port: Port::reserve(),
             address: String::new(),
             fingerprint: String::new(),
             setup_token: None,
@@ -62,15 +64,15 @@ impl TestServer {
                 return server;
             }
             assert!(server.log().contains("listen"), "the server did not start:\n{}", server.log());
-            (server.port, server.relay_port) = (Port::reserve(), Port::reserve());
+            (server.port, server.relay_port, server.relay_tls_port) = (Port::reserve(), Port::reserve(), Port::reserve());
         }
         panic!("{PORTS_TO_TRY} ports were taken:\n{}", server.log());
     }
 
     fn configure(&self, options: &Options) {
-        let (port, relay_port) = (self.port.number, self.relay_port.number);
+        let (port, relay_port, tls_port) = (self.port.number, self.relay_port.number, self.relay_tls_port.number);
         let text = format!(
-            "{}\n[server]\nlisten = [\"127.0.0.1:{port}\"]\n[relay]\nlisten = [\"127.0.0.1:{relay_port}\"]\naddress = \"127.0.0.1\"\nports = \"20000-29999\"\n{}\n",
+            "{}\n[server]\nlisten = [\"127.0.0.1:{port}\"]\n[relay]\nlisten = [\"127.0.0.1:{relay_port}\"]\nlisten_tls = [\"127.0.0.1:{tls_port}\"]\naddress = \"127.0.0.1\"\nports = \"20000-29999\"\n{}\n",
             options.config, options.relay
         );
         std::fs::write(&self.config, text).unwrap();

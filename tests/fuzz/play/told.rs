@@ -88,7 +88,7 @@ impl Known {
             if answer.typ.class == CLASS_SUCCESS_RESPONSE && answer.typ.method != METHOD_BINDING {
                 self.succeeded(*client, &answer, input, now);
             }
-        } else if let Output::ToPeer { relay, peer, payload } = output {
+        } else if let Output::ToPeer { relay, peer, payload, .. } = output {
             self.to_peer(*relay, *peer, payload, input, now.tick);
         } else if let Output::ToClient { client, head, payload, padding } = output {
             assert!(payload.end <= input.bytes.len(), "{output:?} for {} bytes", input.bytes.len());

@@ -85,6 +85,7 @@ impl World {
             allow_peers: listed.clone(),
             limits: limits.clone(),
             seed: Secret::new([9; 32]),
+            keeps_whole: set(6),
         };
         let now = Now { tick: Tick::from_millis(1_000_000), wall: Timestamp::from_millis(1_700_000_000_000) };
         Self {

@@ -251,9 +251,13 @@ fn unknown_required_attributes_are_named_in_a_420() {
     let expected = person.unsealed(&request, CLASS_ERROR_RESPONSE, vec![error(420), unknown(&[3])]);
     assert_eq!(site.client_sends(person.client, &request.raw), [expected]);
 
-    // DONT-FRAGMENT is among them: a socket can't be told to for one packet.
-    let attributes = vec![udp(), raw(0x001a, &[]), raw(0x7ffe, &[1]), raw(0xc001, &[1])];
-    let (request, outputs) = site.ask(&person, METHOD_ALLOCATE, attributes);
+    // DONT-FRAGMENT is among them where the system knows no such thing.
+    let attributes = || vec![udp(), raw(0x001a, &[]), raw(0x7ffe, &[1]), raw(0xc001, &[1])];
+    let (request, outputs) = site.ask(&person, METHOD_ALLOCATE, attributes());
+    assert_eq!(outputs, [person.answer(&request, CLASS_ERROR_RESPONSE, vec![error(420), unknown(&[0x7ffe])])]);
+    let mut site = Site::with(|config| config.keeps_whole = false);
+    let person = site.person(1);
+    let (request, outputs) = site.ask(&person, METHOD_ALLOCATE, attributes());
     assert_eq!(outputs, [person.answer(&request, CLASS_ERROR_RESPONSE, vec![error(420), unknown(&[0x1a, 0x7ffe])])]);
 }
 

@@ -57,8 +57,7 @@ fn an_allocation_ends_with_its_lifetime_and_all_with_it() {
     let mut site = Site::new();
     let (person, relay, bound) = site.allocated(1);
     site.bind(&person, 0x4000, PEER);
-    let forbid = Output::Forbid { relay, peer: address(PEER).ip() };
-    assert_eq!(site.seconds(599), [forbid]);
+    assert_eq!(site.seconds(599), []);
     assert_eq!(site.seconds(1), [Output::CloseRelay { relay }]);
     assert_eq!(site.peer_sends(relay, PEER, b"hi"), []);
     assert_eq!(site.client_sends(person.client, &channel_data(0x4000, b"hi")), []);
@@ -76,7 +75,7 @@ fn nothing_passes_after_its_end_even_when_the_timer_is_late() {
     let (person, relay, _) = site.allocated(1);
     site.bind(&person, 0x4000, PEER);
     site.oversleep(300);
-    assert_eq!(both(&mut site, &person, relay), [Output::Forbid { relay, peer: address(PEER).ip() }]);
+    assert_eq!(both(&mut site, &person, relay), []);
     site.oversleep(299);
     site.bind(&person, 0x4000, PEER);
     site.oversleep(1);

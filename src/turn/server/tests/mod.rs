@@ -6,5 +6,6 @@ mod ending;
 mod permitting;
 mod properties;
 mod relaying;
+mod routing;
 mod scenario;
 mod vectors;

@@ -6,7 +6,7 @@ use super::super::{Output, PeerSocket};
 use super::scenario::*;
 
 fn to_peer(relay: super::super::RelayId, peer: &str, payload: std::ops::Range<usize>) -> Output {
-    Output::ToPeer { relay, peer: PeerSocket(address(peer)), payload }
+    Output::ToPeer { relay, peer: PeerSocket(address(peer)), payload, whole: false }
 }
 
 #[test]
@@ -67,8 +67,10 @@ fn t14_all_peers_of_a_request_are_permitted_or_none() {
     let malformed = raw(0x0012, &[0, 1, 0, 0, 0, 0]);
     assert_eq!(site.code(&person, METHOD_CREATE_PERMISSION, vec![peer(PEER), malformed]), 400);
     let (request, outputs) = site.permit(&person, &["9.9.9.10:1", PEER, PEER]);
-    let permit = |text: &str| Output::Permit { relay, peer: address(text).ip() };
-    assert_eq!(outputs, [permit(PEER), permit("9.9.9.10:1"), person.success(&request, vec![])]);
+    assert_eq!(outputs, [person.success(&request, vec![])]);
+    for peer in ["9.9.9.10:1", PEER] {
+        assert_eq!(site.say(&person, peer, b"hi"), [to_peer(relay, peer, 36..38)]);
+    }
 }
 
 #[test]
@@ -104,7 +106,7 @@ fn a_permission_lasts_five_minutes_unless_renewed() {
     assert_eq!(outputs, [person.success(&request, vec![])], "renewed, for any port");
     assert_eq!(site.seconds(299), []);
     assert_eq!(site.say(&person, PEER, b"hi"), [to_peer(relay, PEER, 36..38)]);
-    assert_eq!(site.seconds(1), [Output::Forbid { relay, peer: address(PEER).ip() }]);
+    assert_eq!(site.seconds(1), []);
     assert_eq!(site.say(&person, PEER, b"hi"), []);
     assert_eq!(site.peer_sends(relay, PEER, b"hi"), []);
 }
@@ -120,9 +122,9 @@ fn t17_channels_are_bound_within_their_range_and_to_one_peer() {
     assert_eq!(site.code(&person, METHOD_CHANNEL_BIND, vec![peer(PEER)]), 400);
     assert_eq!(site.code(&person, METHOD_CHANNEL_BIND, vec![channel(0x4000)]), 400);
     assert_eq!(site.code(&person, METHOD_CHANNEL_BIND, vec![channel(0x4000), peer(PEER_V6)]), 443);
-    let bound = Output::Bind { client: person.client, channel: 0x4FFF, relay, peer: PeerSocket(address(PEER)) };
     let (request, outputs) = site.bind(&person, 0x4FFF, PEER);
-    assert_eq!(outputs, [Output::Permit { relay, peer: address(PEER).ip() }, bound, person.success(&request, vec![])]);
+    assert_eq!(outputs, [person.success(&request, vec![])]);
+    assert_eq!(site.client_sends(person.client, &channel_data(0x4FFF, b"hi")), [to_peer(relay, PEER, 4..6)]);
     let (request, outputs) = site.bind(&person, 0x4FFF, PEER);
     assert_eq!(outputs, [person.success(&request, vec![])], "renewed");
     assert_eq!(site.code(&person, METHOD_CHANNEL_BIND, vec![channel(0x4FFF), peer("9.9.9.9:5001")]), 400);
@@ -135,23 +137,21 @@ fn a_channel_lasts_ten_minutes_and_rests_for_five() {
     let (mut person, relay, _) = site.allocated(1);
     site.ask(&person, METHOD_REFRESH, vec![lifetime(1800)]);
     site.bind(&person, 0x4000, PEER);
-    assert_eq!(site.seconds(300), [Output::Forbid { relay, peer: address(PEER).ip() }]);
+    assert_eq!(site.seconds(300), []);
     assert_eq!(site.client_sends(person.client, &channel_data(0x4000, b"hi")), [], "bound, but not permitted");
     site.permit(&person, &[PEER]);
     assert_eq!(site.client_sends(person.client, &channel_data(0x4000, b"hi")), [to_peer(relay, PEER, 4..6)]);
     assert_eq!(site.seconds(299), []);
-    let (forbid, client) = (Output::Forbid { relay, peer: address(PEER).ip() }, person.client);
-    assert_eq!(site.seconds(1), [forbid, Output::Unbind { client, channel: 0x4000 }]);
+    assert_eq!(site.seconds(1), []);
     site.renew_nonce(&mut person);
     site.permit(&person, &[PEER, "9.9.9.10:1"]);
-    assert_eq!(site.client_sends(client, &channel_data(0x4000, b"hi")), []);
+    assert_eq!(site.client_sends(person.client, &channel_data(0x4000, b"hi")), []);
     assert_eq!(site.code(&person, METHOD_CHANNEL_BIND, vec![channel(0x4000), peer("9.9.9.10:1")]), 400, "the number rests");
     assert_eq!(site.code(&person, METHOD_CHANNEL_BIND, vec![channel(0x4001), peer(PEER)]), 400, "the peer rests");
     site.seconds(300);
     let (request, outputs) = site.bind(&person, 0x4000, "9.9.9.10:1");
-    let permit = Output::Permit { relay, peer: address("9.9.9.10:1").ip() };
-    let bound = Output::Bind { client, channel: 0x4000, relay, peer: PeerSocket(address("9.9.9.10:1")) };
-    assert_eq!(outputs, [permit, bound, person.success(&request, vec![])]);
+    assert_eq!(outputs, [person.success(&request, vec![])]);
+    assert_eq!(site.client_sends(person.client, &channel_data(0x4000, b"hi")), [to_peer(relay, "9.9.9.10:1", 4..6)]);
 }
 
 #[test]
@@ -163,8 +163,8 @@ fn a_channel_that_ended_may_be_bound_to_its_own_peer_at_once() {
     site.seconds(601);
     site.renew_nonce(&mut person);
     let (request, outputs) = site.bind(&person, 0x4000, PEER);
-    let bound = Output::Bind { client: person.client, channel: 0x4000, relay, peer: PeerSocket(address(PEER)) };
-    assert_eq!(outputs, [Output::Permit { relay, peer: address(PEER).ip() }, bound, person.success(&request, vec![])]);
+    assert_eq!(outputs, [person.success(&request, vec![])]);
+    assert_eq!(site.client_sends(person.client, &channel_data(0x4000, b"hi")), [to_peer(relay, PEER, 4..6)]);
 }
 
 #[test]

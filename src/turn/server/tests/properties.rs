@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use stun::attributes::ATTR_NONCE;
 use stun::message::{Getter, METHOD_ALLOCATE, METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSION, METHOD_REFRESH, Message, Method};
 
-use super::super::{ClientSocket, NoPort, Output, RelayId};
+use super::super::{ClientSocket, Destination, NoPort, Output, PeerSocket, RelayId, Route};
 use super::scenario::*;
 use crate::clock::Tick;
 use crate::ids::ParticipantId;
@@ -88,6 +88,15 @@ struct World {
     permitted: HashMap<(ClientSocket, IpAddr), Tick>,
     open: HashMap<RelayId, SocketAddr>,
     closed: HashSet<RelayId>,
+    /// Ways that were asked for at some time and are still kept.
+    routes: HashMap<Entrance, Route>,
+}
+
+/// Where packets come in that may know their way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Entrance {
+    Channel(ClientSocket, u16),
+    Relay(RelayId, PeerSocket),
 }
 
 impl World {
@@ -103,8 +112,8 @@ impl World {
             site.person_at(client(byte(n)), ParticipantId::from_bytes([byte(n % PARTICIPANTS); 10]))
         };
         let people = (0..CLIENTS).map(person).collect();
-        let (alive, permitted, open, closed) = Default::default();
-        Self { site, people, alive, permitted, open, closed }
+        let (alive, permitted, open, closed, routes) = Default::default();
+        Self { site, people, alive, permitted, open, closed, routes }
     }
 
     fn take(&mut self, step: Step) {
@@ -122,12 +131,18 @@ impl World {
                 let attributes = || vec![channel(number), peer(PEERS[to])];
                 self.ask(who, METHOD_CHANNEL_BIND, &attributes, &[to], true);
             }
-            Step::Say { who, peer } => self.payload(who, &send_indication(PEERS[peer], b"data")),
-            Step::Channel { who, number } => self.payload(who, &channel_data(number, b"data")),
+            Step::Say { who, peer } => {
+                self.payload(who, &send_indication(PEERS[peer], b"data"));
+            }
+            Step::Channel { who, number } => {
+                let outputs = self.payload(who, &channel_data(number, b"data"));
+                self.check_route(Entrance::Channel(self.people[who].client, number), &outputs);
+            }
             Step::Hear { relay, peer } => {
                 let outputs = self.site.peer_sends(RelayId(relay), PEERS[peer], b"data");
                 assert!(outputs.len() <= 1, "{outputs:?}");
                 self.check_payloads(&outputs, address(PEERS[peer]).ip());
+                self.check_route(Entrance::Relay(RelayId(relay), PeerSocket(address(PEERS[peer]))), &outputs);
             }
             Step::Wait { seconds } => {
                 let outputs = self.site.wait(Duration::from_secs(seconds));
@@ -140,7 +155,9 @@ impl World {
                 let participant = self.people[participant].participant;
                 self.site.server.readmit(participant);
             }
-            Step::Garbage { who, bytes } => self.payload(who, &bytes),
+            Step::Garbage { who, bytes } => {
+                self.payload(who, &bytes);
+            }
             Step::Altered { who, place, bit } => {
                 let mut request = self.people[who].request(METHOD_REFRESH, vec![lifetime(0)]).raw;
                 let place = place % request.len();
@@ -219,7 +236,7 @@ impl World {
         }
     }
 
-    fn payload(&mut self, who: usize, bytes: &[u8]) {
+    fn payload(&mut self, who: usize, bytes: &[u8]) -> Vec<Output> {
         let outputs = self.site.client_sends(self.people[who].client, bytes);
         assert!(outputs.len() <= 1, "{outputs:?}");
         let sender = self.people[who].client;
@@ -231,6 +248,31 @@ impl World {
             assert!(self.is_permitted(sender, OWN_V4));
         }
         self.check_payloads(&outputs, OWN_V4);
+        outputs
+    }
+
+    /// A way that is kept leads where the core sends the packet, and nowhere when the core drops it.
+    fn check_route(&mut self, entrance: Entrance, outputs: &[Output]) {
+        let kept = self.routes.get(&entrance).filter(|route| route.holds(self.site.now.tick));
+        let goes = outputs.first().and_then(|output| match output {
+            Output::ToPeer { relay, peer, .. } => Some(Destination::Peer { relay: *relay, peer: *peer }),
+            Output::ToClient { client, head, .. } => match *head.as_bytes() {
+                [n0, n1, _, _] => Some(Destination::Client { client: *client, channel: u16::from_be_bytes([n0, n1]) }),
+                _ => None,
+            },
+            Output::Answer { .. } | Output::OpenRelay { .. } | Output::CloseRelay { .. } => None,
+        });
+        assert!(kept.is_none_or(|route| Some(route.to) == goes), "{kept:?}, but {outputs:?}");
+        let route = match entrance {
+            Entrance::Channel(client, number) => self.site.server.outward_route(client, number, self.site.now),
+            Entrance::Relay(relay, peer) => self.site.server.inward_route(relay, peer, self.site.now),
+        };
+        assert_eq!(route.as_ref().map(|route| route.to), goes, "{outputs:?}");
+        // An earlier way that still holds is kept: the longer it is, the more it must live through.
+        if kept.is_none() {
+            self.routes.remove(&entrance);
+            self.routes.extend(route.map(|route| (entrance, route)));
+        }
     }
 
     fn check_payloads(&self, outputs: &[Output], from: IpAddr) {

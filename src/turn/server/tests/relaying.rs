@@ -26,7 +26,7 @@ fn a_send_indication_goes_to_its_peer_and_back_comes_a_data_indication() {
     let mut site = Site::new();
     let (person, relay, _) = site.allocated(1);
     site.permit(&person, &[PEER]);
-    let to_peer = Output::ToPeer { relay, peer: PeerSocket(address(PEER)), payload: 36..41 };
+    let to_peer = Output::ToPeer { relay, peer: PeerSocket(address(PEER)), payload: 36..41, whole: false };
     let indication = send_indication(PEER, b"hello");
     assert_eq!(site.client_sends(person.client, &indication), [to_peer]);
     assert_eq!(&indication[36..41], b"hello");
@@ -43,18 +43,33 @@ fn malformed_send_indications_are_dropped() {
     let (person, ..) = site.allocated(1);
     site.permit(&person, &[PEER]);
     let data = || Box::new(Data(b"x".to_vec()));
-    // Without data, without a peer, with two, and with DONT-FRAGMENT, which isn't understood.
+    // Without data, without a peer, with two, and with something that isn't understood.
     let wrong: Vec<Attributes> = vec![
         vec![peer(PEER)],
         vec![data()],
         vec![peer(PEER), peer("9.9.9.9:1"), data()],
-        vec![peer(PEER), raw(0x001a, &[]), data()],
+        vec![peer(PEER), raw(0x7ffe, &[]), data()],
     ];
     for attributes in wrong {
         let message = build(MessageType::new(METHOD_SEND, CLASS_INDICATION), TransactionId::new(), attributes);
         assert_eq!(site.client_sends(person.client, &message.raw), []);
     }
     assert_eq!(site.server.counters().malformed, 4);
+}
+
+#[test]
+fn what_must_not_be_fragmented_is_told_apart() {
+    let mut site = Site::new();
+    let (person, relay, _) = site.allocated(1);
+    site.permit(&person, &[PEER]);
+    for (flag, whole) in [(None, false), (Some(raw(0x001a, &[])), true)] {
+        let attributes = flag.into_iter().chain([Box::new(Data(b"hello".to_vec())) as _, peer(PEER)]).collect();
+        let message = build(MessageType::new(METHOD_SEND, CLASS_INDICATION), TransactionId::new(), attributes);
+        let [Output::ToPeer { relay: from, whole: told, .. }] = site.client_sends(person.client, &message.raw)[..] else {
+            panic!()
+        };
+        assert_eq!((from, told), (relay, whole));
+    }
 }
 
 #[test]
@@ -65,7 +80,7 @@ fn channels_carry_both_ways_without_padding_in_datagrams_and_with_it_in_streams(
         let person = site.person_at(socket, ParticipantId::from_bytes([n; 10]));
         let (relay, _) = site.allocate(&person);
         site.bind(&person, 0x4001, PEER);
-        let to_peer = [Output::ToPeer { relay, peer: PeerSocket(address(PEER)), payload: 4..9 }];
+        let to_peer = [Output::ToPeer { relay, peer: PeerSocket(address(PEER)), payload: 4..9, whole: false }];
         assert_eq!(site.client_sends(socket, &channel_data(0x4001, b"hello")), to_peer);
         assert_eq!(site.client_sends(socket, &[&channel_data(0x4001, b"hello")[..], &[0; 3]].concat()), to_peer);
         let outputs = site.peer_sends(relay, PEER, b"hello");

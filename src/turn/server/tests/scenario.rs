@@ -44,6 +44,7 @@ pub fn config() -> Config {
         secret: Secret::new(SECRET),
         published: vec![(OWN_V4, OWN_V4), (OWN_V6, OWN_V6)],
         allow_peers: Vec::new(),
+        keeps_whole: true,
         limits: Limits { challenges_per_second: 1000, bindings_per_second: 1000, ..Limits::default() },
         seed: Secret::new([9; 32]),
     }

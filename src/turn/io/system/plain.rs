@@ -1,0 +1,87 @@
+//! One datagram with each call, as every system can.
+
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+use socket2::SockRef;
+
+use super::{Arrival, SLOT_BYTES, SLOTS, Train};
+
+/// Whether [`send_whole`] does what it says.
+pub(in crate::turn) const KEEPS_WHOLE: bool = false;
+
+/// Makes a socket ready for [`Receiver`] and [`Sender`].
+pub(in crate::turn::io) fn prepare(_socket: &UdpSocket) {}
+
+/// Where arrivals are kept until they are dealt with.
+pub(in crate::turn::io) struct Receiver {
+    bytes: Box<[u8]>,
+}
+
+impl Receiver {
+    pub(in crate::turn::io) fn new() -> Self {
+        Self { bytes: vec![0; SLOTS * SLOT_BYTES].into_boxed_slice() }
+    }
+
+    /// Adds arrivals to those that are kept, at most as many as there is room for. True when there were no more.
+    ///
+    /// # Errors
+    /// When the system refuses to give any.
+    pub(in crate::turn::io) fn receive(&mut self, socket: &UdpSocket, arrivals: &mut Vec<Arrival>) -> io::Result<bool> {
+        while arrivals.len() < SLOTS {
+            let start = arrivals.len() * SLOT_BYTES;
+            match socket.recv_from(&mut self.bytes[start..start + SLOT_BYTES]) {
+                Ok((length, source)) => {
+                    arrivals.push(Arrival { source, local: None, range: start..start + length, segment: length });
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// What the arrivals are ranges of.
+    pub(in crate::turn::io) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Sends trains.
+#[derive(Default)]
+pub(in crate::turn::io) struct Sender;
+
+impl Sender {
+    /// Sends the datagrams of `trains`, whose payloads are ranges of `bytes`. Returns how many the system refused.
+    pub(in crate::turn::io) fn send(&mut self, socket: &UdpSocket, trains: &[Train], bytes: &[u8]) -> usize {
+        let refused = trains.iter().map(|train| {
+            let refused = |part: &&super::Part| {
+                let slices = [part.head(), &bytes[part.payload.clone()]].map(IoSlice::new);
+                send_one(socket, train.to, train.from, &slices).is_err()
+            };
+            train.parts.iter().filter(refused).count()
+        });
+        refused.sum()
+    }
+}
+
+/// Sends one datagram.
+///
+/// # Errors
+/// The system's, for example when it has no room for more.
+pub(in crate::turn::io) fn send_one(
+    socket: &UdpSocket,
+    to: SocketAddr,
+    _from: Option<IpAddr>,
+    parts: &[IoSlice<'_>],
+) -> io::Result<()> {
+    SockRef::from(socket).send_to_vectored(parts, &to.into()).map(drop)
+}
+
+/// Refuses: there is no common way to send a datagram that no one may cut into fragments.
+///
+/// # Errors
+/// Always.
+pub(in crate::turn::io) fn send_whole(_socket: &UdpSocket, _to: SocketAddr, _payload: &[u8]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
