@@ -53,12 +53,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_fuzzer_kept_of_messages_is_read_as_before() {
+    fn t24_what_the_fuzzer_kept_of_messages_is_read_as_before() {
         corpus::replay("message", message);
     }
 
     #[test]
-    fn what_the_fuzzer_kept_of_streams_is_cut_as_before() {
+    fn t24_what_the_fuzzer_kept_of_streams_is_cut_as_before() {
         corpus::replay("frames", frames);
     }
 

@@ -14,7 +14,7 @@ cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-fuz
 
 here=tests/fuzz
 found=target/fuzz/corpus
-# Without a sanitizer: there is no unsafe code to watch, it runs several times as fast, and no nightly compiler is needed.
+# Without a sanitizer: no target reaches unsafe code of ours, it runs several times as fast, and no nightly compiler is needed.
 fuzz() { target=$1; shift; cargo fuzz run --fuzz-dir "$here" --sanitizer none --target-dir target/fuzz "$target" "$@"; }
 
 # TARGET, how many inputs, how long they get at most.

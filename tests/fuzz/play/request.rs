@@ -109,14 +109,19 @@ fn add_peer(message: &mut Message, peer: SocketAddr) {
     PeerAddress { ip: peer.ip(), port: peer.port() }.add_to(message).expect("an address always fits");
 }
 
+fn name_peer(message: &mut Message, request: &mut Request, peer: SocketAddr) {
+    request.peers.push(peer);
+    add_peer(message, peer);
+}
+
 fn attribute(script: &mut Script<'_>, world: &World, message: &mut Message, request: &mut Request) -> Option<()> {
     match script.byte()? % 12 {
         0 => message.add(ATTR_REQUESTED_TRANSPORT, &[17, 0, 0, 0]),
         1 => message.add(ATTR_REQUESTED_TRANSPORT, &[script.byte()?, 0, 0, 0]),
         2 => message.add(ATTR_LIFETIME, &script.one_of(&LIFETIMES)?.to_be_bytes()),
         3 => {
-            request.peers.push(world.peer(script)?);
-            request.peers.last().iter().for_each(|peer| add_peer(message, **peer));
+            let peer = world.peer(script)?;
+            name_peer(message, request, peer);
         }
         4 => {
             let number = 0x3fff + u16::from(script.byte()? % 8);
@@ -139,8 +144,7 @@ fn attribute(script: &mut Script<'_>, world: &World, message: &mut Message, requ
                 let bytes = script.bytes(16);
                 IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)
             };
-            request.peers.push(SocketAddr::new(ip, script.number()?));
-            request.peers.last().iter().for_each(|peer| add_peer(message, **peer));
+            name_peer(message, request, SocketAddr::new(ip, script.number()?));
         }
         10 => {
             let length = usize::from(script.byte()?);
