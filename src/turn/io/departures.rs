@@ -1,5 +1,6 @@
 //! Payloads on their way out, gathered so that those for one address go together.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,9 +12,6 @@ const MAX_PARTS: usize = 64;
 
 /// How many bytes a train has at most: with its headers, no more than one IP packet.
 const MAX_BYTES: usize = 65_000;
-
-/// How far back a train for the same address is looked for. Packets of more senders than that come mixed from no batch.
-const LOOK_BACK: usize = 32;
 
 /// Where datagrams go to.
 #[derive(Clone, Debug)]
@@ -29,9 +27,14 @@ pub(super) struct Way {
 pub(super) struct Departures {
     sender: Sender,
     waiting: Vec<Waiting>,
+    /// Which is the last train of each way. One before it would let datagrams overtake each other.
+    last: HashMap<Track, usize>,
     /// Lists of parts to be used again.
     spare: Vec<Vec<Part>>,
 }
+
+/// A way, as that of other trains is compared with it: the socket by where it lies.
+type Track = (usize, SocketAddr, Option<IpAddr>);
 
 struct Waiting {
     socket: Arc<UdpSocket>,
@@ -44,7 +47,7 @@ struct Waiting {
 impl Departures {
     /// Adds datagrams that go one after the other, each with the same kind of head.
     pub(super) fn push(&mut self, way: &Way, parts: impl Iterator<Item = Part>) {
-        let mut place = self.open_train(way);
+        let mut place = self.last.get(&track(way)).copied();
         for part in parts {
             let fits = place.is_some_and(|index| self.waiting[index].takes(&part));
             let index = match place.filter(|_| fits) {
@@ -61,6 +64,9 @@ impl Departures {
         if self.waiting.is_empty() {
             return 0;
         }
+        self.last.clear();
+        // Those of one socket go with one call. The order of the trains on one way stays.
+        self.waiting.sort_by_key(|waiting| Arc::as_ptr(&waiting.socket));
         let mut refused = 0;
         let mut trains = Vec::with_capacity(self.waiting.len());
         let mut waiting = self.waiting.drain(..).peekable();
@@ -80,23 +86,20 @@ impl Departures {
     /// Forgets what waits.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
-    }
-
-    /// The last train to where `way` leads. One before it would let datagrams overtake each other.
-    fn open_train(&self, way: &Way) -> Option<usize> {
-        let first = self.waiting.len().saturating_sub(LOOK_BACK);
-        let same = |waiting: &Waiting| {
-            waiting.train.to == way.to && waiting.train.from == way.from && Arc::ptr_eq(&waiting.socket, &way.socket)
-        };
-        self.waiting[first..].iter().rposition(same).map(|offset| first + offset)
+        self.last.clear();
     }
 
     fn begin(&mut self, way: &Way, segment: usize) -> usize {
         let parts = self.spare.pop().unwrap_or_default();
         let train = Train { to: way.to, from: way.from, parts, segment };
+        self.last.insert(track(way), self.waiting.len());
         self.waiting.push(Waiting { socket: Arc::clone(&way.socket), train, bytes: 0, closed: false });
         self.waiting.len() - 1
     }
+}
+
+fn track(way: &Way) -> Track {
+    (Arc::as_ptr(&way.socket).addr(), way.to, way.from)
 }
 
 impl Waiting {

@@ -18,7 +18,7 @@ use super::departures::{Departures, part};
 use super::forwarding::channel_data;
 use super::packets::Exit;
 use super::routes::{Routes, Verdict};
-use super::system::{Arrival, Receiver, SLOTS};
+use super::system::{Arrival, Receiver};
 use super::window::Window;
 use crate::clock::{Now, uptime};
 use crate::turn::server::{ClientSocket, PeerSocket, RelayId, Server, Transport};
@@ -72,7 +72,6 @@ pub(super) struct Worker {
     poll: Poll,
     sockets: Sockets,
     receiver: Receiver,
-    arrivals: Vec<Arrival>,
     /// At which socket each of the arrivals came in.
     entrances: Vec<Entrance>,
     departures: Departures,
@@ -149,9 +148,9 @@ impl Worker {
         for (local, udp) in listeners {
             sockets.add(udp, Entrance::Listener(local))?;
         }
-        let (receiver, arrivals, entrances) = (Receiver::new(), Vec::new(), Vec::new());
+        let (receiver, entrances) = (Receiver::new(), Vec::new());
         let (departures, from_clients, from_peers, window) = Default::default();
-        Ok(Self { edge, index, poll, sockets, receiver, arrivals, entrances, departures, from_clients, from_peers, window })
+        Ok(Self { edge, index, poll, sockets, receiver, entrances, departures, from_clients, from_peers, window })
     }
 
     /// Works until told to stop.
@@ -186,16 +185,14 @@ impl Worker {
         self.receive();
         let now = Now::read();
         let mut datagrams = 0;
-        let arrivals = std::mem::take(&mut self.arrivals);
-        let entrances = std::mem::take(&mut self.entrances);
-        for (arrival, entrance) in arrivals.iter().zip(&entrances) {
-            datagrams += match entrance {
-                Entrance::Listener(local) => self.client_arrival(*local, arrival, now),
-                Entrance::Relay(relay) => self.peer_arrival(*relay, arrival, now),
+        for index in 0..self.entrances.len() {
+            let arrival = self.receiver.arrivals()[index].clone();
+            datagrams += match self.entrances[index] {
+                Entrance::Listener(local) => self.client_arrival(local, &arrival, now),
+                Entrance::Relay(relay) => self.peer_arrival(relay, &arrival, now),
             };
         }
         self.depart();
-        (self.arrivals, self.entrances) = (arrivals, entrances);
         self.window.count(datagrams);
         false
     }
@@ -216,28 +213,26 @@ impl Worker {
         false
     }
 
-    /// Reads what there is room for.
+    /// Reads what there is, as far as there is room.
     fn receive(&mut self) {
-        self.arrivals.clear();
+        self.receiver.clear();
         self.entrances.clear();
         // What a panic left there would be sent with other bytes.
         self.departures.clear();
-        // Each socket once, so that a busy one doesn't keep the others waiting.
-        for _ in 0..self.sockets.ready.len() {
-            if self.arrivals.len() == SLOTS {
-                return;
-            }
-            let Some((token, udp, entrance)) = self.sockets.next() else { continue };
-            match self.receiver.receive(&udp, &mut self.arrivals) {
+        // A little of each socket in turn, so that a busy one doesn't keep the others waiting.
+        while !self.receiver.is_full() {
+            let Some((token, udp, entrance)) = self.sockets.next() else { return };
+            match self.receiver.receive(&udp) {
                 Ok(true) => {}
                 Ok(false) => self.sockets.mark_ready(token),
                 Err(_) => {
                     self.edge.faults.receiving.fetch_add(1, Ordering::Relaxed);
                     self.sockets.mark_ready(token);
                     std::thread::sleep(RECEIVE_PAUSE);
+                    return;
                 }
             }
-            self.entrances.resize(self.arrivals.len(), entrance);
+            self.entrances.resize(self.receiver.arrivals().len(), entrance);
         }
     }
 
@@ -384,9 +379,13 @@ impl Sockets {
 
     /// The next socket that may have something to read.
     fn next(&mut self) -> Option<(Token, Arc<UdpSocket>, Entrance)> {
-        let token = self.ready.pop_front()?;
-        let socket = self.open.get_mut(&token)?;
-        socket.queued = false;
-        Some((token, Arc::clone(&socket.udp), socket.entrance))
+        loop {
+            let token = self.ready.pop_front()?;
+            // It may have been closed meanwhile.
+            if let Some(socket) = self.open.get_mut(&token) {
+                socket.queued = false;
+                return Some((token, Arc::clone(&socket.udp), socket.entrance));
+            }
+        }
     }
 }

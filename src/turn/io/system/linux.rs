@@ -10,7 +10,12 @@ use std::ptr;
 use libc::{c_int, c_void, cmsghdr, iovec, mmsghdr, msghdr, socklen_t};
 use socket2::{SockAddr, SockAddrStorage};
 
-use super::{Arrival, SLOT_BYTES, SLOTS, Train};
+use super::{Arrival, MOST_ARRIVALS, MOST_BYTES, SLOT_BYTES, SLOTS, Train};
+
+/// Up to this length an arrival is moved rather than left where it takes up the room of a large one.
+const SMALL: usize = 1 << 13;
+
+const CACHE_LINE: usize = 64;
 
 /// Room for a size and an address beside a datagram, aligned as control messages must be.
 #[derive(Clone, Copy)]
@@ -44,30 +49,37 @@ pub(in crate::turn::io) struct Receiver {
     bytes: Box<[u8]>,
     names: Box<[SockAddrStorage]>,
     controls: Box<[Control]>,
+    arrivals: Vec<Arrival>,
+    used: usize,
 }
 
 impl Receiver {
     pub(in crate::turn::io) fn new() -> Self {
         Self {
             // Zeroed pages that nobody has touched cost nothing.
-            bytes: vec![0; SLOTS * SLOT_BYTES].into_boxed_slice(),
+            bytes: vec![0; MOST_BYTES + SLOTS * SLOT_BYTES].into_boxed_slice(),
             names: std::iter::repeat_with(SockAddrStorage::zeroed).take(SLOTS).collect(),
             controls: vec![NO_CONTROL; SLOTS].into_boxed_slice(),
+            arrivals: Vec::new(),
+            used: 0,
         }
     }
 
-    /// Adds arrivals to those that are kept, at most as many as there is room for. True when there were no more.
+    /// Adds some arrivals to those that are kept, as long as there is room. True when there were no more.
     ///
     /// # Errors
     /// When the system refuses to give any.
-    pub(in crate::turn::io) fn receive(&mut self, socket: &UdpSocket, arrivals: &mut Vec<Arrival>) -> io::Result<bool> {
-        let first = arrivals.len();
-        let room = SLOTS - first;
+    pub(in crate::turn::io) fn receive(&mut self, socket: &UdpSocket) -> io::Result<bool> {
+        if self.is_full() {
+            return Ok(false);
+        }
+        let first = self.used;
+        let room = SLOTS.min(MOST_ARRIVALS - self.arrivals.len());
         let mut vectors = [const { MaybeUninit::<iovec>::uninit() }; SLOTS];
         let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; SLOTS];
-        let slots = self.bytes[first * SLOT_BYTES..].chunks_exact_mut(SLOT_BYTES).zip(&mut self.names[first..]);
+        let slots = self.bytes[first..].chunks_exact_mut(SLOT_BYTES).zip(&mut self.names);
         for (((slot, name), control), (vector, header)) in
-            slots.zip(&mut self.controls[first..]).zip(vectors.iter_mut().zip(&mut headers))
+            slots.zip(&mut self.controls).take(room).zip(vectors.iter_mut().zip(&mut headers))
         {
             let vector = vector.write(iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() });
             let mut message = no_message();
@@ -91,11 +103,37 @@ impl Receiver {
         };
         for (offset, header) in headers[..received].iter().enumerate() {
             // SAFETY: the kernel has filled in as many headers as it said, names and controls included.
-            let arrival = unsafe { arrival(header.assume_init_ref(), (first + offset) * SLOT_BYTES) };
-            // What could not be read keeps its slot, so that slots and arrivals stay side by side.
-            arrivals.push(arrival);
+            let arrival = unsafe { arrival(header.assume_init_ref(), first + offset * SLOT_BYTES) };
+            self.keep(arrival);
         }
         Ok(received < room)
+    }
+
+    /// Keeps an arrival, close behind the last one when it is small: then there is room for many.
+    fn keep(&mut self, mut arrival: Arrival) {
+        let length = arrival.range.len();
+        if length <= SMALL {
+            self.bytes.copy_within(arrival.range, self.used);
+            arrival.range = self.used..self.used + length;
+        }
+        self.used = arrival.range.end.next_multiple_of(CACHE_LINE);
+        self.arrivals.push(arrival);
+    }
+
+    /// Whether what is kept must be dealt with before there is room for more.
+    pub(in crate::turn::io) fn is_full(&self) -> bool {
+        self.arrivals.len() == MOST_ARRIVALS || self.used > MOST_BYTES
+    }
+
+    /// Forgets what is kept.
+    pub(in crate::turn::io) fn clear(&mut self) {
+        self.arrivals.clear();
+        self.used = 0;
+    }
+
+    /// What is kept.
+    pub(in crate::turn::io) fn arrivals(&self) -> &[Arrival] {
+        &self.arrivals
     }
 
     /// What the arrivals are ranges of.

@@ -17,11 +17,17 @@ pub(in crate::turn) use plain::KEEPS_WHOLE;
 #[cfg(not(target_os = "linux"))]
 pub(super) use plain::{Receiver, Sender, prepare, send_one, send_whole};
 
-/// How many arrivals are taken before they are dealt with.
-pub(super) const SLOTS: usize = 32;
+/// How many arrivals one call takes at most.
+const SLOTS: usize = 32;
 
 /// The room for one arrival: the largest datagram, or a train of smaller ones.
 const SLOT_BYTES: usize = 1 << 16;
+
+/// How many arrivals are kept at most. The more there are, the more of them go to the same address and can go together.
+const MOST_ARRIVALS: usize = 512;
+
+/// How many bytes of arrivals are kept before they must be dealt with.
+const MOST_BYTES: usize = SLOTS * SLOT_BYTES;
 
 /// Datagrams of one size, the last may be smaller, that came one after the other from one source: the kernel hands them over as
 /// one. One datagram alone is a train too.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use socket2::SockRef;
 
-use super::{Arrival, SLOT_BYTES, SLOTS, Train};
+use super::{Arrival, MOST_ARRIVALS, MOST_BYTES, SLOT_BYTES, SLOTS, Train};
 
 /// Whether [`send_whole`] does what it says.
 pub(in crate::turn) const KEEPS_WHOLE: bool = false;
@@ -16,29 +16,51 @@ pub(in crate::turn::io) fn prepare(_socket: &UdpSocket) {}
 /// Where arrivals are kept until they are dealt with.
 pub(in crate::turn::io) struct Receiver {
     bytes: Box<[u8]>,
+    arrivals: Vec<Arrival>,
+    used: usize,
 }
 
 impl Receiver {
     pub(in crate::turn::io) fn new() -> Self {
-        Self { bytes: vec![0; SLOTS * SLOT_BYTES].into_boxed_slice() }
+        Self { bytes: vec![0; MOST_BYTES + SLOT_BYTES].into_boxed_slice(), arrivals: Vec::new(), used: 0 }
     }
 
-    /// Adds arrivals to those that are kept, at most as many as there is room for. True when there were no more.
+    /// Adds some arrivals to those that are kept, as long as there is room. True when there were no more.
     ///
     /// # Errors
     /// When the system refuses to give any.
-    pub(in crate::turn::io) fn receive(&mut self, socket: &UdpSocket, arrivals: &mut Vec<Arrival>) -> io::Result<bool> {
-        while arrivals.len() < SLOTS {
-            let start = arrivals.len() * SLOT_BYTES;
+    pub(in crate::turn::io) fn receive(&mut self, socket: &UdpSocket) -> io::Result<bool> {
+        for _ in 0..SLOTS {
+            if self.is_full() {
+                break;
+            }
+            let start = self.used;
             match socket.recv_from(&mut self.bytes[start..start + SLOT_BYTES]) {
                 Ok((length, source)) => {
-                    arrivals.push(Arrival { source, local: None, range: start..start + length, segment: length });
+                    self.arrivals.push(Arrival { source, local: None, range: start..start + length, segment: length });
+                    self.used += length;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) => return Err(error),
             }
         }
         Ok(false)
+    }
+
+    /// Whether what is kept must be dealt with before there is room for more.
+    pub(in crate::turn::io) fn is_full(&self) -> bool {
+        self.arrivals.len() == MOST_ARRIVALS || self.used > MOST_BYTES
+    }
+
+    /// Forgets what is kept.
+    pub(in crate::turn::io) fn clear(&mut self) {
+        self.arrivals.clear();
+        self.used = 0;
+    }
+
+    /// What is kept.
+    pub(in crate::turn::io) fn arrivals(&self) -> &[Arrival] {
+        &self.arrivals
     }
 
     /// What the arrivals are ranges of.

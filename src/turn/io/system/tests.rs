@@ -38,24 +38,25 @@ fn trains_arrive_as_the_same_datagrams_however_they_are_sent_and_read() {
             let train = [train(&to, sizes, head)];
             let expected: Vec<Vec<u8>> =
                 train[0].parts.iter().map(|part| [part.head(), &bytes[part.payload.clone()]].concat()).collect();
-            let mut arrivals = Vec::new();
             assert_eq!(Sender::default().send(&from, &train, &bytes), 0, "{sizes:?}");
             let mut receiver = Receiver::new();
-            assert!(receiver.receive(&to, &mut arrivals).unwrap(), "more than there is room for");
-            assert_eq!(datagrams(&arrivals, receiver.bytes()), expected);
-            assert!(arrivals.iter().all(|arrival| arrival.source == from.local_addr().unwrap() && arrival.local.is_none()));
+            assert!(receiver.receive(&to).unwrap(), "more than there is room for");
+            assert_eq!(datagrams(receiver.arrivals(), receiver.bytes()), expected);
+            assert!(
+                receiver.arrivals().iter().all(|arrival| arrival.source == from.local_addr().unwrap() && arrival.local.is_none())
+            );
 
             let (from, to) = pair();
             let train = [Train { to: to.local_addr().unwrap(), parts: train[0].parts.clone(), ..train[0] }];
             assert_eq!(plain::Sender.send(&from, &train, &bytes), 0, "{sizes:?}");
             plain::prepare(&to);
-            let (mut receiver, mut arrivals) = (plain::Receiver::new(), Vec::new());
-            while !receiver.receive(&to, &mut arrivals).unwrap() {
-                let full: Vec<Vec<u8>> = datagrams(&arrivals, receiver.bytes());
+            let mut receiver = plain::Receiver::new();
+            while !receiver.receive(&to).unwrap() {
+                let full: Vec<Vec<u8>> = datagrams(receiver.arrivals(), receiver.bytes());
                 assert_eq!(full, expected[..full.len()]);
-                arrivals.clear();
+                receiver.clear();
             }
-            assert!(!arrivals.is_empty(), "the rest");
+            assert!(!receiver.arrivals().is_empty(), "the rest");
         }
     }
 }
@@ -66,10 +67,10 @@ fn arrivals_of_several_sockets_lie_side_by_side() {
     for (to, what) in [(&one, b"one"), (&two, b"two")] {
         send_one(&from, to.local_addr().unwrap(), None, &[IoSlice::new(what)]).unwrap();
     }
-    let (mut receiver, mut arrivals) = (Receiver::new(), Vec::new());
-    assert!(receiver.receive(&one, &mut arrivals).unwrap());
-    assert!(receiver.receive(&two, &mut arrivals).unwrap());
-    assert_eq!(datagrams(&arrivals, receiver.bytes()), [b"one", b"two"]);
+    let mut receiver = Receiver::new();
+    assert!(receiver.receive(&one).unwrap());
+    assert!(receiver.receive(&two).unwrap());
+    assert_eq!(datagrams(receiver.arrivals(), receiver.bytes()), [b"one", b"two"]);
 }
 
 #[cfg(target_os = "linux")]
@@ -80,14 +81,14 @@ fn a_socket_on_all_addresses_answers_from_the_one_that_was_asked() {
     prepare(&server);
     let port = server.local_addr().unwrap().port();
     client.send_to(b"hello", ("127.0.0.77", port)).unwrap();
-    let (mut receiver, mut arrivals) = (Receiver::new(), Vec::new());
-    receiver.receive(&server, &mut arrivals).unwrap();
-    let local = arrivals[0].local;
+    let mut receiver = Receiver::new();
+    receiver.receive(&server).unwrap();
+    let local = receiver.arrivals()[0].local;
     assert_eq!(local, Some("127.0.0.77".parse().unwrap()));
     let parts = vec![Part { head: None, payload: 0..5 }];
-    let train = Train { to: arrivals[0].source, from: local, parts, segment: 5 };
+    let train = Train { to: receiver.arrivals()[0].source, from: local, parts, segment: 5 };
     assert_eq!(Sender::default().send(&server, &[train], b"train"), 0);
-    send_one(&server, arrivals[0].source, local, &[IoSlice::new(b"alone")]).unwrap();
+    send_one(&server, receiver.arrivals()[0].source, local, &[IoSlice::new(b"alone")]).unwrap();
     let mut buffer = [0; 16];
     for expected in [b"train", b"alone"] {
         let (length, source) = client.recv_from(&mut buffer).unwrap();
@@ -102,9 +103,9 @@ fn one_address_that_can_not_be_reached_stops_nothing() {
     let trains = [train(&to, &[3], None), broadcast(&[3]), broadcast(&[3, 3]), train(&to, &[3, 3], None)];
     let mut sender = Sender::default();
     assert_eq!(sender.send(&from, &trains, b"abcdef"), 3, "broadcasting is not permitted");
-    let (mut receiver, mut arrivals) = (Receiver::new(), Vec::new());
-    receiver.receive(&to, &mut arrivals).unwrap();
-    assert_eq!(datagrams(&arrivals, receiver.bytes()), [b"abc", b"abc", b"def"]);
+    let mut receiver = Receiver::new();
+    receiver.receive(&to).unwrap();
+    assert_eq!(datagrams(receiver.arrivals(), receiver.bytes()), [b"abc", b"abc", b"def"]);
 }
 
 #[test]
