@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::allocation::{Account, Allocation, Prepared};
 use crate::clock::{in_nanos, nanos};
 use crate::datagrams::Inbox;
-use crate::generator::{self, Load, Outcome, Traffic};
+use crate::generator::{self, Load, Outcome, Saturation, Traffic};
 use crate::link::Link;
 use crate::options::Options;
 use crate::pair::{self, Mode, Pair};
@@ -88,7 +88,8 @@ fn second_thread(kind: Kind, options: &Options) -> Result<Vec<Extra>> {
 
 /// Packets a second that a server carries when two threads send.
 fn from_two_threads(pairs: &mut [Pair], server: &Server, options: &Options) -> Result<f64> {
-    let (load, span, pid) = (options.saturation(), options.span(), server.pid());
+    let (span, pid) = (options.span(), server.pid());
+    let load = Load::Saturated(Saturation { row: 1, window: options.window });
     let half = pairs.len() / 2;
     let outcomes: Vec<Outcome> = thread::scope(|scope| {
         let threads: Vec<_> =

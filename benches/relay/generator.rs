@@ -26,13 +26,12 @@ pub enum Load {
     Paced { per_second: u64 },
 }
 
-/// How the packets of saturated traffic come. Both numbers are shared out evenly among the pairs.
+/// How the packets of saturated traffic come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Saturation {
-    /// How many packets go out one way before the next pair has its turn: with few pairs they come in rows, as the packets of a
-    /// picture do, and with many pairs singly.
-    pub around: usize,
-    /// How many packets may be under way in each direction.
+    /// How many packets go out one way before the next pair has its turn: several in a row, as the packets of a picture come, or one.
+    pub row: usize,
+    /// How many packets may be under way in each direction, shared out evenly among the pairs.
     pub window: usize,
 }
 
@@ -116,7 +115,7 @@ impl<'a> Traffic<'a> {
     }
 
     fn fill(&mut self, saturation: Saturation, now: u64) -> Result<()> {
-        let row = (saturation.around / self.pairs.len()).clamp(1, ROW);
+        let row = saturation.row.clamp(1, ROW);
         let window = (saturation.window / self.pairs.len()).max(row) as u64;
         self.pairs.iter_mut().try_for_each(|pair| {
             pair.offer(0, row, window, now)?;

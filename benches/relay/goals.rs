@@ -11,8 +11,12 @@ pub fn judge(rows: &[Row], extras: &[Extra]) -> Vec<Goal> {
     let ours: Vec<&Row> = rows.iter().filter(|row| row.kind == Kind::Hearth).collect();
     let mut goals = Vec::new();
     for mode in [Mode::RelayRelay, Mode::ClientPeer, Mode::Tcp, Mode::Tls] {
-        let saturated = |row: &&&Row| row.case.mode == mode && matches!(row.case.load, Load::Saturated(_));
-        goals.extend(costs(mode, &ours.iter().filter(saturated).copied().collect::<Vec<_>>()));
+        let mut loads: Vec<Option<usize>> = ours.iter().filter(|row| row.case.mode == mode).map(|row| row.row).collect();
+        loads.dedup();
+        for load in loads.into_iter().flatten() {
+            let saturated = |row: &&&Row| row.case.mode == mode && row.row == Some(load);
+            goals.extend(costs(mode, load, &ours.iter().filter(saturated).copied().collect::<Vec<_>>()));
+        }
     }
     for row in &ours {
         let coturn = rows.iter().find(|other| other.kind == Kind::Coturn && other.case == row.case);
@@ -25,9 +29,9 @@ pub fn judge(rows: &[Row], extras: &[Extra]) -> Vec<Goal> {
     goals
 }
 
-/// The goals of saturated traffic in one mode.
-fn costs(mode: Mode, rows: &[&Row]) -> Vec<Goal> {
-    let name = mode.name();
+/// The goals of saturated traffic in one mode, so many packets in a row.
+fn costs(mode: Mode, load: usize, rows: &[&Row]) -> Vec<Goal> {
+    let name = if load == 1 { format!("{}, singly", mode.name()) } else { mode.name().to_owned() };
     let worst =
         |of: fn(&Row) -> Option<f64>, rows: &mut dyn Iterator<Item = &&Row>| rows.filter_map(|row| of(row)).reduce(f64::min);
     let at_least = |what: String, least: f64, measured: Option<f64>| {

@@ -96,9 +96,9 @@ fn present(options: &Options) -> Vec<Kind> {
 fn cases(options: &Options) -> Vec<Case> {
     let mut cases = Vec::new();
     for mode in options.modes() {
-        for &allocations in &options.allocations {
-            for &payload in &options.payloads {
-                cases.push(Case { mode, allocations, payload, load: options.saturation() });
+        for load in options.saturations(mode) {
+            for &allocations in &options.allocations {
+                cases.extend(options.payloads.iter().map(|&payload| Case { mode, allocations, payload, load }));
             }
         }
     }

@@ -6,7 +6,8 @@ use crate::report::{self, Row};
 pub fn print(rows: &[Row]) {
     let mut rest = rows;
     while let Some(first) = rest.first() {
-        let belongs = |row: &Row| row.mode == first.mode && row.paced_pps.is_some() == first.paced_pps.is_some();
+        let belongs =
+            |row: &Row| (row.mode, row.row) == (first.mode, first.row) && row.paced_pps.is_some() == first.paced_pps.is_some();
         let (table, after) = rest.split_at(rest.iter().take_while(|row| belongs(row)).count());
         print_table(table);
         rest = after;
@@ -23,7 +24,8 @@ fn print_table(rows: &[Row]) {
             servers.push(row.server);
         }
     }
-    report::line(&format!("| {} | {} |", rows[0].mode, columns.join(" | ")));
+    let alone = if rows[0].row == Some(1) { ", singly" } else { "" };
+    report::line(&format!("| {}{alone} | {} |", rows[0].mode, columns.join(" | ")));
     report::line(&format!("|---|{}", "---|".repeat(columns.len())));
     for server in servers {
         let cells = columns.iter().map(|column| {

@@ -36,11 +36,12 @@ pub struct Options {
     /// Packets a second of the paced measurements, in all.
     #[arg(long, value_delimiter = ',', default_value = "2000,10000")]
     pub rates: Vec<u64>,
-    /// How many packets the saturated measurements send each time around, spread evenly over all pairs.
-    #[arg(long, default_value_t = 50)]
-    pub around: usize,
-    /// How many packets of the saturated measurements may be under way in each direction, spread likewise.
-    #[arg(long, default_value_t = 1000)]
+    /// How many packets go in a row in the saturated measurements before the next pair has its turn. Each is measured by UDP; by TCP
+    /// and TLS, where packets always run together, only the first.
+    #[arg(long, value_delimiter = ',', default_value = "5,1")]
+    pub rows: Vec<usize>,
+    /// How many packets of the saturated measurements may be under way in each direction, spread evenly over all pairs.
+    #[arg(long, default_value_t = 2000)]
     pub window: usize,
     /// How many threads the servers relay with.
     #[arg(long, default_value_t = 1)]
@@ -88,8 +89,13 @@ impl Options {
         Span { warm_up: Duration::from_millis(300), measured: Duration::from_secs_f64(seconds) }
     }
 
-    pub fn saturation(&self) -> Load {
-        Load::Saturated(Saturation { around: self.around, window: self.window })
+    /// The kinds of saturated traffic that are wanted in this mode.
+    pub fn saturations(&self, mode: Mode) -> impl Iterator<Item = Load> {
+        let kinds = match mode {
+            Mode::ClientPeer | Mode::RelayRelay => self.rows.len(),
+            Mode::Tcp | Mode::Tls => 1,
+        };
+        self.rows.iter().take(kinds).map(|&row| Load::Saturated(Saturation { row, window: self.window }))
     }
 
     /// The saturated modes that are wanted.

@@ -28,6 +28,8 @@ pub struct Row {
     pub mode: &'static str,
     /// Packets a second that were asked for; nothing when as many as possible.
     pub paced_pps: Option<u64>,
+    /// How many came in a row, of saturated traffic.
+    pub row: Option<usize>,
     pub allocations: usize,
     pub payload: usize,
     /// The server's processor time for each relayed packet.
@@ -63,6 +65,10 @@ impl Row {
             paced_pps: match case.load {
                 Load::Saturated(_) => None,
                 Load::Paced { per_second } => Some(per_second),
+            },
+            row: match case.load {
+                Load::Saturated(saturation) => Some(saturation.row),
+                Load::Paced { .. } => None,
             },
             allocations: case.allocations,
             payload: case.payload,
@@ -104,10 +110,11 @@ pub fn notice(text: &str) {
 /// The heading of the table.
 pub fn heading() {
     line(&format!(
-        "{:<12} {:<12} {:>7} {:>6} {:>6} {:>8} {:>10} {:>7} {:>5} {:>8} {:>8} {:>8} {:>8} {:>8}",
+        "{:<12} {:<12} {:>7} {:>3} {:>6} {:>6} {:>8} {:>10} {:>7} {:>5} {:>8} {:>8} {:>8} {:>8} {:>8}",
         "mode",
         "server",
         "pace/s",
+        "row",
         "alloc.",
         "bytes",
         "µs/pkt",
@@ -127,10 +134,11 @@ pub fn table(rows: &[Row]) {
     let some = |value: Option<f64>, places: usize| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.places$}"));
     for row in rows {
         line(&format!(
-            "{:<12} {:<12} {:>7} {:>6} {:>6} {:>8.2} {:>10.0} {:>6.2}% {:>5.2} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "{:<12} {:<12} {:>7} {:>3} {:>6} {:>6} {:>8.2} {:>10.0} {:>6.2}% {:>5.2} {:>8} {:>8} {:>8} {:>8} {:>8}",
             row.mode,
             row.server,
             row.paced_pps.map_or_else(|| "–".to_owned(), |pps| pps.to_string()),
+            row.row.map_or_else(|| "–".to_owned(), |row| row.to_string()),
             row.allocations,
             row.payload,
             row.us_per_packet,
