@@ -27,6 +27,8 @@ use crate::tls::{self, Identity, Names};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
 
+mod ice;
+
 /// How long the store may take to close, and what hangs on a disk after it. With the tasks' own deadline it stays under ten seconds.
 const CLOSE_DEADLINE: Duration = Duration::from_millis(900);
 
@@ -108,6 +110,7 @@ impl App {
         let tls = tls::server_config(&identity);
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
         let (relay, ice) = relay(&config, data_dir, &tls, &tasks).await?;
+        let ice = ice.with_others(ice::others(&config.ice)?);
         let hub_settings = hub::Settings {
             capacity: config.meetings.max_participants,
             resume_window: meeting::DEFAULT_RESUME_WINDOW,

@@ -13,6 +13,10 @@ use sha2::Sha256;
 use crate::clock::Timestamp;
 use crate::ids::{ParticipantId, Secret};
 
+mod shared_secret;
+
+pub use shared_secret::SharedSecret;
+
 /// The longest time that a credential may be good for. A name that expires later is refused, whoever made it.
 pub const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -9,6 +9,7 @@ mod bad_input;
 mod connections;
 mod harness;
 mod headers;
+mod ice;
 mod lifecycle;
 mod limits;
 mod meetings;

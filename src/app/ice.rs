@@ -1,0 +1,27 @@
+//! What the configuration says about servers of others, as [`signaling`](crate::signaling) takes it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::config::{Ice, IceAccess, IceServer};
+use crate::signaling::{Access, OtherServer};
+use crate::turn::credentials::SharedSecret;
+
+/// The servers to hand out beside or instead of our own, their secrets read.
+pub(super) fn others(config: &Ice) -> Result<Vec<OtherServer>> {
+    config.servers.0.iter().map(other).collect::<Result<_>>().context("a password or secret of ice.servers is missing")
+}
+
+fn other(server: &IceServer) -> Result<OtherServer> {
+    let access = match &server.access {
+        IceAccess::Open => Access::Open,
+        IceAccess::Password { username, password } => {
+            Access::Password { username: username.clone(), password: password.reveal()? }
+        }
+        IceAccess::SharedSecret { secret, ttl_seconds } => {
+            Access::SharedSecret { secret: SharedSecret::new(&secret.reveal()?), ttl: Duration::from_secs((*ttl_seconds).into()) }
+        }
+    };
+    Ok(OtherServer { urls: server.urls.iter().map(ToString::to_string).collect(), access })
+}
