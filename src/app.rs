@@ -295,6 +295,7 @@ async fn relay(
         allow_peers: config.allow_peers.iter().map(|range| (range.address, range.prefix)).collect(),
         realm: REALM.to_owned(),
         secret,
+        shared_secret: ice::shared_secret(config)?,
         limits: relay_limits(config),
         threads: config.threads.map(|threads| threads as usize),
     };

@@ -4,13 +4,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::config::{Ice, IceAccess, IceServer};
+use crate::config::{self, Ice, IceAccess, IceServer};
 use crate::signaling::{Access, OtherServer};
 use crate::turn::credentials::SharedSecret;
 
 /// The servers to hand out beside or instead of our own, their secrets read.
 pub(super) fn others(config: &Ice) -> Result<Vec<OtherServer>> {
     config.servers.0.iter().map(other).collect::<Result<_>>().context("a password or secret of ice.servers is missing")
+}
+
+/// The secret from which other software may make credentials for our own relay.
+pub(super) fn shared_secret(config: &config::Relay) -> Result<Option<SharedSecret>> {
+    let secret = config.shared_secret().context("the secret that other software shares with the relay is missing")?;
+    Ok(secret.map(|secret| SharedSecret::new(&secret)))
 }
 
 fn other(server: &IceServer) -> Result<OtherServer> {

@@ -158,7 +158,15 @@ fn the_example_changes_nothing_and_its_keys_are_all_understood() {
     assert_eq!(config.server.public_url, Some("https://meet.example.org".parse().unwrap()));
     let back = Config {
         server: Server { public_url: None, ..config.server },
-        relay: Relay { address: None, external_address: None, address_ipv6: None, max_kbps: None, threads: None, ..config.relay },
+        relay: Relay {
+            address: None,
+            external_address: None,
+            address_ipv6: None,
+            max_kbps: None,
+            threads: None,
+            shared_secret_file: None,
+            ..config.relay
+        },
         ice: Ice { servers: IceServers::default() },
         ..config
     };
@@ -302,4 +310,16 @@ fn secrets_are_read_from_their_files_at_the_start_and_a_file_that_has_none_is_to
     );
     std::fs::write(&path, "x".repeat(5000)).unwrap();
     assert!(reveal().unwrap_err().to_string().contains("too large"));
+}
+
+#[test]
+fn a_secret_that_could_be_guessed_does_not_open_the_relay() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let relay = Relay { shared_secret_file: Some(file.path().to_owned()), ..Config::default().relay };
+    std::fs::write(file.path(), "fifteen letters").unwrap();
+    let told = relay.shared_secret().unwrap_err().to_string();
+    assert!(told.starts_with("relay.shared_secret_file: the secret in it could be guessed — write at least 16"), "{told}");
+    std::fs::write(file.path(), "sixteen  letters\n").unwrap();
+    assert_eq!(relay.shared_secret().unwrap().unwrap().expose(), "sixteen  letters");
+    assert_eq!(Config::default().relay.shared_secret(), Ok(None));
 }

@@ -27,6 +27,7 @@ pub mod server;
 
 pub use counters::{Counters, Traffic};
 
+use self::credentials::SharedSecret;
 use self::io::Edge;
 
 /// The longest realm. It is part of every challenge, and with a longer one the answer to the shortest request, which may come
@@ -56,6 +57,8 @@ pub struct Settings {
     pub realm: String,
     /// The secret that the credentials are made from; the same as the [`credentials::CredentialIssuer`]'s.
     pub secret: Secret<[u8; 32]>,
+    /// The secret from which other software may make credentials of its own for this relay; nobody but ours uses it without.
+    pub shared_secret: Option<SharedSecret>,
     /// Peer ranges (network and prefix length) that are allowed although they are not public, for sites without the internet.
     /// An address of this machine is allowed only when it is listed by itself, or in a range of loopback addresses.
     pub allow_peers: Vec<(IpAddr, u8)>,
@@ -77,7 +80,7 @@ pub struct Tls {
 /// Quotas and rates. What exceeds them is refused; what was granted before stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Allocations of one participant; above, 486.
+    /// Allocations of one participant, or of one name that other software made; above, 486.
     pub allocations_per_user: usize,
     /// Allocations from one IPv4 address or IPv6 /64; above, 508.
     pub allocations_per_source: usize,
@@ -226,6 +229,7 @@ fn config(settings: Settings) -> server::Config {
     server::Config {
         realm: settings.realm,
         secret: settings.secret,
+        shared_secret: settings.shared_secret,
         published: ipv4.into_iter().chain(ipv6).collect(),
         allow_peers: settings.allow_peers,
         keeps_whole: io::KEEPS_WHOLE,
