@@ -110,6 +110,9 @@ impl App {
         let tls = tls::server_config(&identity);
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
         let (relay, ice) = relay(&config, data_dir, &tls, &tasks).await?;
+        if let Some(relay) = relay.as_ref().filter(|_| config.relay.self_test) {
+            relay.keep_testing(ice::stun_servers(&config.ice), &tasks);
+        }
         let ice = ice.with_others(ice::others(&config.ice)?);
         let hub_settings = hub::Settings {
             capacity: config.meetings.max_participants,

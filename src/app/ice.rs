@@ -4,13 +4,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::config::{self, Ice, IceAccess, IceServer};
+use crate::config::{self, Ice, IceAccess, IceServer, IceUrl, Scheme};
 use crate::signaling::{Access, OtherServer};
+use crate::turn::StunServer;
 use crate::turn::credentials::SharedSecret;
 
 /// The servers to hand out beside or instead of our own, their secrets read.
 pub(super) fn others(config: &Ice) -> Result<Vec<OtherServer>> {
     config.servers.0.iter().map(other).collect::<Result<_>>().context("a password or secret of ice.servers is missing")
+}
+
+/// The STUN servers of others, of which one can ask for one's own address.
+pub(super) fn stun_servers(config: &Ice) -> Vec<StunServer> {
+    let urls = config.servers.0.iter().flat_map(|server| &server.urls).filter(|url| url.scheme == Scheme::Stun);
+    let host = |url: &IceUrl| url.host.trim_matches(['[', ']']).to_owned();
+    urls.map(|url| StunServer { host: host(url), port: url.port }).collect()
 }
 
 /// The secret from which other software may make credentials for our own relay.

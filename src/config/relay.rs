@@ -55,6 +55,8 @@ section! {
         challenges_per_second: u32 = 10;
         /// How many times in a second one network address may ask for its own address (STUN).
         bindings_per_second: u32 = 20;
+        /// Whether the relay sends a packet through itself at the start and every hour, and says in the log what stops it.
+        self_test: bool = true;
         /// How many threads relay. One for each processor, up to 4, when left out.
         threads: Option<u32> = None, for example "1";
     }

@@ -55,7 +55,7 @@ async fn t3_servers_of_others_come_beside_our_own_with_the_join_reply_and_the_we
 
 #[tokio::test]
 async fn t3_servers_of_others_come_instead_of_our_own_where_the_relay_is_off() {
-    let options = Options { config: SERVERS.to_owned(), relay: String::from("enabled = false") };
+    let options = Options { config: SERVERS.to_owned(), relay: String::from("enabled = false"), ..Options::default() };
     let server = TestServer::with(&options);
     let ben = Person::member(&server, "Ben").await;
     let room = ben.create("Standup", json!({})).await;

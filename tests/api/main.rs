@@ -16,6 +16,7 @@ mod meetings;
 mod openapi;
 mod origin;
 mod public_url;
+mod self_test;
 mod shared_port;
 mod signaling;
 mod stopping;
