@@ -27,6 +27,8 @@ use crate::tls::{self, Identity, Names};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
 
+mod ice;
+
 /// How long the store may take to close, and what hangs on a disk after it. With the tasks' own deadline it stays under ten seconds.
 const CLOSE_DEADLINE: Duration = Duration::from_millis(900);
 
@@ -108,6 +110,10 @@ impl App {
         let tls = tls::server_config(&identity);
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
         let (relay, ice) = relay(&config, data_dir, &tls, &tasks).await?;
+        if let Some(relay) = relay.as_ref().filter(|_| config.relay.self_test) {
+            relay.keep_testing(ice::stun_servers(&config.ice), &tasks);
+        }
+        let ice = ice.with_others(ice::others(&config.ice)?);
         let hub_settings = hub::Settings {
             capacity: config.meetings.max_participants,
             resume_window: meeting::DEFAULT_RESUME_WINDOW,
@@ -292,6 +298,7 @@ async fn relay(
         allow_peers: config.allow_peers.iter().map(|range| (range.address, range.prefix)).collect(),
         realm: REALM.to_owned(),
         secret,
+        shared_secret: ice::shared_secret(config)?,
         limits: relay_limits(config),
         threads: config.threads.map(|threads| threads as usize),
     };

@@ -132,7 +132,8 @@ impl Reader {
         let Value::Table(left) = value else {
             self.problems.add(Problem::new(
                 name,
-                format!("{value} is not a section"),
+                // Without the value: a secret may stand in it.
+                "this is not a section",
                 format!("write [{name}] on a line of its own"),
             ));
             return;
@@ -161,7 +162,7 @@ impl Reader {
 }
 
 /// The known name that `name` was likely meant to be: at most a third of its letters differ.
-fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let most = (name.chars().count() / 3).clamp(1, 3);
     known.map(|known| (edits(name, known), known)).filter(|(edits, _)| *edits <= most).min().map(|(_, known)| known)
 }

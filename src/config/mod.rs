@@ -9,6 +9,7 @@ mod accounts;
 mod check;
 mod declare;
 mod example;
+mod ice;
 mod log;
 mod meetings;
 mod problem;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use accounts::{Accounts, Registration};
 pub use example::example;
+pub use ice::{Confidential, Ice, IceAccess, IceServer, IceServers, IceUrl, Scheme};
 pub use log::{Log, LogFormat};
 pub use meetings::Meetings;
 pub use problem::{Problem, Problems};
@@ -69,6 +71,8 @@ tree! {
     meetings: Meetings,
     /// `[relay]`
     relay: Relay,
+    /// `[ice]`
+    ice: Ice,
     /// `[log]`
     log: Log,
 }

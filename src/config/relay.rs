@@ -1,10 +1,17 @@
 //! `[relay]`
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 use super::declare::section;
+use super::ice::Confidential;
+use super::problem::Problem;
 use super::server::both_families;
 use super::value::{Cidr, PortRange};
+use crate::ids::Secret;
+
+/// Whoever was given a name and its password can try secrets on them, as fast as a machine can.
+const FEWEST_SECRET_BYTES: usize = 16;
 
 section! {
     /// The relay (STUN and TURN over UDP, TCP and TLS), which carries calls that firewalls would stop.
@@ -25,6 +32,10 @@ section! {
         ports: PortRange = PortRange { first: 49152, last: 65535 };
         /// How long the passwords handed out for the relay are good, in seconds.
         credential_ttl_seconds: u32 = 3600;
+        /// A file with a secret of 16 characters or more, from which other software makes passwords of its own for this relay
+        /// (what coturn calls use-auth-secret). Its users have the limits of a participant. Without it nobody but
+        /// participants may relay. To make one: openssl rand -hex 32
+        shared_secret_file: Option<PathBuf> = None, for example "/etc/hearth/relay-secret";
         /// Ranges of private addresses that the relay may send to, such as "10.1.0.0/16" where people are in the same local
         /// network. Without them it reaches public addresses only.
         allow_peers: Vec<Cidr> = Vec::new();
@@ -44,7 +55,24 @@ section! {
         challenges_per_second: u32 = 10;
         /// How many times in a second one network address may ask for its own address (STUN).
         bindings_per_second: u32 = 20;
+        /// Whether the relay sends a packet through itself at the start and every hour, and says in the log what stops it.
+        self_test: bool = true;
         /// How many threads relay. One for each processor, up to 4, when left out.
         threads: Option<u32> = None, for example "1";
+    }
+}
+
+impl Relay {
+    /// The secret that other software makes passwords from, where it may, read from its file.
+    ///
+    /// # Errors
+    /// When the file can't be read, or what it holds could be guessed.
+    pub fn shared_secret(&self) -> Result<Option<Secret<String>>, Problem> {
+        let secret = self.shared_secret_file.clone().map(|path| Confidential::File(path).reveal()).transpose()?;
+        if secret.as_ref().is_some_and(|secret| secret.expose().len() < FEWEST_SECRET_BYTES) {
+            let mend = "write at least 16 characters into the file; openssl rand -hex 32 makes good ones";
+            return Err(Problem::new("relay.shared_secret_file", "the secret in it could be guessed", mend));
+        }
+        Ok(secret)
     }
 }

@@ -80,7 +80,7 @@ impl FromStr for PublicUrl {
 }
 
 /// Whether `text` is an address, in brackets when of IPv6, or a name of letters, digits, hyphens and dots.
-fn is_host(text: &str) -> bool {
+pub(super) fn is_host(text: &str) -> bool {
     if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return address.parse::<std::net::Ipv6Addr>().is_ok();
     }

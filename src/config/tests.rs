@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use super::*;
+use crate::ids::Secret;
 
 fn load_text(text: &str, env: &[(&str, &str)], overrides: Overrides) -> Result<Config, Problems> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -157,7 +158,16 @@ fn the_example_changes_nothing_and_its_keys_are_all_understood() {
     assert_eq!(config.server.public_url, Some("https://meet.example.org".parse().unwrap()));
     let back = Config {
         server: Server { public_url: None, ..config.server },
-        relay: Relay { address: None, external_address: None, address_ipv6: None, max_kbps: None, threads: None, ..config.relay },
+        relay: Relay {
+            address: None,
+            external_address: None,
+            address_ipv6: None,
+            max_kbps: None,
+            threads: None,
+            shared_secret_file: None,
+            ..config.relay
+        },
+        ice: Ice { servers: IceServers::default() },
         ..config
     };
     assert_eq!(back, Config::default());
@@ -203,4 +213,113 @@ fn ranges_of_addresses_contain_what_they_say() {
     for text in ["10.1.0.0/33", "10.1.0.1/16", "::1/64", "10.1/16", "10.1.0.0/", "10.1.0.0/-1", "x/8"] {
         assert!(text.parse::<Cidr>().is_err(), "{text} was taken");
     }
+}
+
+const ICE: &str = r#"
+    [[ice.servers]]
+    urls = ["stun:stun.example.org", "stun:[2001:db8::1]:19302"]
+    [[ice.servers]]
+    urls = ["turn:turn.example.org:3479?transport=tcp", "turns:turn.example.org"]
+    username = "hearth"
+    password = "hush-hush"
+    [[ice.servers]]
+    urls = ["turn:192.0.2.1"]
+    secret = "hush-hush"
+    ttl_seconds = 600
+    [[ice.servers]]
+    urls = ["turn:turn.example.net"]
+    secret_file = "/etc/hearth/turn-secret"
+"#;
+
+#[test]
+fn t3_servers_of_others_are_read_from_the_file_and_from_a_variable_and_their_secrets_are_not_shown() {
+    let config = load_text(ICE, &[], Overrides::default()).unwrap();
+    let hush = || Confidential::Inline(Secret::new(String::from("hush-hush")));
+    let [stun, password, secret, file] = &config.ice.servers.0[..] else { panic!("{:?}", config.ice) };
+    assert_eq!((stun.urls[1].host.as_str(), stun.urls[1].port, &stun.access), ("[2001:db8::1]", 19302, &IceAccess::Open));
+    assert_eq!(password.access, IceAccess::Password { username: String::from("hearth"), password: hush() });
+    assert_eq!(password.urls.iter().map(|url| url.port).collect::<Vec<_>>(), [3479, 5349]);
+    assert_eq!(password.urls[0].to_string(), "turn:turn.example.org:3479?transport=tcp");
+    assert_eq!(secret.access, IceAccess::SharedSecret { secret: hush(), ttl_seconds: 600 });
+    let in_file = Confidential::File(PathBuf::from("/etc/hearth/turn-secret"));
+    assert_eq!(file.access, IceAccess::SharedSecret { secret: in_file, ttl_seconds: 3600 });
+    assert!(!format!("{config:?}").contains("hush"));
+
+    let variable = r#"[{ urls = ["turn:192.0.2.1"], secret = "hush-hush", ttl_seconds = 600 }]"#;
+    let from_env = load_text(ICE, &[("HEARTH_ICE_SERVERS", variable)], Overrides::default()).unwrap();
+    assert_eq!(from_env.ice.servers.0, std::slice::from_ref(secret));
+}
+
+#[test]
+fn t3_whatever_is_wrong_with_a_server_of_others_is_told_without_its_secrets() {
+    let server = |lines: &str| problems(&format!("[[ice.servers]]\n{lines}"), &[]);
+    let cases = [
+        ("secret = \"hush\"", "urls is missing"),
+        ("urls = []", "urls is not a list of addresses"),
+        ("urls = \"stun:a.org\"", "urls is not a list of addresses"),
+        ("urls = [\"turn://a.org\"]", "\"turn://a.org\" is no address such as"),
+        ("urls = [\"stun:a.org?transport=tcp\"]", "is no address such as"),
+        ("urls = [\"turn:a.org:0\"]", "is no address such as"),
+        ("urls = [\"https://a.org\"]", "is no address such as"),
+        ("urls = [\"turn:hush:hush@a.org\"]", "an address with @ is no address such as"),
+        ("urls = [\"turn:a.org\"]", "a turn: address needs username and password, or secret"),
+        ("urls = [\"turn:a.org\"]\nusername = \"u\"", "username is there without password"),
+        ("urls = [\"turn:a.org\"]\npassword = \"hush\"", "password is there without username"),
+        ("urls = [\"turn:a.org\"]\nusername = \"u\"\nsecret = \"hush\"", "secret stands beside username or password"),
+        ("urls = [\"turn:a.org\"]\nsecret = \"hush\"\nsecret_file = \"f\"", "secret and secret_file are both there"),
+        ("urls = [\"turn:a.org\"]\nsecret = 4711", "secret is not text in quotes, or empty"),
+        ("urls = [\"turn:a.org\"]\nsecret = \" \"", "secret is not text in quotes, or empty"),
+        ("urls = [\"turn:a.org\"]\nsecret = \"hush\"\nttl_seconds = 5", "ttl_seconds is not a number from 60 to 86400"),
+        ("urls = [\"turn:a.org\"]\nusername = \"u\"\npasword = \"hush\"", "there is no key pasword; did you mean password?"),
+        ("urls = [\"stun:a.org\"]\nttl_seconds = 600", "ttl_seconds is for names made from a secret"),
+        ("urls = [\"stun:a.org\"]\nsecret = \"hush\"", "there is a password or a secret, but no turn: address"),
+    ];
+    for (lines, what) in cases {
+        let told = server(lines);
+        assert!(told.iter().any(|line| line.starts_with("ice.servers: server 1: ") && line.contains(what)), "{lines}: {told:?}");
+        assert!(
+            told.iter().all(|line| line.contains(" — write [[ice.servers]] with urls") && !line.contains("hush")),
+            "{told:?}"
+        );
+    }
+    let others = [
+        problems("[[ice]]\nurls = [\"turn:a.org\"]\nsecret = \"hush\"", &[]),
+        problems("[ice]\nservers = \"hush\"", &[]),
+        problems("[ice]\nservers = [\"hush\"]", &[]),
+        problems("", &[("HEARTH_ICE_SERVERS", "turn:hush@a.org")]),
+    ];
+    for told in others {
+        assert!(told.len() == 1 && told[0].starts_with("ice") && !told[0].contains("hush"), "{told:?}");
+    }
+}
+
+#[test]
+fn secrets_are_read_from_their_files_at_the_start_and_a_file_that_has_none_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("secret");
+    let reveal = || Confidential::File(path.clone()).reveal();
+    assert!(reveal().unwrap_err().to_string().contains("the file can't be read"));
+    std::fs::write(&path, " hush-hush\n").unwrap();
+    assert_eq!(reveal().unwrap().expose(), "hush-hush");
+    std::fs::write(&path, "\n").unwrap();
+    assert!(
+        reveal()
+            .unwrap_err()
+            .to_string()
+            .ends_with("the file is empty — name a file that this user may read, with the secret on its one line")
+    );
+    std::fs::write(&path, "x".repeat(5000)).unwrap();
+    assert!(reveal().unwrap_err().to_string().contains("too large"));
+}
+
+#[test]
+fn a_secret_that_could_be_guessed_does_not_open_the_relay() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let relay = Relay { shared_secret_file: Some(file.path().to_owned()), ..Config::default().relay };
+    std::fs::write(file.path(), "fifteen letters").unwrap();
+    let told = relay.shared_secret().unwrap_err().to_string();
+    assert!(told.starts_with("relay.shared_secret_file: the secret in it could be guessed — write at least 16"), "{told}");
+    std::fs::write(file.path(), "sixteen  letters\n").unwrap();
+    assert_eq!(relay.shared_secret().unwrap().unwrap().expose(), "sixteen  letters");
+    assert_eq!(Config::default().relay.shared_secret(), Ok(None));
 }

@@ -3,17 +3,69 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::ids::ParticipantId;
-use crate::turn::credentials::CredentialIssuer;
+use crate::ids::{ParticipantId, Secret};
+use crate::turn::credentials::{CredentialIssuer, SharedSecret};
 use crate::wire::meetings::IceServer;
 
 /// The port of an address that names none (RFC 9110 §4.2.2).
 const HTTPS_PORT: u16 = 443;
 
-/// Makes the ICE server lists that go out with the join reply and with each welcome (rows T1, T2).
+/// Makes the ICE server lists that go out with the join reply and with each welcome (rows T1 to T3).
 #[derive(Clone, Debug)]
 pub struct IceDirectory {
     relay: Option<OwnRelay>,
+    others: Vec<OtherServer>,
+}
+
+/// A STUN or TURN server that is none of ours.
+#[derive(Clone, Debug)]
+pub struct OtherServer {
+    /// Its addresses, as `RTCPeerConnection` takes them.
+    pub urls: Vec<String>,
+    /// How it is opened.
+    pub access: Access,
+}
+
+/// How a server of others is opened.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// By asking.
+    Open,
+    /// With one name for everybody.
+    Password {
+        /// The name.
+        username: String,
+        /// What belongs to it.
+        password: Secret<String>,
+    },
+    /// With a name for each participant, which the server knows by the secret it shares with us.
+    SharedSecret {
+        /// The secret.
+        secret: SharedSecret,
+        /// How long a name is good.
+        ttl: Duration,
+    },
+}
+
+impl OtherServer {
+    fn entry(&self, participant: ParticipantId, now: Timestamp) -> IceServer {
+        let (username, password) = match &self.access {
+            Access::Open => (None, None),
+            Access::Password { username, password } => (Some(username.clone()), Some(password.expose().clone())),
+            Access::SharedSecret { secret, ttl } => {
+                let credential = secret.mint(participant, *ttl, now);
+                (Some(credential.username), Some(credential.password.expose().clone()))
+            }
+        };
+        IceServer { urls: self.urls.clone(), username, credential: password }
+    }
+
+    const fn ttl(&self) -> Option<Duration> {
+        match self.access {
+            Access::Open | Access::Password { .. } => None,
+            Access::SharedSecret { ttl, .. } => Some(ttl),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -26,25 +78,40 @@ struct OwnRelay {
 impl IceDirectory {
     /// A directory without any server: peers must find each other directly.
     pub const fn empty() -> Self {
-        Self { relay: None }
+        Self { relay: None, others: Vec::new() }
     }
 
     /// A directory of the relay inside this program. It listens on `port` of whatever host the page came from, and by TLS on
     /// `tls_port` and on the port of the page itself.
     pub const fn own_relay(port: u16, tls_port: Option<u16>, credentials: CredentialIssuer) -> Self {
-        Self { relay: Some(OwnRelay { port, tls_port, credentials }) }
+        Self { relay: Some(OwnRelay { port, tls_port, credentials }), others: Vec::new() }
     }
 
-    /// How often those who stay are sent new credentials: at half the life of the old ones.
+    /// The same directory, with servers that stand after our own.
+    #[must_use]
+    pub fn with_others(self, others: Vec<OtherServer>) -> Self {
+        Self { others, ..self }
+    }
+
+    /// How often those who stay are sent new credentials: at half the shortest life of the old ones.
     pub fn renew_every(&self) -> Duration {
         const NEVER: Duration = Duration::from_secs(24 * 3600);
-        self.relay.as_ref().map_or(NEVER, |relay| (relay.credentials.ttl() / 2).max(Duration::from_secs(1)))
+        let own = self.relay.as_ref().map(|relay| relay.credentials.ttl());
+        let shortest = self.others.iter().filter_map(OtherServer::ttl).chain(own).min();
+        shortest.map_or(NEVER, |ttl| (ttl / 2).max(Duration::from_secs(1)))
     }
 
     /// The servers for `participant`, whose browser reached this program at `authority` (a name or an address, and the port where
     /// that is not 443).
     pub fn servers_for(&self, participant: ParticipantId, authority: &str, now: Timestamp) -> Vec<IceServer> {
-        let Some(OwnRelay { port, tls_port, credentials }) = &self.relay else { return Vec::new() };
+        let own = self.relay.iter().flat_map(|relay| relay.entries(participant, authority, now));
+        own.chain(self.others.iter().map(|other| other.entry(participant, now))).collect()
+    }
+}
+
+impl OwnRelay {
+    fn entries(&self, participant: ParticipantId, authority: &str, now: Timestamp) -> Vec<IceServer> {
+        let Self { port, tls_port, credentials } = self;
         let (host, page_port) = parts_of(authority);
         let host = dialable(host);
         let mut urls = ["udp", "tcp"].map(|transport| format!("turn:{host}:{port}?transport={transport}")).to_vec();
@@ -74,7 +141,6 @@ fn dialable(host: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Secret;
 
     #[test]
     fn t2_each_participant_gets_servers_that_its_browser_can_dial_and_a_name_of_its_own() {
@@ -96,5 +162,38 @@ mod tests {
         assert_eq!(servers("localhost")[1].username, Some(format!("3600:{participant}")));
         assert_eq!(directory.renew_every(), Duration::from_secs(1800));
         assert!(IceDirectory::empty().servers_for(participant, "localhost", Timestamp::from_millis(0)).is_empty());
+    }
+
+    #[test]
+    fn t3_servers_of_others_stand_after_our_own_or_alone_each_with_its_own_kind_of_password() {
+        let secret = || SharedSecret::new(&Secret::new(String::from("north wind")));
+        let other = |url: &str, access| OtherServer { urls: vec![url.to_owned()], access };
+        let others = |ttl| {
+            vec![
+                other("stun:stun.example.org", Access::Open),
+                other("turn:a.example.org", Access::Password { username: "u".into(), password: Secret::new("p".into()) }),
+                other("turns:b.example.org", Access::SharedSecret { secret: secret(), ttl: Duration::from_secs(ttl) }),
+            ]
+        };
+        let (participant, now) = (ParticipantId::from_bytes([1; 10]), Timestamp::from_millis(0));
+        let alone = IceDirectory::empty().with_others(others(600));
+        let servers = alone.servers_for(participant, "localhost", now);
+        let minted = secret().mint(participant, Duration::from_secs(600), now);
+        let expected = [
+            ("stun:stun.example.org", None, None),
+            ("turn:a.example.org", Some("u"), Some("p")),
+            ("turns:b.example.org", Some(minted.username.as_str()), Some(minted.password.expose().as_str())),
+        ];
+        let found = servers.iter().map(|server| (&*server.urls[0], server.username.as_deref(), server.credential.as_deref()));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+
+        let credentials = CredentialIssuer::new(Secret::new([7; 32]), Duration::from_secs(3600));
+        let beside = |ttl| IceDirectory::own_relay(3478, Some(5349), credentials.clone()).with_others(others(ttl));
+        let both = beside(600).servers_for(participant, "localhost", now);
+        assert_eq!(both.iter().map(|server| &*server.urls[0]).next_back(), Some("turns:b.example.org"));
+        assert_eq!(both[0].urls, ["stun:127.0.0.1:3478"]);
+        let renewals = [alone.renew_every(), beside(600).renew_every(), beside(7200).renew_every()];
+        assert_eq!(renewals, [300, 300, 1800].map(Duration::from_secs), "at half of the shortest life");
+        assert!(!format!("{alone:?}").contains("north wind"));
     }
 }

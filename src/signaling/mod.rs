@@ -20,7 +20,7 @@ use crate::auth::Auth;
 use crate::hub::Hub;
 use crate::lifecycle::Tasks;
 
-pub use ice::IceDirectory;
+pub use ice::{Access, IceDirectory, OtherServer};
 pub use translate::{participant, settings};
 
 /// The signaling service. Cheap to clone; all clones are one.

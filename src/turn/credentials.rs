@@ -8,13 +8,20 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::ids::{ParticipantId, Secret};
 
+mod shared_secret;
+
+pub use shared_secret::SharedSecret;
+
 /// The longest time that a credential may be good for. A name that expires later is refused, whoever made it.
 pub const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long the name of a user of other software may be, behind its expiry.
+const MAX_FOREIGN_BYTES: usize = 128;
 
 /// What a participant needs for the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +61,51 @@ impl CredentialIssuer {
     }
 }
 
+/// Who may use the relay: whose allocations are counted together, and nobody else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Holder {
+    /// A participant of one of our meetings.
+    Participant(ParticipantId),
+    /// A user of other software, by the digest of the name that it has there.
+    Foreign([u8; 32]),
+}
+
+impl Holder {
+    /// The participant, if it is one.
+    pub(super) const fn participant(self) -> Option<ParticipantId> {
+        match self {
+            Self::Participant(participant) => Some(participant),
+            Self::Foreign(_) => None,
+        }
+    }
+}
+
+impl From<ParticipantId> for Holder {
+    fn from(participant: ParticipantId) -> Self {
+        Self::Participant(participant)
+    }
+}
+
+/// What the relay knows good names by.
+pub(super) struct Keys {
+    own: Secret<[u8; 32]>,
+    shared: Option<SharedSecret>,
+}
+
+impl Keys {
+    pub(super) const fn new(own: Secret<[u8; 32]>, shared: Option<SharedSecret>) -> Self {
+        Self { own, shared }
+    }
+
+    /// The passwords that would show `username` to be somebody's, each with whose it is then. There are as many for a name that
+    /// is no good as for a good one, so that nobody learns from the time that an answer takes which it was.
+    pub(super) fn claims(&self, username: &str, now: Timestamp) -> Vec<(String, Option<Holder>)> {
+        let own = (password(&self.own, username), holder(username, now).map(Holder::from));
+        let shared = self.shared.as_ref().map(|shared| (shared.password(username), foreign_holder(username, now)));
+        std::iter::once(own).chain(shared).collect()
+    }
+}
+
 /// The password of `username`. Any text has one; whether the name is good is [`holder`]'s to say.
 pub(super) fn password(secret: &Secret<[u8; 32]>, username: &str) -> String {
     BASE64.encode(&mac(secret.expose(), &[username.as_bytes()]))
@@ -62,13 +114,23 @@ pub(super) fn password(secret: &Secret<[u8; 32]>, username: &str) -> String {
 /// Whose name this is, when it is well-formed and neither expired at `now` nor good for longer than [`MAX_TTL`].
 pub(super) fn holder(username: &str, now: Timestamp) -> Option<ParticipantId> {
     let (expiry, participant) = username.split_once(':')?;
+    participant.parse().ok().filter(|_| is_in_time(expiry, now))
+}
+
+/// The same for a name that other software made: `<expiry>`, or `<expiry>:<anything>`. Whoever has a name behind the expiry is the
+/// same with every expiry; who has none is another with each.
+fn foreign_holder(username: &str, now: Timestamp) -> Option<Holder> {
+    let (expiry, name) = username.split_once(':').unwrap_or((username, ""));
+    let holder = Holder::Foreign(Sha256::digest(if name.is_empty() { expiry } else { &username[expiry.len()..] }).into());
+    (is_in_time(expiry, now) && name.len() <= MAX_FOREIGN_BYTES).then_some(holder)
+}
+
+/// Whether a name with this expiry is good at `now`: not expired, and not good for longer than [`MAX_TTL`].
+fn is_in_time(expiry: &str, now: Timestamp) -> bool {
     // `parse` alone would take a sign as well.
-    if !expiry.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let expiry: u64 = expiry.parse().ok()?;
-    let in_time = expiry > now.as_secs() && expiry <= now.plus(MAX_TTL).as_secs();
-    participant.parse().ok().filter(|_| in_time)
+    let digits = expiry.bytes().all(|byte| byte.is_ascii_digit());
+    let expiry = expiry.parse().ok().filter(|_| digits);
+    expiry.is_some_and(|expiry: u64| expiry > now.as_secs() && expiry <= now.plus(MAX_TTL).as_secs())
 }
 
 /// HMAC-SHA256 over the parts, one after the other.
@@ -131,5 +193,36 @@ mod tests {
         assert_eq!(holder(&format!("+1700000100:{participant}"), NOW), None);
         assert_eq!(holder(&format!("1700000100:{participant} "), NOW), None);
         assert_eq!(holder(&format!("1700000100:{participant}"), NOW), Some(participant));
+    }
+
+    #[test]
+    fn names_of_other_software_are_good_with_its_secret_alone_and_cost_the_same_whether_they_are_good_or_not() {
+        let shared = SharedSecret::new(&Secret::new(String::from("a secret of two programs")));
+        let keys = Keys::new(Secret::new([7; 32]), Some(shared.clone()));
+        let foreign = |name: &str| {
+            let claims = keys.claims(name, NOW);
+            assert_eq!(claims.len(), 2, "{name:?}");
+            assert_eq!(claims[1].0, shared.password(name));
+            claims[1].1
+        };
+        let long = format!("1700000100:{}", "x".repeat(MAX_FOREIGN_BYTES));
+        for good in ["1700000100", "1700000100:", "1700000100:ada", "1700000100:a:b", "1700086400:ada", &long] {
+            assert!(foreign(good).is_some(), "{good:?}");
+        }
+        let longer = format!("{long}x");
+        for bad in ["", ":", ":ada", "ada", "+1700000100:ada", "-1:ada", "1700000000:ada", "1700086401:ada", "1e9:ada", &longer] {
+            assert_eq!(foreign(bad), None, "{bad:?}");
+        }
+        assert_eq!(foreign("1700000100:ada"), foreign("1700000200:ada"), "a user is the same with every expiry");
+        assert_ne!(foreign("1700000100:ada"), foreign("1700000100:ben"));
+        assert_ne!(foreign("1700000100"), foreign("1700000200"), "who has no name can't be known again");
+        assert_ne!(foreign("1700000100"), foreign("1700000200:1700000100"));
+
+        let participant = ParticipantId::random();
+        let claims = keys.claims(&format!("1700000100:{participant}"), NOW);
+        assert_eq!(claims[0].1, Some(Holder::Participant(participant)));
+        assert_eq!(claims[1].1.and_then(Holder::participant), None, "other software can't speak for our participants");
+        let alone = Keys::new(Secret::new([7; 32]), None);
+        assert_eq!(alone.claims("1700000100:ada", NOW).into_iter().map(|(_, holder)| holder).collect::<Vec<_>>(), [None]);
     }
 }

@@ -23,11 +23,15 @@ mod meter;
 mod nonce;
 mod policy;
 mod rate;
+mod selftest;
 pub mod server;
 
 pub use counters::{Counters, Traffic};
+pub use selftest::{Fault, Finding, Health, Step, StunServer};
 
+use self::credentials::SharedSecret;
 use self::io::Edge;
+use self::selftest::SelfTest;
 
 /// The longest realm. It is part of every challenge, and with a longer one the answer to the shortest request, which may come
 /// from somebody else than it says, would be more than twice as large as that, headers of IP and UDP included.
@@ -56,6 +60,8 @@ pub struct Settings {
     pub realm: String,
     /// The secret that the credentials are made from; the same as the [`credentials::CredentialIssuer`]'s.
     pub secret: Secret<[u8; 32]>,
+    /// The secret from which other software may make credentials of its own for this relay; nobody but ours uses it without.
+    pub shared_secret: Option<SharedSecret>,
     /// Peer ranges (network and prefix length) that are allowed although they are not public, for sites without the internet.
     /// An address of this machine is allowed only when it is listed by itself, or in a range of loopback addresses.
     pub allow_peers: Vec<(IpAddr, u8)>,
@@ -77,7 +83,7 @@ pub struct Tls {
 /// Quotas and rates. What exceeds them is refused; what was granted before stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Allocations of one participant; above, 486.
+    /// Allocations of one participant, or of one name that other software made; above, 486.
     pub allocations_per_user: usize,
     /// Allocations from one IPv4 address or IPv6 /64; above, 508.
     pub allocations_per_source: usize,
@@ -119,6 +125,7 @@ pub struct Relay {
     edge: Arc<Edge>,
     local_addrs: Arc<[SocketAddr]>,
     tls_addrs: Arc<[SocketAddr]>,
+    self_test: Arc<SelfTest>,
 }
 
 impl std::fmt::Debug for Relay {
@@ -136,10 +143,11 @@ impl Relay {
         check(&settings)?;
         let (listen, ports, threads) = (settings.listen.clone(), settings.ports.clone(), settings.threads);
         let (relays, tls) = ((settings.relay_ipv4, settings.relay_ipv6), settings.tls.clone());
-        let core = server::Server::new(config(settings));
+        let core = server::Server::new(config(settings.clone()));
         let (edge, local_addrs) = Edge::start(core, &listen, relays, ports, threads, tasks).await?;
         let tls_addrs = tls.map_or(Ok(Vec::new()), |tls| edge.listen_tls(&tls.listen, &tls.config))?;
-        Ok(Self { edge, local_addrs: local_addrs.into(), tls_addrs: tls_addrs.into() })
+        let self_test = Arc::new(SelfTest::new(&settings, &local_addrs));
+        Ok(Self { edge, local_addrs: local_addrs.into(), tls_addrs: tls_addrs.into(), self_test })
     }
 
     /// Where the relay listens, in the order of [`Settings::listen`].
@@ -171,6 +179,20 @@ impl Relay {
     /// Accepts the participant's names again: somebody whose seat was lost for a while has taken it back.
     pub fn readmit(&self, participant: ParticipantId) {
         self.edge.drive(&[], |core, _| core.readmit(participant));
+    }
+
+    /// Tests the relay now and every hour by sending a packet through the address that people are told, until the program stops.
+    /// What is found stands in [`Relay::health`], and in the log when it is something new. Where the relay's address is private
+    /// and no other is configured, the address outside is asked of `stun_servers`, and of nobody else.
+    pub fn keep_testing(&self, stun_servers: Vec<StunServer>, tasks: &Tasks) {
+        let (test, tasks_of_test) = (Arc::clone(&self.self_test), tasks.clone());
+        self.edge.drive(&[], |core, _| core.exempt(test.prober));
+        tasks.spawn(async move { test.keep(&stun_servers, &tasks_of_test).await });
+    }
+
+    /// What the last test found; `None` before the first has ended, and where [`Relay::keep_testing`] was not called.
+    pub fn health(&self) -> Option<Health> {
+        self.self_test.health()
     }
 
     /// What the relay has done so far.
@@ -226,6 +248,7 @@ fn config(settings: Settings) -> server::Config {
     server::Config {
         realm: settings.realm,
         secret: settings.secret,
+        shared_secret: settings.shared_secret,
         published: ipv4.into_iter().chain(ipv6).collect(),
         allow_peers: settings.allow_peers,
         keeps_whole: io::KEEPS_WHOLE,

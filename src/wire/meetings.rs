@@ -226,7 +226,7 @@ pub struct JoinRequest {
 pub struct IceServer {
     /// `stun:` and `turn:` addresses.
     pub urls: Vec<String>,
-    /// For TURN: `<expiry>:<participant>`.
+    /// For TURN: the name, `<expiry>:<participant>` for our own relay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// For TURN: the password that goes with the name.

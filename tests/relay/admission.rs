@@ -4,10 +4,12 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use data_encoding::BASE64;
 use hearth::clock::Timestamp;
 use hearth::ids::{ParticipantId, Secret};
-use hearth::turn::Limits;
-use hearth::turn::credentials::CredentialIssuer;
+use hearth::turn::credentials::{Credential, CredentialIssuer, SharedSecret};
+use hearth::turn::{Limits, Settings};
+use ring::hmac;
 use stun::attributes::{
     ATTR_LIFETIME, ATTR_NONCE, ATTR_REALM, ATTR_RESERVATION_TOKEN, ATTR_SOFTWARE, ATTR_UNKNOWN_ATTRIBUTES,
     ATTR_XOR_RELAYED_ADDRESS, AttrType, RawAttribute,
@@ -134,6 +136,42 @@ async fn t5_malformed_names_are_refused_even_with_their_password() {
     assert_eq!(code(&client.ask(&request).await), 400, "invalid UTF-8");
 }
 
+/// A credential as other software makes it.
+fn foreign(secret: &str, username: &str) -> Credential {
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
+    let password = BASE64.encode(hmac::sign(&key, username.as_bytes()).as_ref());
+    Credential { username: username.to_owned(), password: Secret::new(password), expires_at: Timestamp::now() }
+}
+
+#[tokio::test]
+async fn t1_t2_t3_t4_t5_other_software_may_use_the_relay_with_the_shared_secret_alone() {
+    const SHARED: &str = "a secret of two programs";
+    let shared_secret = Some(SharedSecret::new(&Secret::new(SHARED.to_owned())));
+    let site = start(Settings { shared_secret, ..settings() }).await;
+    let now = Timestamp::now().as_secs();
+    let good = format!("{}:ada", now + 600);
+    let mut shapes = HashSet::new();
+    let ours = forge(&good);
+    let wrong =
+        [&format!("{now}:ada"), &format!("{}:ada", now + 86_500), "ada", "", &format!("{}:{}", now + 600, "x".repeat(129))];
+    for credential in wrong.into_iter().map(|name| foreign(SHARED, name)).chain([foreign("another secret", &good), ours]) {
+        let client = Client::new(site.address, credential).await;
+        let answer = client.request(METHOD_ALLOCATE, vec![udp()]).await;
+        assert_eq!(code(&answer), 401, "{}", client.credential.username);
+        shapes.insert(shape(&answer));
+    }
+    assert_eq!(shapes.len(), 1, "the answers differ: {shapes:?}");
+    assert_eq!(site.relay.counters().allocated, 0);
+    for name in [good.clone(), (now + 600).to_string()] {
+        Client::new(site.address, foreign(SHARED, &name)).await.allocate().await;
+    }
+    site.allocated().await;
+
+    let closed = start(settings()).await;
+    let client = Client::new(closed.address, foreign(SHARED, &good)).await;
+    assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp()]).await), 401, "an admin has to turn it on");
+}
+
 #[tokio::test]
 async fn t13_tcp_relays_are_refused() {
     let site = start(settings()).await;
@@ -176,7 +214,7 @@ async fn t18_nonces_of_others_and_altered_ones_are_stale() {
 #[tokio::test]
 async fn t20_quotas_of_user_source_and_relay() {
     let limits = Limits { allocations_per_user: 2, allocations_per_source: 3, ..settings().limits };
-    let site = start(hearth::turn::Settings { limits, ..settings() }).await;
+    let site = start(Settings { limits, ..settings() }).await;
     let participant = ParticipantId::random();
     let mut kept = Vec::new();
     for _ in 0..2 {
@@ -197,7 +235,7 @@ async fn t20_quotas_of_user_source_and_relay() {
 async fn t20_a_full_port_range_answers_508() {
     let spare = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = spare.local_addr().unwrap().port();
-    let site = start(hearth::turn::Settings { ports: port..=port, ..settings() }).await;
+    let site = start(Settings { ports: port..=port, ..settings() }).await;
     assert_eq!(code(&site.client().await.request(METHOD_ALLOCATE, vec![udp()]).await), 508);
     drop(spare);
     assert_eq!(site.allocated().await.relayed.unwrap().port(), port);
@@ -206,7 +244,7 @@ async fn t20_a_full_port_range_answers_508() {
 #[tokio::test]
 async fn t22_strangers_get_their_share_of_answers_and_then_silence() {
     let limits = Limits { challenges_per_second: 3, ..settings().limits };
-    let site = start(hearth::turn::Settings { limits, ..settings() }).await;
+    let site = start(Settings { limits, ..settings() }).await;
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     for _ in 0..200 {
         socket.send_to(&build(MessageType::new(METHOD_ALLOCATE, CLASS_REQUEST), vec![udp()]).raw, site.address).await.unwrap();
@@ -289,7 +327,7 @@ async fn t29_guessed_tokens_and_families_that_are_not_served_are_refused() {
 #[tokio::test]
 async fn t29_a_pair_of_ports_goes_to_one_participant_and_counts_as_two() {
     let limits = Limits { allocations_per_user: 2, ..settings().limits };
-    let site = start(hearth::turn::Settings { limits, ..settings() }).await;
+    let site = start(Settings { limits, ..settings() }).await;
     let participant = ParticipantId::random();
     let mut first = site.client_of(participant).await;
     let answer = first.request(METHOD_ALLOCATE, vec![udp(), raw(0x0018, &[0x80])]).await;

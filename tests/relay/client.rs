@@ -65,6 +65,7 @@ pub fn settings() -> Settings {
         ports: 49_152..=65_535,
         realm: REALM.to_owned(),
         secret: Secret::new(SECRET),
+        shared_secret: None,
         allow_peers: Vec::new(),
         // All tests share one source address.
         limits: Limits { challenges_per_second: 1000, bindings_per_second: 1000, ..Limits::default() },

@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
-use hearth::ids::ParticipantId;
+use hearth::ids::{ParticipantId, Secret};
 use hearth::turn::Settings;
+use hearth::turn::credentials::SharedSecret;
 
 use crate::client::{By, mint, settings, start};
 
@@ -29,6 +30,25 @@ async fn stunclient_learns_its_address() {
     let (text, counters) = run(settings(), "turnutils_stunclient", &[]).await;
     assert!(text.contains("UDP reflexive addr: 127.0.0.1"));
     assert!(counters.bindings > 0);
+}
+
+#[tokio::test]
+#[ignore = "needs coturn's turnutils_uclient"]
+async fn uclient_makes_its_own_credentials_from_the_shared_secret() {
+    let relay = async |secret: &str, tool_says: &'static str| {
+        let shared_secret = Some(SharedSecret::new(&Secret::new(secret.to_owned())));
+        let site = start(Settings { shared_secret, ..settings() }).await;
+        let port = site.address.port().to_string();
+        let mut command = Command::new("turnutils_uclient");
+        command.args(["-u", "ada", "-W", tool_says, "-y", "-c", "-s", "-n", "50", "-m", "2", "-p", &port, "127.0.0.1"]);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        (String::from_utf8_lossy(&output.stdout).into_owned(), site.relay.counters())
+    };
+    let (text, counters) = relay("a secret of two programs", "a secret of two programs").await;
+    assert!(text.contains("Total lost packets 0 (0.000000%)"), "packets were lost: {text}");
+    assert!(counters.packets_in >= 100);
+    let (_, counters) = relay("a secret of two programs", "another secret").await;
+    assert_eq!(counters.allocated, 0);
 }
 
 #[tokio::test]

@@ -26,8 +26,7 @@ use super::output::{ClientSocket, Family, NoPort, Output, Port, RelayId};
 use super::requests::lifetime;
 use super::table::{Ends, Reservation, Token};
 use crate::clock::Now;
-use crate::ids::ParticipantId;
-use crate::turn::credentials::mac;
+use crate::turn::credentials::{Holder, mac};
 use crate::turn::meter::Meter;
 
 /// How long a port stays in reserve (RFC 8656 §7.2).
@@ -60,7 +59,7 @@ enum Evenness {
 
 /// An allocation whose relay sockets are still being opened.
 pub(super) struct Opening {
-    pub(super) participant: ParticipantId,
+    pub(super) holder: Holder,
     question: Question,
     key: MessageIntegrity,
     lifetime: Duration,
@@ -111,9 +110,9 @@ impl Server {
         }
         let reserve = families.iter().any(|(_, evenness)| matches!(evenness, Evenness::EvenWithNext));
         let places = families.len() + usize::from(reserve);
-        self.table.check_quotas(call.participant, call.client, places, &self.limits)?;
-        let (participant, question, key) = (call.participant, call.question, call.key.clone());
-        let mut opening = Opening { participant, question, key, lifetime, parts: Vec::new(), next: None };
+        self.table.check_quotas(call.holder, call.client, places, &self.limits)?;
+        let (holder, question, key) = (call.holder, call.question, call.key.clone());
+        let mut opening = Opening { holder, question, key, lifetime, parts: Vec::new(), next: None };
         for (family, evenness) in families {
             if !self.peers.serves(*family == Family::V6) {
                 opening.parts.push((*family, Part::Failed(CODE_ADDR_FAMILY_NOT_SUPPORTED)));
@@ -173,10 +172,10 @@ impl Server {
         let mut extra: Vec<Box<dyn Setter>> = failed.into_iter().map(|(family, code)| address_error(family, code)).collect();
         if let Some(relay) = opening.next {
             let address = SocketAddr::new(first.ip(), first.port().saturating_add(1));
-            let reserved = Reservation { relay, address, participant: opening.participant, source: client.remote.ip() };
+            let reserved = Reservation { relay, address, holder: opening.holder, source: client.remote.ip() };
             extra.push(Box::new(ReservationToken(self.reserve(reserved, now).to_vec())));
         }
-        let caller = (opening.participant, opening.question, opening.key);
+        let caller = (opening.holder, opening.question, opening.key);
         let answer = self.establish(client, caller, (relays, opening.lifetime), &extra);
         self.answer(client, answer);
     }
@@ -185,7 +184,7 @@ impl Server {
     fn establish(
         &mut self,
         client: ClientSocket,
-        (participant, question, key): (ParticipantId, Question, MessageIntegrity),
+        (holder, question, key): (Holder, Question, MessageIntegrity),
         (relays, lifetime): (Vec<Relay>, Duration),
         extra: &[Box<dyn Setter>],
     ) -> Vec<u8> {
@@ -202,7 +201,7 @@ impl Server {
             self.table.relays.insert(relay.id, client);
         }
         let meter = Meter::new(self.limits.bytes_per_second);
-        let mut allocation = Allocation::new(client, participant, question.id, relays, meter);
+        let mut allocation = Allocation::new(client, holder, question.id, relays, meter);
         allocation.answer.clone_from(&answer);
         self.table.open.insert(client, allocation);
         self.table.watch(client);
@@ -222,16 +221,16 @@ impl Server {
 
     /// Makes an allocation of the port that the caller has in reserve. Nobody else's token is better than a wrong one.
     fn claim(&mut self, call: &Call, token: Token, lifetime: Duration) -> Result<Vec<u8>, ErrorCode> {
-        let own = self.table.reserved.get(&token).copied().filter(|reserved| reserved.participant == call.participant);
+        let own = self.table.reserved.get(&token).copied().filter(|reserved| reserved.holder == call.holder);
         let reserved = own.ok_or(CODE_INSUFFICIENT_CAPACITY)?;
         self.table.reserved.remove(&token);
-        if let Err(code) = self.table.check_quotas(call.participant, call.client, 1, &self.limits) {
+        if let Err(code) = self.table.check_quotas(call.holder, call.client, 1, &self.limits) {
             self.table.reserved.insert(token, reserved);
             return Err(code);
         }
         self.table.timers.clear(Ends::Reservation(token));
         let relay = Relay { id: reserved.relay, address: reserved.address, until: call.now.tick.plus(lifetime) };
-        let caller = (call.participant, call.question, call.key.clone());
+        let caller = (call.holder, call.question, call.key.clone());
         Ok(self.establish(call.client, caller, (vec![relay], lifetime), &[]))
     }
 

@@ -10,8 +10,8 @@ use stun::error_code::{CODE_BAD_REQUEST, CODE_INSUFFICIENT_CAPACITY, ErrorCode};
 
 use super::output::{ClientSocket, Family, RelayId};
 use crate::clock::Tick;
-use crate::ids::ParticipantId;
 use crate::turn::Limits;
+use crate::turn::credentials::Holder;
 use crate::turn::meter::Meter;
 
 /// How long a permission lasts unless renewed (RFC 8656 §9).
@@ -41,7 +41,7 @@ struct Channel {
 /// One client's allocation, with one relay socket or with one of each family.
 pub(super) struct Allocation {
     pub(super) client: ClientSocket,
-    pub(super) participant: ParticipantId,
+    pub(super) holder: Holder,
     /// The Allocate request that made this, and the answer to it, for when the answer is lost and the client asks again.
     pub(super) made_by: TransactionId,
     pub(super) answer: Vec<u8>,
@@ -52,16 +52,10 @@ pub(super) struct Allocation {
 }
 
 impl Allocation {
-    pub(super) fn new(
-        client: ClientSocket,
-        participant: ParticipantId,
-        made_by: TransactionId,
-        relays: Vec<Relay>,
-        meter: Meter,
-    ) -> Self {
+    pub(super) fn new(client: ClientSocket, holder: Holder, made_by: TransactionId, relays: Vec<Relay>, meter: Meter) -> Self {
         let (permissions, channels) = (BTreeMap::new(), BTreeMap::new());
         let meter = Arc::new(meter);
-        Self { client, participant, made_by, answer: Vec::new(), relays, meter, permissions, channels }
+        Self { client, holder, made_by, answer: Vec::new(), relays, meter, permissions, channels }
     }
 
     /// The relay socket of this family.

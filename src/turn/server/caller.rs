@@ -14,8 +14,7 @@ use super::Server;
 use super::message::{self, Question};
 use super::output::ClientSocket;
 use crate::clock::Now;
-use crate::ids::ParticipantId;
-use crate::turn::credentials;
+use crate::turn::credentials::Holder;
 
 /// A request, whose it is, and how to seal the answer.
 pub(super) struct Call {
@@ -23,7 +22,7 @@ pub(super) struct Call {
     pub(super) question: Question,
     pub(super) message: Message,
     pub(super) now: Now,
-    pub(super) participant: ParticipantId,
+    pub(super) holder: Holder,
     pub(super) key: MessageIntegrity,
 }
 
@@ -53,11 +52,11 @@ impl Server {
     /// Carries out a request of somebody who is known, or asks who it is.
     pub(super) fn request(&mut self, client: ClientSocket, mut message: Message, now: Now) {
         let question = Question::of(&message);
-        let (participant, key) = match self.authenticate(&mut message, client, now) {
+        let (holder, key) = match self.authenticate(&mut message, client, now) {
             Ok(caller) => caller,
             Err(code) => return self.challenge(client, question, code, now),
         };
-        let call = Call { client, question, message, now, participant, key };
+        let call = Call { client, question, message, now, holder, key };
         let unknown = message::unknown(&call.message, self.keeps_whole);
         let outcome = if unknown.is_empty() { self.carry_out(&call) } else { Err(CODE_UNKNOWN_ATTRIBUTE) };
         match outcome {
@@ -76,7 +75,7 @@ impl Server {
         request: &mut Message,
         client: ClientSocket,
         now: Now,
-    ) -> Result<(ParticipantId, MessageIntegrity), ErrorCode> {
+    ) -> Result<(Holder, MessageIntegrity), ErrorCode> {
         if !request.contains(ATTR_MESSAGE_INTEGRITY) {
             return Err(CODE_UNAUTHORIZED);
         }
@@ -85,12 +84,12 @@ impl Server {
         if !self.nonces.verify(&nonce, client.remote, now.tick) {
             return Err(CODE_STALE_NONCE);
         }
-        let password = credentials::password(&self.secret, &name);
-        let key = MessageIntegrity::new_long_term_integrity(name.clone(), self.realm.clone(), password);
-        let whole = message::verify(request, &key) && realm == self.realm;
-        let holder = credentials::holder(&name, now.wall);
-        let participant = holder.filter(|holder| whole && !self.table.is_revoked(*holder, now));
-        participant.map(|participant| (participant, key)).ok_or(CODE_UNAUTHORIZED)
+        let (passwords, holders): (Vec<_>, Vec<_>) = self.keys.claims(&name, now.wall).into_iter().unzip();
+        let key = |password| MessageIntegrity::new_long_term_integrity(name.clone(), self.realm.clone(), password);
+        let mut keys: Vec<MessageIntegrity> = passwords.into_iter().map(key).collect();
+        let sealed = message::verify(request, &keys).filter(|_| realm == self.realm).ok_or(CODE_UNAUTHORIZED)?;
+        let holder = holders[sealed].filter(|holder| !self.table.is_revoked(*holder, now));
+        holder.map(|holder| (holder, keys.swap_remove(sealed))).ok_or(CODE_UNAUTHORIZED)
     }
 
     fn challenge(&mut self, client: ClientSocket, question: Question, code: ErrorCode, now: Now) {
@@ -111,9 +110,9 @@ impl Server {
 
     /// The answer, or none where it comes later or was already promised.
     fn carry_out(&mut self, call: &Call) -> Result<Option<Vec<u8>>, ErrorCode> {
-        let open = self.table.open.get(&call.client).map(|open| open.participant);
-        let owner = open.or_else(|| self.table.opening.get(&call.client).map(|opening| opening.participant));
-        if owner.is_some_and(|owner| owner != call.participant) {
+        let open = self.table.open.get(&call.client).map(|open| open.holder);
+        let owner = open.or_else(|| self.table.opening.get(&call.client).map(|opening| opening.holder));
+        if owner.is_some_and(|owner| owner != call.holder) {
             return Err(CODE_WRONG_CREDENTIALS);
         }
         match call.question.method {

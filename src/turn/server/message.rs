@@ -54,13 +54,14 @@ pub(super) fn read(packet: &[u8]) -> Option<Message> {
     Some(message)
 }
 
-/// Checks the message's integrity and drops the attributes behind it, which it doesn't cover (RFC 8489 §14.5).
-pub(super) fn verify(message: &mut Message, key: &MessageIntegrity) -> bool {
-    let whole = key.check(message).is_ok();
+/// Tells which of the keys the message was sealed with, and drops the attributes behind the seal, which it doesn't cover
+/// (RFC 8489 §14.5). Every key is tried, so that a wrong one takes as long as a right one.
+pub(super) fn verify(message: &mut Message, keys: &[MessageIntegrity]) -> Option<usize> {
+    let tried: Vec<bool> = keys.iter().map(|key| key.check(message).is_ok()).collect();
     if let Some(end) = message.attributes.0.iter().position(|attribute| attribute.typ == ATTR_MESSAGE_INTEGRITY) {
         message.attributes.0.truncate(end + 1);
     }
-    whole
+    tried.into_iter().position(|whole| whole)
 }
 
 /// The attributes that would have to be understood and aren't (RFC 8489 §6.3.1); the first few of them. `keeps_whole` tells whether

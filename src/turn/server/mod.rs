@@ -16,7 +16,7 @@ use stun::message::{
 
 use super::Limits;
 use super::counters::{Counters, Traffic};
-use super::credentials::mac;
+use super::credentials::{Keys, SharedSecret, mac};
 use super::nonce::Nonces;
 use super::policy::Peers;
 use super::rate::{Bucket, PerSource};
@@ -54,6 +54,8 @@ pub struct Config {
     pub realm: String,
     /// The secret that the credentials are made from.
     pub secret: Secret<[u8; 32]>,
+    /// The secret that other software makes credentials from, where it may.
+    pub shared_secret: Option<SharedSecret>,
     /// The addresses to relay at, at most one of each family, each with the one that peers know it by.
     pub published: Vec<(IpAddr, IpAddr)>,
     /// Peer ranges that are allowed although they are not public.
@@ -69,7 +71,7 @@ pub struct Config {
 /// The relay's core. See the module.
 pub struct Server {
     realm: String,
-    secret: Secret<[u8; 32]>,
+    keys: Keys,
     keeps_whole: bool,
     limits: Limits,
     peers: Peers,
@@ -92,7 +94,7 @@ impl Server {
         let key = |purpose: &str| mac(config.seed.expose(), &[purpose.as_bytes()]);
         Self {
             realm: config.realm,
-            secret: config.secret,
+            keys: Keys::new(config.secret, config.shared_secret),
             peers: Peers::new(config.published, config.allow_peers),
             nonces: Nonces::new(key("nonces")),
             challenges: PerSource::new(config.limits.challenges_per_second, key("challenges")),
@@ -164,10 +166,10 @@ impl Server {
     /// Ends the participant's allocations at once and refuses its names from now on, until [`Server::readmit`].
     pub fn revoke(&mut self, participant: ParticipantId, now: Now) {
         self.table.revoke(participant, now.wall);
-        for client in self.table.clients_of(participant) {
+        for client in self.table.clients_of(participant.into()) {
             self.end(client);
         }
-        for token in self.table.tokens_of(participant) {
+        for token in self.table.tokens_of(participant.into()) {
             self.release(token);
         }
     }
@@ -175,6 +177,11 @@ impl Server {
     /// Accepts the participant's names again.
     pub fn readmit(&mut self, participant: ParticipantId) {
         self.table.readmit(participant);
+    }
+
+    /// Lets the participant have as much as it likes, without taking from what others may have: it is the relay's own test.
+    pub fn exempt(&mut self, participant: ParticipantId) {
+        self.table.exempt = Some(participant.into());
     }
 
     /// Ends what a client holds whose stream has ended.
@@ -210,9 +217,10 @@ impl Server {
         counters
     }
 
-    /// What each allocation has moved, and whose it is.
+    /// What each allocation of a participant has moved, and whose it is.
     pub fn traffic(&self) -> impl Iterator<Item = (ClientSocket, ParticipantId, Traffic)> {
-        self.table.open.values().map(|open| (open.client, open.participant, open.meter.traffic()))
+        let of = |open: &allocation::Allocation| Some((open.client, open.holder.participant()?, open.meter.traffic()));
+        self.table.open.values().filter_map(of)
     }
 
     /// Drops what has ended of one allocation, and the allocation with its last relay socket.

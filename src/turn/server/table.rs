@@ -12,7 +12,7 @@ use super::timers::Timers;
 use crate::clock::{Now, Tick, Timestamp};
 use crate::ids::ParticipantId;
 use crate::turn::Limits;
-use crate::turn::credentials::MAX_TTL;
+use crate::turn::credentials::{Holder, MAX_TTL};
 use crate::turn::rate::network;
 
 /// How many revoked participants are remembered; more than a day's worth of people sent away.
@@ -26,7 +26,7 @@ pub(super) type Token = [u8; 8];
 pub(super) struct Reservation {
     pub(super) relay: RelayId,
     pub(super) address: SocketAddr,
-    pub(super) participant: ParticipantId,
+    pub(super) holder: Holder,
     pub(super) source: IpAddr,
 }
 
@@ -47,23 +47,28 @@ pub(super) struct Table {
     /// The client behind each relay socket that is open or being opened; those in reserve are not among them.
     pub(super) relays: HashMap<RelayId, ClientSocket>,
     pub(super) timers: Timers<Ends>,
+    /// Who is outside of all quotas.
+    pub(super) exempt: Option<Holder>,
     revoked: HashMap<ParticipantId, Timestamp>,
 }
 
 impl Table {
-    /// Whether `participant` may have `more` places from the address of `client`.
+    /// Whether `holder` may have `more` places from the address of `client`.
     pub(super) fn check_quotas(
         &self,
-        participant: ParticipantId,
+        holder: Holder,
         client: ClientSocket,
         more: usize,
         limits: &Limits,
     ) -> Result<(), ErrorCode> {
+        if self.exempt == Some(holder) {
+            return Ok(());
+        }
         let source = network(client.remote.ip());
         let (mut of_user, mut of_source, mut all) = (more, more, more);
-        for (holder, from, places) in self.holders() {
+        for (other, from, places) in self.holders() {
             all += places;
-            of_user += if holder == participant { places } else { 0 };
+            of_user += if other == holder { places } else { 0 };
             of_source += if network(from) == source { places } else { 0 };
         }
         if of_user > limits.allocations_per_user {
@@ -76,25 +81,25 @@ impl Table {
     }
 
     /// Who holds how many relay sockets, from which address.
-    fn holders(&self) -> impl Iterator<Item = (ParticipantId, IpAddr, usize)> {
-        let open = self.open.values().map(|open| (open.participant, open.client.remote.ip(), open.relays.len()));
-        let opening = self.opening.iter().map(|(client, opening)| (opening.participant, client.remote.ip(), opening.places()));
-        let reserved = self.reserved.values().map(|reserved| (reserved.participant, reserved.source, 1));
-        open.chain(opening).chain(reserved)
+    fn holders(&self) -> impl Iterator<Item = (Holder, IpAddr, usize)> {
+        let open = self.open.values().map(|open| (open.holder, open.client.remote.ip(), open.relays.len()));
+        let opening = self.opening.iter().map(|(client, opening)| (opening.holder, client.remote.ip(), opening.places()));
+        let reserved = self.reserved.values().map(|reserved| (reserved.holder, reserved.source, 1));
+        open.chain(opening).chain(reserved).filter(|(holder, ..)| self.exempt != Some(*holder))
     }
 
-    /// The clients for which `participant` holds or is getting an allocation, in a fixed order.
-    pub(super) fn clients_of(&self, participant: ParticipantId) -> Vec<ClientSocket> {
-        let open = self.open.values().filter(|open| open.participant == participant).map(|open| open.client);
-        let opening = self.opening.iter().filter(|(_, opening)| opening.participant == participant);
+    /// The clients for which `holder` holds or is getting an allocation, in a fixed order.
+    pub(super) fn clients_of(&self, holder: Holder) -> Vec<ClientSocket> {
+        let open = self.open.values().filter(|open| open.holder == holder).map(|open| open.client);
+        let opening = self.opening.iter().filter(|(_, opening)| opening.holder == holder);
         let mut clients: Vec<ClientSocket> = open.chain(opening.map(|(client, _)| *client)).collect();
         clients.sort_unstable();
         clients
     }
 
-    /// The tokens of the ports that `participant` has in reserve.
-    pub(super) fn tokens_of(&self, participant: ParticipantId) -> Vec<Token> {
-        let held = self.reserved.iter().filter(|(_, reserved)| reserved.participant == participant);
+    /// The tokens of the ports that `holder` has in reserve.
+    pub(super) fn tokens_of(&self, holder: Holder) -> Vec<Token> {
+        let held = self.reserved.iter().filter(|(_, reserved)| reserved.holder == holder);
         held.map(|(token, _)| *token).collect()
     }
 
@@ -120,9 +125,9 @@ impl Table {
         self.revoked.remove(&participant);
     }
 
-    /// Whether the participant's names are refused.
-    pub(super) fn is_revoked(&self, participant: ParticipantId, now: Now) -> bool {
-        self.revoked.get(&participant).is_some_and(|until| *until > now.wall)
+    /// Whether the holder's names are refused. Those of other software are not ours to refuse before they expire.
+    pub(super) fn is_revoked(&self, holder: Holder, now: Now) -> bool {
+        holder.participant().and_then(|participant| self.revoked.get(&participant)).is_some_and(|until| *until > now.wall)
     }
 
     /// When something ends next.

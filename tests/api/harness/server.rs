@@ -17,6 +17,8 @@ pub struct Options {
     pub config: String,
     /// Lines of TOML for the section of the relay.
     pub relay: String,
+    /// Whether the relay tests itself, which those who count its packets would see.
+    pub self_test: bool,
 }
 
 /// A running server and its data.
@@ -71,8 +73,9 @@ impl TestServer {
 
     fn configure(&self, options: &Options) {
         let (port, relay_port, tls_port) = (self.port.number, self.relay_port.number, self.relay_tls_port.number);
+        let self_test = options.self_test;
         let text = format!(
-            "{}\n[server]\nlisten = [\"127.0.0.1:{port}\"]\n[relay]\nlisten = [\"127.0.0.1:{relay_port}\"]\nlisten_tls = [\"127.0.0.1:{tls_port}\"]\naddress = \"127.0.0.1\"\nports = \"20000-29999\"\n{}\n",
+            "{}\n[server]\nlisten = [\"127.0.0.1:{port}\"]\n[relay]\nlisten = [\"127.0.0.1:{relay_port}\"]\nlisten_tls = [\"127.0.0.1:{tls_port}\"]\naddress = \"127.0.0.1\"\nports = \"20000-29999\"\nself_test = {self_test}\n{}\n",
             options.config, options.relay
         );
         std::fs::write(&self.config, text).unwrap();

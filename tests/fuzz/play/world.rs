@@ -83,6 +83,7 @@ impl World {
         let config = Config {
             realm: REALM.to_owned(),
             secret: Secret::new(SECRET),
+            shared_secret: None,
             published: published.clone(),
             allow_peers: listed.clone(),
             keeps_whole: set(6),

@@ -9,7 +9,7 @@ export type IceServer = {
  */
 urls: Array<string>, 
 /**
- * For TURN: `<expiry>:<participant>`.
+ * For TURN: the name, `<expiry>:<participant>` for our own relay.
  */
 username?: string, 
 /**

@@ -15,8 +15,9 @@ use stun::message::{
 
 use super::super::{ClientSocket, Output};
 use super::scenario::*;
-use crate::ids::ParticipantId;
-use crate::turn::MAX_REALM_BYTES;
+use crate::ids::{ParticipantId, Secret};
+use crate::turn::credentials::SharedSecret;
+use crate::turn::{Limits, MAX_REALM_BYTES};
 
 const METHODS: [Method; 6] =
     [METHOD_ALLOCATE, METHOD_REFRESH, METHOD_CREATE_PERMISSION, METHOD_CHANNEL_BIND, METHOD_CONNECT, METHOD_CONNECTION_BIND];
@@ -101,6 +102,75 @@ fn t5_malformed_names_are_refused_even_with_their_password() {
     assert_eq!(site.code(&person, METHOD_ALLOCATE, vec![raw(0x0006, &[0xff, 0xfe])]), 400, "a name that is no text");
     let request = plain(METHOD_ALLOCATE, vec![Box::new(person.key())]);
     assert_eq!(code(&answer(&site.client_sends(person.client, &request.raw))), 400, "no name");
+}
+
+/// A relay that other software may use, and a user of it, with the right password for any name.
+fn shared_site() -> (Site, impl Fn(&Person, &str) -> Person) {
+    let secret = SharedSecret::new(&Secret::new(String::from("a secret of two programs")));
+    let site = Site::with(|config| config.shared_secret = Some(secret.clone()));
+    let foreign = move |person: &Person, name: &str| Person {
+        username: name.to_owned(),
+        password: secret.password(name),
+        ..person.clone()
+    };
+    (site, foreign)
+}
+
+#[test]
+fn t2_t3_t4_t5_names_of_other_software_are_taken_with_the_shared_secret_and_no_others() {
+    let (mut site, foreign) = shared_site();
+    let now = site.now.wall.as_secs();
+    let long = format!("{}:{}", now + 100, "x".repeat(129));
+    let expired = format!("{now}:ada");
+    let too_long_lived = format!("{}:ada", now + 86_401);
+    let person = site.person(1);
+    for name in ["", ":", ":ada", "ada", "-1:ada", "18446744073709551616:ada", &expired, &too_long_lived, &long] {
+        assert_eq!(site.code(&foreign(&person, name), METHOD_ALLOCATE, vec![udp()]), 401, "{name:?}");
+    }
+    let good = format!("{}:ada", now + 86_400);
+    assert_eq!(site.code(&Person { password: "x".to_owned(), ..foreign(&person, &good) }, METHOD_ALLOCATE, vec![udp()]), 401);
+    assert_eq!(site.code(&forged(&person, &good), METHOD_ALLOCATE, vec![udp()]), 401, "our own secret is not for such names");
+    assert!(holds_nothing(&site));
+    for (n, name) in [(1, good.clone()), (2, (now + 100).to_string())] {
+        let somebody = site.person(n);
+        let (_, outputs) = site.ask(&foreign(&somebody, &name), METHOD_ALLOCATE, vec![udp()]);
+        assert!(matches!(outputs[..], [Output::OpenRelay { .. }]), "{name}: {outputs:?}");
+    }
+    // What stands behind the seal disturbs the check of neither secret.
+    for (n, name) in [(3, Some(&good)), (4, None)] {
+        let own = site.person(n);
+        let somebody = name.map_or_else(|| own.clone(), |name| foreign(&own, name));
+        let seals = somebody.seals().chain([Box::new(FINGERPRINT) as Box<_>]);
+        let request = plain(METHOD_ALLOCATE, std::iter::once(udp()).chain(seals).collect());
+        let outputs = site.client_sends(somebody.client, &request.raw);
+        assert!(matches!(outputs[..], [Output::OpenRelay { .. }]), "{n}: {outputs:?}");
+    }
+
+    let mut closed = Site::new();
+    let person = closed.person(1);
+    assert_eq!(closed.code(&foreign(&person, &good), METHOD_ALLOCATE, vec![udp()]), 401, "an admin has to turn it on");
+}
+
+#[test]
+fn t16_t20_each_user_of_other_software_is_somebody_else_with_quotas_of_its_own() {
+    let (mut site, foreign) = shared_site();
+    let (now, quota) = (site.now.wall.as_secs(), u8::try_from(Limits::default().allocations_per_user).unwrap());
+    let mut ask = |n: u8, name: &str| {
+        let person = site.person(n);
+        let (_, outputs) = site.ask(&foreign(&person, name), METHOD_ALLOCATE, vec![udp()]);
+        if let [Output::OpenRelay { .. }] = outputs[..] { 0 } else { code(&answer(&outputs)) }
+    };
+    for n in 0..quota {
+        assert_eq!(ask(100 + n, &format!("{}:ada", now + 100 + u64::from(n))), 0, "another expiry makes nobody else");
+    }
+    assert_eq!(ask(13, &format!("{}:ada", now + 500)), 486);
+    assert_eq!(ask(14, &format!("{}:ben", now + 500)), 0);
+    assert_eq!(ask(14, &format!("{}:cleo", now + 500)), 441);
+    // A name that spells a participant is none of ours, and revoking the participant doesn't concern it.
+    let participant = ParticipantId::from_bytes([15; 10]);
+    assert_eq!(ask(15, &format!("{}:{participant}", now + 500)), 0);
+    site.server.revoke(participant, site.now);
+    assert_eq!(site.outputs(), []);
 }
 
 #[test]

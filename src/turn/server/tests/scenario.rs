@@ -42,6 +42,7 @@ pub fn config() -> Config {
     Config {
         realm: REALM.to_owned(),
         secret: Secret::new(SECRET),
+        shared_secret: None,
         published: vec![(OWN_V4, OWN_V4), (OWN_V6, OWN_V6)],
         allow_peers: Vec::new(),
         keeps_whole: true,

@@ -1,0 +1,41 @@
+//! What the configuration says about servers of others, as [`signaling`](crate::signaling) takes it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::config::{self, Ice, IceAccess, IceServer, IceUrl, Scheme};
+use crate::signaling::{Access, OtherServer};
+use crate::turn::StunServer;
+use crate::turn::credentials::SharedSecret;
+
+/// The servers to hand out beside or instead of our own, their secrets read.
+pub(super) fn others(config: &Ice) -> Result<Vec<OtherServer>> {
+    config.servers.0.iter().map(other).collect::<Result<_>>().context("a password or secret of ice.servers is missing")
+}
+
+/// The STUN servers of others, of which one can ask for one's own address.
+pub(super) fn stun_servers(config: &Ice) -> Vec<StunServer> {
+    let urls = config.servers.0.iter().flat_map(|server| &server.urls).filter(|url| url.scheme == Scheme::Stun);
+    let host = |url: &IceUrl| url.host.trim_matches(['[', ']']).to_owned();
+    urls.map(|url| StunServer { host: host(url), port: url.port }).collect()
+}
+
+/// The secret from which other software may make credentials for our own relay.
+pub(super) fn shared_secret(config: &config::Relay) -> Result<Option<SharedSecret>> {
+    let secret = config.shared_secret().context("the secret that other software shares with the relay is missing")?;
+    Ok(secret.map(|secret| SharedSecret::new(&secret)))
+}
+
+fn other(server: &IceServer) -> Result<OtherServer> {
+    let access = match &server.access {
+        IceAccess::Open => Access::Open,
+        IceAccess::Password { username, password } => {
+            Access::Password { username: username.clone(), password: password.reveal()? }
+        }
+        IceAccess::SharedSecret { secret, ttl_seconds } => {
+            Access::SharedSecret { secret: SharedSecret::new(&secret.reveal()?), ttl: Duration::from_secs((*ttl_seconds).into()) }
+        }
+    };
+    Ok(OtherServer { urls: server.urls.iter().map(ToString::to_string).collect(), access })
+}

@@ -1,0 +1,157 @@
+//! The relay as its own client: at the start and every hour it sends a packet through itself, by way of the address that people
+//! are told, and says in the log what stops it.
+//!
+//! Not everything shows from here: a firewall between this machine and the internet does not stand in the test's way.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::Settings;
+use super::credentials::CredentialIssuer;
+use crate::clock::Timestamp;
+use crate::ids::{ParticipantId, random_bytes};
+use crate::lifecycle::Tasks;
+
+mod client;
+mod finding;
+mod outside;
+#[cfg(test)]
+mod tests;
+
+pub use finding::{Fault, Finding, Step};
+pub use outside::StunServer;
+
+use client::Client;
+use finding::Places;
+use outside::Outside;
+
+/// How long after a test the next one comes.
+const AGAIN_AFTER: Duration = Duration::from_secs(3600);
+/// The same when the last one did not go well: what was wrong may have been mended.
+const AGAIN_AFTER_FAILURE: Duration = Duration::from_secs(300);
+/// How long the credentials of a test are good.
+const CREDENTIAL_TTL: Duration = Duration::from_secs(120);
+
+/// What the last test found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub finding: Finding,
+}
+
+/// The test of one relay.
+pub(super) struct SelfTest {
+    /// Whose name it uses. No meeting has this participant.
+    pub(super) prober: ParticipantId,
+    credentials: CredentialIssuer,
+    realm: String,
+    places: Option<Places>,
+    /// The address to relay at, when a router translates it and nobody said to what.
+    untranslated: Option<Ipv4Addr>,
+    health: Mutex<Option<Health>>,
+}
+
+impl SelfTest {
+    /// The test of a relay with these settings that listens at `listen`.
+    pub(super) fn new(settings: &Settings, listen: &[SocketAddr]) -> Self {
+        Self {
+            prober: ParticipantId::random(),
+            credentials: CredentialIssuer::new(settings.secret.clone(), CREDENTIAL_TTL),
+            realm: settings.realm.clone(),
+            places: places(settings, listen),
+            untranslated: settings.relay_ipv4.filter(|own| settings.external_ipv4.is_none() && outside::is_translated(*own)),
+            health: Mutex::default(),
+        }
+    }
+
+    /// What the last test found; `None` before the first has ended.
+    pub(super) fn health(&self) -> Option<Health> {
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tests now and again until the program stops, and logs what is found when it is something else than before.
+    pub(super) async fn keep(&self, servers: &[StunServer], tasks: &Tasks) {
+        let Some(places) = &self.places else { return };
+        tokio::select! {
+            () = tasks.stopping() => {}
+            ((), ()) = async { tokio::join!(self.keep_testing(places), self.keep_asking(places, servers)) } => {}
+        }
+    }
+
+    async fn keep_testing(&self, places: &Places) {
+        loop {
+            let finding = self.test(places).await;
+            let health = Health { at: Timestamp::now(), finding };
+            let before = self.health.lock().unwrap_or_else(PoisonError::into_inner).replace(health);
+            if before.is_none_or(|before| before.finding != finding) {
+                let told = finding.told(places);
+                match finding {
+                    Finding::Works | Finding::OnlyInside => tracing::info!("{told}"),
+                    Finding::Broken { .. } => tracing::warn!("{told}"),
+                }
+            }
+            tokio::time::sleep(if finding == Finding::Works { AGAIN_AFTER } else { AGAIN_AFTER_FAILURE }).await;
+        }
+    }
+
+    async fn keep_asking(&self, places: &Places, servers: &[StunServer]) {
+        let Some(own) = self.untranslated else { return };
+        let mut before = None;
+        loop {
+            let outside = outside::find(own, servers).await;
+            if before.replace(outside) != Some(outside)
+                && let Some(told) = outside.told(own, places)
+            {
+                match outside {
+                    Outside::Known(_) => tracing::warn!("{told}"),
+                    Outside::Unasked | Outside::Unknown => tracing::info!("{told}"),
+                }
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    /// Tests by way of the advertised address, and where nobody answers there, by this machine's own.
+    async fn test(&self, places: &Places) -> Finding {
+        let broken = |at, fault| Finding::Broken { at, fault };
+        match self.pass_a_packet(places.advertised).await {
+            Ok(()) => Finding::Works,
+            Err(Fault::Silent | Fault::Unsent(_)) if places.own != places.advertised => {
+                self.pass_a_packet(places.own).await.map_or_else(|fault| broken(places.own, fault), |()| Finding::OnlyInside)
+            }
+            Err(fault) => broken(places.advertised, fault),
+        }
+    }
+
+    /// Lets two clients meet through the relay at `server`.
+    async fn pass_a_packet(&self, server: SocketAddr) -> Result<(), Fault> {
+        let (one, other) = (Client::new(server).await?, Client::new(server).await?);
+        one.binding().await?;
+        let credential = || self.credentials.mint(self.prober, Timestamp::now());
+        let (one_at, one_seal) = one.allocate(credential(), &self.realm).await?;
+        let (other_at, other_seal) = other.allocate(credential(), &self.realm).await?;
+        let passed = async {
+            one.permit(other_at, &one_seal).await?;
+            other.permit(one_at, &other_seal).await?;
+            one.pass(&random_bytes::<32>(), other_at, &other).await
+        };
+        let passed = passed.await;
+        // Whatever became of the packet, the ports are given back.
+        let freed = (one.free(&one_seal).await, other.free(&other_seal).await);
+        passed.and(freed.0).and(freed.1)
+    }
+}
+
+/// Where to test a relay with these settings: at its IPv4 address, and where it has none, at its IPv6 address.
+fn places(settings: &Settings, listen: &[SocketAddr]) -> Option<Places> {
+    let relays = [settings.relay_ipv4.map(IpAddr::V4), settings.relay_ipv6.map(IpAddr::V6)];
+    relays.into_iter().flatten().find_map(|relay| {
+        let at = listen.iter().find(|at| at.is_ipv4() == relay.is_ipv4())?;
+        let own = SocketAddr::new(if at.ip().is_unspecified() { relay } else { at.ip() }, at.port());
+        let outside = settings.external_ipv4.filter(|_| relay.is_ipv4()).map(|outside| SocketAddr::from((outside, at.port())));
+        Some(Places { own, advertised: outside.unwrap_or(own), ports: settings.ports.clone() })
+    })
+}
