@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use futures_util::future::poll_immediate;
 use rustls::ServerConfig;
 
-use crate::auth::{self, Auth, RegistrationPolicy};
+use crate::auth::{self, Auth, RegistrationPolicy, SharedToken};
 use crate::clock::Timestamp;
 use crate::config::{self, Config};
 use crate::http::{self, Api, Listener, Places, ReachedHost, Services};
@@ -127,7 +127,9 @@ impl App {
             open_registration: config.accounts.registration == config::Registration::Open,
         };
         let services = Services { auth, store: store.clone(), hub, signaling, ice };
-        let api = Api::new(http_settings(&config), services, tasks.clone());
+        let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
+        let settings = http::Settings { metrics_token, ..http_settings(&config) };
+        let api = Api::new(settings, services, tasks.clone());
         Ok(Self { listeners, api, tls: tls::server_config(&identity), store, tasks, announcement })
     }
 
@@ -317,5 +319,6 @@ fn http_settings(config: &Config) -> http::Settings {
             guests_allowed: config.meetings.guests_allowed,
         },
         max_participants: config.meetings.max_participants,
+        metrics_token: None,
     }
 }

@@ -11,6 +11,7 @@ mod declare;
 mod example;
 mod log;
 mod meetings;
+mod metrics;
 mod problem;
 mod relay;
 mod server;
@@ -25,6 +26,7 @@ pub use accounts::{Accounts, Registration};
 pub use example::example;
 pub use log::{Log, LogFormat};
 pub use meetings::Meetings;
+pub use metrics::Metrics;
 pub use problem::{Problem, Problems};
 pub use relay::Relay;
 pub use server::{PublicUrl, Server};
@@ -69,6 +71,8 @@ tree! {
     meetings: Meetings,
     /// `[relay]`
     relay: Relay,
+    /// `[metrics]`
+    metrics: Metrics,
     /// `[log]`
     log: Log,
 }

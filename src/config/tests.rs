@@ -147,6 +147,7 @@ fn the_example_changes_nothing_and_its_keys_are_all_understood() {
     let back = Config {
         server: Server { public_url: None, ..config.server },
         relay: Relay { address: None, external_address: None, address_ipv6: None, max_kbps: None, threads: None, ..config.relay },
+        metrics: Metrics { token_file: None },
         ..config
     };
     assert_eq!(back, Config::default());

@@ -12,6 +12,7 @@ mod headers;
 mod lifecycle;
 mod limits;
 mod meetings;
+mod metrics;
 mod openapi;
 mod origin;
 mod public_url;

@@ -131,6 +131,11 @@ impl TestServer {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
+    /// The port of its relay.
+    pub fn relay_port(&self) -> u16 {
+        self.relay_port.number
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
