@@ -1,4 +1,4 @@
-//! A relay on loopback, and a client that can say anything to it.
+//! A client that can say anything to a relay.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -6,9 +6,7 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use hearth::clock::Timestamp;
 use hearth::ids::{ParticipantId, Secret};
-use hearth::lifecycle::Tasks;
 use hearth::turn::credentials::{Credential, CredentialIssuer};
-use hearth::turn::{Limits, Relay, Settings};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use stun::agent::TransactionId;
@@ -34,59 +32,6 @@ pub const SECRET: [u8; 32] = [7; 32];
 
 /// How long anything that must happen may take before the test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Settings for loopback. Loopback peers other than the relay's own ports are forbidden, as anywhere.
-pub fn settings() -> Settings {
-    Settings {
-        listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
-        relay_ipv4: Some(Ipv4Addr::LOCALHOST),
-        relay_ipv6: None,
-        external_ipv4: None,
-        ports: 49_152..=65_535,
-        realm: REALM.to_owned(),
-        secret: Secret::new(SECRET),
-        allow_peers: Vec::new(),
-        // All tests share one source address.
-        limits: Limits { challenges_per_second: 1000, bindings_per_second: 1000, ..Limits::default() },
-        threads: None,
-    }
-}
-
-/// A relay with peers on 127.0.0.1 allowed.
-pub fn with_local_peers() -> Settings {
-    Settings { allow_peers: vec![(Ipv4Addr::LOCALHOST.into(), 32)], ..settings() }
-}
-
-pub struct Site {
-    pub relay: Relay,
-    pub address: SocketAddr,
-    _tasks: Tasks,
-}
-
-pub async fn start(settings: Settings) -> Site {
-    let tasks = Tasks::new();
-    let relay = Relay::start(settings, &tasks).await.unwrap();
-    let address = relay.local_addrs()[0];
-    Site { relay, address, _tasks: tasks }
-}
-
-impl Site {
-    /// A client with a good credential of a new participant.
-    pub async fn client(&self) -> Client {
-        self.client_of(ParticipantId::random()).await
-    }
-
-    pub async fn client_of(&self, participant: ParticipantId) -> Client {
-        Client::new(self.address, mint(participant)).await
-    }
-
-    /// A client with an allocation.
-    pub async fn allocated(&self) -> Client {
-        let mut client = self.client().await;
-        client.allocate().await;
-        client
-    }
-}
 
 pub fn mint(participant: ParticipantId) -> Credential {
     CredentialIssuer::new(Secret::new(SECRET), Duration::from_secs(3600)).mint(participant, Timestamp::now())

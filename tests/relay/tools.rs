@@ -5,7 +5,8 @@ use std::process::Command;
 use hearth::ids::ParticipantId;
 use hearth::turn::Settings;
 
-use crate::client::{mint, settings, start};
+use crate::client::mint;
+use crate::site::{settings, start};
 
 async fn run(settings: Settings, tool: &str, arguments: &[&str]) -> (String, hearth::turn::Counters) {
     let site = start(settings).await;
@@ -19,7 +20,7 @@ async fn run(settings: Settings, tool: &str, arguments: &[&str]) -> (String, hea
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{tool} failed: {text}");
-    (text, site.relay.counters())
+    (text, site.counters().await)
 }
 
 #[tokio::test]

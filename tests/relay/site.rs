@@ -1,0 +1,175 @@
+//! The real binary with a relay on loopback, set up as a test wants it, and what it tells of itself.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use hearth::ids::{ParticipantId, Secret};
+use hearth::turn::{Counters, Limits, Settings};
+
+use reqwest::{Method, StatusCode};
+
+use crate::client::{Client, PATIENCE, REALM, SECRET, mint};
+use crate::harness::{Options, TestServer};
+
+/// Settings for loopback. Loopback peers other than the relay's own ports are forbidden, as anywhere.
+pub fn settings() -> Settings {
+    Settings {
+        listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+        relay_ipv4: Some(Ipv4Addr::LOCALHOST),
+        relay_ipv6: None,
+        external_ipv4: None,
+        ports: 49_152..=65_535,
+        realm: REALM.to_owned(),
+        secret: Secret::new(SECRET),
+        allow_peers: Vec::new(),
+        // All tests share one source address.
+        limits: Limits { challenges_per_second: 1000, bindings_per_second: 1000, ..Limits::default() },
+        threads: None,
+    }
+}
+
+/// A relay with peers on 127.0.0.1 allowed.
+pub fn with_local_peers() -> Settings {
+    Settings { allow_peers: vec![(Ipv4Addr::LOCALHOST.into(), 32)], ..settings() }
+}
+
+/// A relay with all peers of 127.0.0.0/8 allowed.
+pub fn with_all_of_loopback() -> Settings {
+    Settings { allow_peers: vec![(Ipv4Addr::new(127, 0, 0, 0).into(), 8)], ..settings() }
+}
+
+/// A server whose relay is the object of a test.
+pub struct Site {
+    pub server: TestServer,
+    /// Where the relay listens.
+    pub address: SocketAddr,
+    /// Keeps its connection, which makes asking often cheap.
+    web: reqwest::Client,
+}
+
+/// Starts a server with a relay like this.
+pub async fn start(settings: Settings) -> Site {
+    start_with(settings, Options::default()).await
+}
+
+/// Starts a server with a relay like this, and more that is not about the relay.
+pub async fn start_with(settings: Settings, options: Options) -> Site {
+    let relay = format!("{}\n{}", keys(&settings), options.relay);
+    let server = TestServer::with(&Options { relay, relay_secret: Some(*settings.secret.expose()), ..options });
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.relay_port()));
+    // Another test may have done it before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let certificate = reqwest::Certificate::from_pem(server.certificate().as_bytes()).unwrap();
+    let web = reqwest::Client::builder().tls_certs_only([certificate]).no_proxy().timeout(PATIENCE).build().unwrap();
+    Site { server, address, web }
+}
+
+/// The keys of the configuration that say the same as `settings`, but for the listener and the secret.
+fn keys(settings: &Settings) -> String {
+    let Settings { relay_ipv4, relay_ipv6, external_ipv4, ports, allow_peers, limits, threads, .. } = settings;
+    // What can't be configured must be as it always is.
+    let usual = Limits::default();
+    assert_eq!(limits.permissions_per_allocation, usual.permissions_per_allocation);
+    assert_eq!(limits.channels_per_allocation, usual.channels_per_allocation);
+    assert_eq!(settings.realm, REALM);
+    let kbps = |bytes: u64| {
+        assert_eq!(bytes % 125, 0, "bandwidths are configured in kilobits");
+        bytes / 125
+    };
+    let quoted = |text: String| format!("\"{text}\"");
+    let peers: Vec<_> = allow_peers.iter().map(|(network, prefix)| quoted(format!("{network}/{prefix}"))).collect();
+    let keys = [
+        ("address", relay_ipv4.map(|address| quoted(address.to_string()))),
+        ("address_ipv6", relay_ipv6.map(|address| quoted(address.to_string()))),
+        ("external_address", external_ipv4.map(|address| quoted(address.to_string()))),
+        ("ports", Some(quoted(format!("{}-{}", ports.start(), ports.end())))),
+        ("allow_peers", Some(format!("[{}]", peers.join(", ")))),
+        ("max_allocations", Some(limits.allocations.to_string())),
+        ("max_allocations_per_address", Some(limits.allocations_per_source.to_string())),
+        ("max_allocations_per_participant", Some(limits.allocations_per_user.to_string())),
+        ("max_kbps_per_allocation", Some(kbps(limits.bytes_per_second).to_string())),
+        ("max_kbps", limits.bytes_per_second_in_all.map(|bytes| kbps(bytes).to_string())),
+        ("challenges_per_second", Some(limits.challenges_per_second.to_string())),
+        ("bindings_per_second", Some(limits.bindings_per_second.to_string())),
+        ("threads", threads.map(|threads| threads.to_string())),
+    ];
+    let lines: Vec<_> = keys.into_iter().filter_map(|(key, value)| Some(format!("{key} = {}", value?))).collect();
+    lines.join("\n")
+}
+
+impl Site {
+    /// A client with a good credential of a new participant.
+    pub async fn client(&self) -> Client {
+        self.client_of(ParticipantId::random()).await
+    }
+
+    pub async fn client_of(&self, participant: ParticipantId) -> Client {
+        Client::new(self.address, mint(participant)).await
+    }
+
+    /// A client with an allocation.
+    pub async fn allocated(&self) -> Client {
+        let mut client = self.client().await;
+        client.allocate().await;
+        client
+    }
+
+    /// Asks the server for something, over a connection that is kept. Tells the status of the answer.
+    pub async fn ask(&self, method: Method, path: &str, body: &str) -> StatusCode {
+        let request = self.web.request(method, format!("{}{path}", self.server.address)).body(body.to_owned());
+        request.header("content-type", "application/json").send().await.unwrap().status()
+    }
+
+    /// What the relay has done so far, as `/metrics` tells it.
+    pub async fn counters(&self) -> Counters {
+        let text = self.web.get(format!("{}/metrics", self.server.address)).send().await.unwrap().text().await.unwrap();
+        let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
+        let samples: HashMap<&str, u64> = samples.map(|(sample, value)| (sample, value.parse().unwrap())).collect();
+        let of = |sample: &str| samples[format!("hearth_relay_{sample}").as_str()];
+        let denials = |reason| of(&format!("denials_total{{reason=\"{reason}\"}}"));
+        let by = |transport| of(&format!("allocations{{transport=\"{transport}\"}}"));
+        Counters {
+            received: of("received_total"),
+            malformed: denials("malformed"),
+            limited: denials("limited"),
+            bindings: of("bindings_total"),
+            challenged: denials("challenged"),
+            failed_authentications: of("authentication_failures_total"),
+            refused: denials("refused"),
+            allocated: of("allocations_made_total"),
+            forbidden: denials("forbidden_peer"),
+            unpermitted: denials("unpermitted"),
+            throttled: denials("throttled"),
+            packets_out: of(r#"packets_total{direction="to_peer"}"#),
+            bytes_out: of(r#"bytes_total{direction="to_peer"}"#),
+            packets_in: of(r#"packets_total{direction="from_peer"}"#),
+            bytes_in: of(r#"bytes_total{direction="from_peer"}"#),
+            send_errors: of(r#"errors_total{operation="send"}"#),
+            receive_errors: of(r#"errors_total{operation="receive"}"#),
+            allocations: by("udp") + by("tcp") + by("tls"),
+            allocations_by_udp: by("udp"),
+            allocations_by_tcp: by("tcp"),
+            allocations_by_tls: by("tls"),
+        }
+    }
+
+    /// Waits until the counters are like this.
+    pub async fn until(&self, what: &str, holds: impl Fn(&Counters) -> bool) -> Counters {
+        self.until_within(PATIENCE, what, holds).await
+    }
+
+    /// Waits until the counters are like this, but no longer than so.
+    pub async fn until_within(&self, patience: Duration, what: &str, holds: impl Fn(&Counters) -> bool) -> Counters {
+        let wait = async {
+            loop {
+                let counters = self.counters().await;
+                if holds(&counters) {
+                    return counters;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(patience, wait).await.unwrap_or_else(|_| panic!("this did not come about: {what}"))
+    }
+}
