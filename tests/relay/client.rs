@@ -98,11 +98,19 @@ impl Client {
         Self::by(Line::Tcp(Mutex::new(stream)), server, credential).await
     }
 
+    /// A client that has still to ask for its nonce.
+    pub async fn without_nonce(server: SocketAddr, credential: Credential) -> Self {
+        Self::on(Line::Udp(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()), server, credential)
+    }
+
     async fn by(line: Line, server: SocketAddr, credential: Credential) -> Self {
-        let (realm, nonce) = (REALM.to_owned(), String::new());
-        let mut client = Self { line, server, credential, realm, nonce, relayed: None };
+        let mut client = Self::on(line, server, credential);
         client.fetch_nonce().await;
         client
+    }
+
+    fn on(line: Line, server: SocketAddr, credential: Credential) -> Self {
+        Self { line, server, credential, realm: REALM.to_owned(), nonce: String::new(), relayed: None }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -114,12 +122,21 @@ impl Client {
 
     pub async fn fetch_nonce(&mut self) {
         let answer = self.anonymous(METHOD_ALLOCATE, vec![udp()]).await;
-        self.nonce = text(&answer, ATTR_NONCE);
+        self.learn(&answer);
+    }
+
+    /// Takes the nonce out of a challenge.
+    pub fn learn(&mut self, challenge: &Message) {
+        self.nonce = text(challenge, ATTR_NONCE);
     }
 
     /// A request without credentials.
     pub async fn anonymous(&self, method: Method, attributes: Vec<Box<dyn Setter>>) -> Message {
-        self.ask(&build(MessageType::new(method, CLASS_REQUEST), attributes)).await
+        self.ask(&self.unsealed(method, attributes)).await
+    }
+
+    pub fn unsealed(&self, method: Method, attributes: Vec<Box<dyn Setter>>) -> Message {
+        build(MessageType::new(method, CLASS_REQUEST), attributes)
     }
 
     /// A request with the client's credential, realm and nonce.
@@ -153,9 +170,14 @@ impl Client {
 
     pub async fn allocate_with(&mut self, attributes: Vec<Box<dyn Setter>>) -> SocketAddr {
         let answer = self.request(METHOD_ALLOCATE, attributes).await;
-        assert_eq!(code(&answer), 0, "no allocation");
+        self.allocated_by(&answer)
+    }
+
+    /// Takes the relay address out of the answer to an Allocate request.
+    pub fn allocated_by(&mut self, answer: &Message) -> SocketAddr {
+        assert_eq!(code(answer), 0, "no allocation");
         let mut relayed = XorMappedAddress::default();
-        relayed.get_from_as(&answer, ATTR_XOR_RELAYED_ADDRESS).unwrap();
+        relayed.get_from_as(answer, ATTR_XOR_RELAYED_ADDRESS).unwrap();
         let relayed = SocketAddr::new(relayed.ip, relayed.port);
         self.relayed = Some(relayed);
         relayed
@@ -178,6 +200,12 @@ impl Client {
             Line::Udp(socket) => receive(socket).await.0,
             Line::Tcp(stream) => receive_frame(&mut *stream.lock().await).await,
         }
+    }
+
+    /// How many datagrams have come that nobody asked for yet. They are passed over.
+    pub fn waiting(&self) -> usize {
+        let Line::Udp(socket) = &self.line else { panic!("this client speaks TCP") };
+        std::iter::from_fn(|| socket.try_recv(&mut [0; 2048]).ok()).count()
     }
 
     pub async fn receive_message(&self) -> Message {

@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt;
 use turn::proto::channum::ChannelNumber;
 
 use crate::client::{Canary, Client, Line, PATIENCE, code, peer, udp};
-use crate::harness::{Options, Person, Socket};
+use crate::harness::{Options, Person, Socket, eventually};
 use crate::site::{Site, settings, start, start_with, with_local_peers};
 
 /// What is promised: nobody who left is relayed for longer than this.
@@ -81,12 +81,41 @@ async fn t27_who_leaves_or_whose_meeting_ends_is_relayed_no_longer() {
     let room = host.create("Standup", json!({})).await;
     let mut ann = Seated::enter(&site, &room, "Ann").await;
     let bob = Seated::enter(&site, &room, "Bob").await;
-    assert_eq!(site.counters().await.allocations, 4);
+    let counters = site.counters().await;
+    assert_eq!((counters.allocations_by_udp, counters.allocations_by_tcp, counters.allocations_by_tls), (2, 2, 0));
     ann.socket.send(&json!({"type": "leave"})).await;
     ann.must_be_cut_off(&site, 2).await;
     assert_eq!(code(&bob.udp.request(METHOD_REFRESH, vec![]).await), 0, "somebody else was cut off too");
     host.post_empty(&format!("/api/meetings/{room}/end")).await.ok();
     bob.must_be_cut_off(&site, 0).await;
+}
+
+#[tokio::test]
+async fn whether_somebody_was_relayed_is_known_when_the_seat_ends() {
+    let config = String::from("[log]\nlevel = \"info,hearth::hub=debug\"\nformat = \"json\"");
+    let site = start_with(with_local_peers(), Options { config, ..Options::default() }).await;
+    let host = Person::member(&site.server, "Ben").await;
+    let room = host.create("Standup", json!({})).await;
+    let mut ann = Seated::enter(&site, &room, "Ann").await;
+    let mut bob = Seated::enter(&site, &room, "Bob").await;
+    ann.udp.send(&[0x40, 0, 0, 4, b'f', b'o', b'u', b'r']).await;
+    ann.friend.0.send_to(b"more", ann.udp.relayed.unwrap()).await.unwrap();
+    ann.udp.receive().await;
+    for leaver in [&mut ann, &mut bob] {
+        leaver.socket.send(&json!({"type": "leave"})).await;
+    }
+    site.until("both are gone", |counters| counters.allocations == 0).await;
+    let ended = || -> Vec<(bool, u64)> {
+        let log = site.server.log();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let ended = lines.filter(|line| line["event"] == "seat_ended");
+        let mut ended: Vec<_> =
+            ended.map(|line| (line["relayed"].as_bool().unwrap(), line["relayed_bytes"].as_u64().unwrap())).collect();
+        ended.sort_unstable();
+        ended
+    };
+    eventually("both ends are written down", async || ended().len() == 2).await;
+    assert_eq!(ended(), [(false, 0), (true, 8)]);
 }
 
 #[tokio::test]

@@ -154,6 +154,13 @@ impl Site {
         }
     }
 
+    /// How much memory the server has.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() * 1024
+    }
+
     /// Waits until the counters are like this.
     pub async fn until(&self, what: &str, holds: impl Fn(&Counters) -> bool) -> Counters {
         self.until_within(PATIENCE, what, holds).await
@@ -162,12 +169,14 @@ impl Site {
     /// Waits until the counters are like this, but no longer than so.
     pub async fn until_within(&self, patience: Duration, what: &str, holds: impl Fn(&Counters) -> bool) -> Counters {
         let wait = async {
+            let mut pause = Duration::from_millis(1);
             loop {
                 let counters = self.counters().await;
                 if holds(&counters) {
                     return counters;
                 }
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(20));
             }
         };
         tokio::time::timeout(patience, wait).await.unwrap_or_else(|_| panic!("this did not come about: {what}"))
