@@ -55,9 +55,15 @@ pub async fn start(settings: Settings) -> Site {
 
 /// Starts a server with a relay like this, and more that is not about the relay.
 pub async fn start_with(settings: Settings, options: Options) -> Site {
-    let relay = format!("{}\n{}", keys(&settings), options.relay);
-    let server = TestServer::with(&Options { relay, relay_secret: Some(*settings.secret.expose()), ..options });
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.relay_port()));
+    let [listen] = settings.listen[..] else { panic!("one listener is all that is made here") };
+    let options = Options {
+        relay: format!("{}\n{}", keys(&settings), options.relay),
+        relay_address: Some(listen.ip()),
+        relay_secret: Some(*settings.secret.expose()),
+        ..options
+    };
+    let server = TestServer::with(&options);
+    let address = SocketAddr::new(listen.ip(), server.relay_port());
     // Another test may have done it before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let certificate = reqwest::Certificate::from_pem(server.certificate().as_bytes()).unwrap();

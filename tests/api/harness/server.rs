@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File};
 use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -18,6 +18,8 @@ pub struct Options {
     pub config: String,
     /// Lines of TOML for the section of the relay, each a key.
     pub relay: String,
+    /// Where the relay listens, when it is not 127.0.0.1.
+    pub relay_address: Option<IpAddr>,
     /// The secret that the relay's credentials are made from.
     pub relay_secret: Option<[u8; 32]>,
     /// A command that starts the program it is given as its last arguments, in place of itself.
@@ -76,11 +78,9 @@ impl TestServer {
 
     fn configure(&self, options: &Options) {
         let (port, relay_port) = (self.port.number, self.relay_port.number);
-        let usual = [
-            format!("listen = [\"127.0.0.1:{relay_port}\"]"),
-            String::from("address = \"127.0.0.1\""),
-            String::from("ports = \"20000-29999\""),
-        ];
+        let relay = SocketAddr::new(options.relay_address.unwrap_or(Ipv4Addr::LOCALHOST.into()), relay_port);
+        let usual =
+            [format!("listen = [\"{relay}\"]"), String::from("address = \"127.0.0.1\""), String::from("ports = \"20000-29999\"")];
         let key_of = |line: &str| line.split('=').next().unwrap().trim().to_owned();
         let is_left = |line: &&String| !options.relay.lines().any(|other| key_of(other) == key_of(line));
         let usual: Vec<_> = usual.iter().filter(is_left).map(String::as_str).collect();
