@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt;
 use turn::proto::channum::ChannelNumber;
 
 use crate::client::{Canary, Client, Line, PATIENCE, code, peer, udp};
-use crate::harness::{Options, Person, Socket, eventually};
+use crate::harness::{Options, Person, Socket, eventually, no_media};
 use crate::site::{Site, settings, start, start_with, with_local_peers};
 
 /// What is promised: nobody who left is relayed for longer than this.
@@ -139,13 +139,20 @@ async fn t26_credentials_are_for_those_who_have_a_seat_alone() {
     let credential = credential(&joined.ok());
     let mut client = Client::new(site.address, credential.clone()).await;
     client.allocate().await;
-    // A ticket that nobody took a seat with, an old token, nothing at all: the socket tells none of them where the relay is.
-    for first in [json!({"type": "join", "ticket": "x.y.z"}), json!({"type": "resume", "resumeToken": "x.y.z"})] {
+    // The socket tells nobody where the relay is who has no good ticket, or has left.
+    let open_house = host.create("Standup", json!({})).await;
+    let (mut socket, _) = Socket::enter(&site.server, &anonymous, &open_house, "Ann").await;
+    socket.send(&json!({"type": "leave"})).await;
+    socket.closed().await;
+    for first in [
+        json!({"type": "join", "ticket": "x.y.z", "media": no_media()}),
+        json!({"type": "resume", "resumeToken": "x.y.z", "media": no_media()}),
+        json!({"type": "resume", "resumeToken": socket.resume_token, "media": no_media()}),
+    ] {
         let mut socket = Socket::open(&site.server).await;
-        let mut first = first;
-        first["media"] = crate::harness::no_media();
         socket.send(&first).await;
-        assert!(!socket.next().await.unwrap().to_string().contains("iceServers"));
+        let refused = socket.expect("error").await;
+        assert!(!refused.to_string().contains("iceServers"), "{refused}");
     }
     let log = site.server.log();
     assert!(log.contains("TRACE") || log.contains("DEBUG") || log.contains("INFO"), "nothing was logged:\n{log}");

@@ -112,9 +112,9 @@ async fn t11_relay_to_relay_works_and_other_ports_of_the_same_address_do_not() {
         assert_eq!((data, from), (vec![round], address_two));
     }
     let client = site.allocated().await;
-    let own = [site.address.to_string(), "127.0.0.1:22".to_owned(), "127.0.0.1:443".to_owned()];
+    let own = [site.address, site.server.socket_address(), "127.0.0.1:22".parse().unwrap(), "127.0.0.1:443".parse().unwrap()];
     for forbidden in own {
-        assert_eq!(code(&client.request(METHOD_CREATE_PERMISSION, vec![peer(&forbidden)]).await), 403, "{forbidden}");
+        assert_eq!(code(&client.request(METHOD_CREATE_PERMISSION, vec![peer(&forbidden.to_string())]).await), 403, "{forbidden}");
     }
 }
 
