@@ -290,8 +290,8 @@ async fn unknown_required_attributes_are_named_in_a_420() {
     let unknown = |answer: &Message| answer.get(ATTR_UNKNOWN_ATTRIBUTES).unwrap();
     let answer = client.anonymous(METHOD_BINDING, vec![raw(0x0003, &[0; 4])]).await;
     assert_eq!((code(&answer), unknown(&answer)), (420, vec![0, 3]));
-    let answer = client.request(METHOD_ALLOCATE, vec![udp(), raw(0x001a, &[]), raw(0x7ffe, &[1]), raw(0xc001, &[1])]).await;
-    assert_eq!((code(&answer), unknown(&answer)), (420, vec![0, 0x1a, 0x7f, 0xfe]));
+    let answer = client.request(METHOD_ALLOCATE, vec![udp(), raw(0x7ffd, &[]), raw(0x7ffe, &[1]), raw(0xc001, &[1])]).await;
+    assert_eq!((code(&answer), unknown(&answer)), (420, vec![0x7f, 0xfd, 0x7f, 0xfe]));
     let many = (0x7000..0x7100).map(|typ| raw(typ, &[])).collect();
     assert_eq!(unknown(&client.anonymous(METHOD_BINDING, many).await).len(), 8, "a long question made a long answer");
 }
