@@ -31,5 +31,5 @@ COPY --from=build --chown=10001:10001 /image/data /data
 USER 10001:10001
 ENV HEARTH_SERVER_DATA_DIR=/data
 VOLUME /data
-EXPOSE 8443/tcp 3478/udp
+EXPOSE 8443/tcp 3478/udp 3478/tcp 5349/tcp
 ENTRYPOINT ["/hearth"]

@@ -2,7 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures_util::future::poll_immediate;
-use rustls::ServerConfig;
+use rustls::{ServerConfig, ServerConnection};
+use tokio::net::TcpStream;
 
 use crate::auth::{self, Auth, RegistrationPolicy, SharedToken};
 use crate::clock::Timestamp;
 use crate::config::{self, Config};
-use crate::http::{self, Api, Listener, Places, ReachedHost, Services};
+use crate::http::{self, Api, Listener, Neighbour, Places, ReachedHost, Services};
 use crate::hub::{self, Hub};
 use crate::ids::Secret;
 use crate::lifecycle::{Tasks, stop_signal};
@@ -76,6 +77,8 @@ pub struct App {
     listeners: Vec<Listener>,
     api: Api,
     tls: Arc<ServerConfig>,
+    /// Takes those on who come to the HTTPS port because nothing else is open to them.
+    relay: Option<Relay>,
     store: Store,
     tasks: Tasks,
     announcement: Announcement,
@@ -102,14 +105,15 @@ impl App {
         let address = public_address(&config, &addresses);
 
         let identity = identity(&config, data_dir)?;
+        let tls = tls::server_config(&identity);
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
-        let (relay, ice) = relay(&config, data_dir, &tasks).await?;
+        let (relay, ice) = relay(&config, data_dir, &tls, &tasks).await?;
         let hub_settings = hub::Settings {
             capacity: config.meetings.max_participants,
             resume_window: meeting::DEFAULT_RESUME_WINDOW,
             empty_after: meeting::DEFAULT_EMPTY_AFTER,
         };
-        let hub = Hub::new(hub_settings, store.clone(), relay, tasks.clone());
+        let hub = Hub::new(hub_settings, store.clone(), relay.clone(), tasks.clone());
         let rebuilt = hub.rebuild().await?;
         if rebuilt > 0 {
             tracing::info!(
@@ -130,7 +134,7 @@ impl App {
         let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
         let settings = http::Settings { metrics_token, ..http_settings(&config) };
         let api = Api::new(settings, services, tasks.clone());
-        Ok(Self { listeners, api, tls: tls::server_config(&identity), store, tasks, announcement })
+        Ok(Self { listeners, api, tls, relay, store, tasks, announcement })
     }
 
     /// Tells whoever started the server how to reach it. The lines are for people and for programs: `name: value`.
@@ -160,9 +164,10 @@ impl App {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let router = http::router(self.api);
         let places = Places::for_connections();
+        let neighbour = self.relay.map(|relay| Arc::new(relay) as Arc<dyn Neighbour>);
         for listener in self.listeners {
-            let (router, tls) = (router.clone(), Arc::clone(&self.tls));
-            self.tasks.spawn(listener.serve(router, tls, places.clone(), self.tasks.clone()));
+            let (router, tls, neighbour) = (router.clone(), Arc::clone(&self.tls), neighbour.clone());
+            self.tasks.spawn(listener.serve(router, tls, neighbour, places.clone(), self.tasks.clone()));
         }
         stop.await;
         tracing::info!("stopping");
@@ -174,6 +179,20 @@ impl App {
             Ok(Err(error)) => tracing::error!(%error, "the store did not close cleanly; what was acknowledged is safe"),
             Err(_) => tracing::error!("the disk is too slow for the store to close in time; what was acknowledged is safe"),
         }
+    }
+}
+
+impl Neighbour for Relay {
+    fn alpn(&self) -> &[u8] {
+        turn::ALPN
+    }
+
+    fn knows(&self, first: u8) -> bool {
+        Self::knows(first)
+    }
+
+    fn take_over(&self, socket: TcpStream, connection: ServerConnection) {
+        self.adopt(socket, connection);
     }
 }
 
@@ -253,7 +272,12 @@ fn auth_settings(config: &Config, data_dir: &Path, address: &str) -> auth::Setti
     auth::Settings { registration, ..auth::Settings::new(address, data_dir.join("keys")) }
 }
 
-async fn relay(config: &Config, data_dir: &Path, tasks: &Tasks) -> Result<(Option<Relay>, IceDirectory)> {
+async fn relay(
+    config: &Config,
+    data_dir: &Path,
+    tls: &Arc<ServerConfig>,
+    tasks: &Tasks,
+) -> Result<(Option<Relay>, IceDirectory)> {
     let config = &config.relay;
     if !config.enabled {
         return Ok((None, IceDirectory::empty()));
@@ -262,6 +286,7 @@ async fn relay(config: &Config, data_dir: &Path, tasks: &Tasks) -> Result<(Optio
     let credentials = CredentialIssuer::new(secret.clone(), Duration::from_secs(config.credential_ttl_seconds.into()));
     let settings = turn::Settings {
         listen: config.listen.clone(),
+        tls: Some(turn::Tls { listen: config.listen_tls.clone(), config: Arc::clone(tls) }),
         relay_ipv4: Some(config.address.unwrap_or_else(turn::default_relay_ipv4)),
         relay_ipv6: config.address_ipv6.or_else(turn::default_relay_ipv6),
         external_ipv4: config.external_address,
@@ -274,9 +299,10 @@ async fn relay(config: &Config, data_dir: &Path, tasks: &Tasks) -> Result<(Optio
     };
     let relay = Relay::start(settings, tasks)
         .await
-        .context("the relay can't listen; check relay.listen, or set relay.enabled = false")?;
+        .context("the relay can't listen; check relay.listen and relay.listen_tls, or set relay.enabled = false")?;
     let port = relay.local_addrs().first().map_or(3478, SocketAddr::port);
-    Ok((Some(relay), IceDirectory::own_relay(port, credentials)))
+    let tls_port = relay.tls_addrs().first().map(SocketAddr::port);
+    Ok((Some(relay), IceDirectory::own_relay(port, tls_port, credentials)))
 }
 
 fn relay_limits(config: &config::Relay) -> turn::Limits {
@@ -295,12 +321,8 @@ fn relay_limits(config: &config::Relay) -> turn::Limits {
 
 fn http_settings(config: &Config) -> http::Settings {
     let public_host = config.server.public_url.as_ref().map(|url| {
-        let host = match url.host().parse::<IpAddr>() {
-            Ok(IpAddr::V6(address)) => format!("[{address}]"),
-            Ok(IpAddr::V4(_)) | Err(_) => url.host().to_owned(),
-        };
-        let authority = if url.port() == 443 { host.clone() } else { format!("{host}:{}", url.port()) };
-        ReachedHost { authority, host }
+        let origin = url.origin();
+        ReachedHost { authority: origin.strip_prefix("https://").unwrap_or(origin).to_owned() }
     });
     http::Settings {
         name: config.server.name.clone(),

@@ -36,6 +36,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     }
     if config.relay.enabled {
         check_relay(&config.relay, &mut refuse);
+        check_tcp_ports(config, &mut refuse);
     }
     if let Err(error) = EnvFilter::builder().parse(&config.log.level) {
         refuse(
@@ -43,6 +44,27 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
             format!("{:?} is not a level: {error}", config.log.level),
             "write \"info\" or \"debug\", for example",
         );
+    }
+}
+
+/// By TCP, three kinds of clients come to the program, and each to ports of its own.
+fn check_tcp_ports(config: &Config, refuse: &mut impl FnMut(&str, String, &str)) {
+    let Config { server, relay, .. } = config;
+    if !relay.listen_tls.is_empty()
+        && let Some(what) = wrong_with_listeners(&relay.listen_tls)
+    {
+        refuse("relay.listen_tls", what, "name each address once, or write [] for none");
+    }
+    let mend = "choose another port for one of them";
+    for (key, of_key, other, of_other) in [
+        ("relay.listen", &relay.listen, "server.listen", &server.listen),
+        ("relay.listen_tls", &relay.listen_tls, "server.listen", &server.listen),
+        ("relay.listen_tls", &relay.listen_tls, "relay.listen", &relay.listen),
+    ] {
+        let clashing = of_key.iter().find_map(|one| of_other.iter().find(|two| overlap(one, two)).map(|two| (one, two)));
+        if let Some((one, two)) = clashing {
+            refuse(key, format!("{one} is taken by {two} of {other}"), mend);
+        }
     }
 }
 
@@ -96,6 +118,12 @@ fn wrong_with_listeners(addresses: &[SocketAddr]) -> Option<String> {
         (None, Some(address)) => Some(format!("{address} belongs to no machine")),
         (None, None) => None,
     }
+}
+
+/// Whether only one of two sockets can be bound. Port 0 is another one each time.
+fn overlap(one: &SocketAddr, two: &SocketAddr) -> bool {
+    let any = one.ip().is_unspecified() || two.ip().is_unspecified();
+    one.port() != 0 && one.port() == two.port() && one.is_ipv4() == two.is_ipv4() && (any || one.ip() == two.ip())
 }
 
 fn is_unicast(address: Ipv4Addr) -> bool {

@@ -7,12 +7,14 @@ use super::server::both_families;
 use super::value::{Cidr, PortRange};
 
 section! {
-    /// The relay (STUN and TURN over UDP and TCP), which carries calls that firewalls would stop.
+    /// The relay (STUN and TURN over UDP, TCP and TLS), which carries calls that firewalls would stop.
     Relay, "relay" {
         /// Whether it runs.
         enabled: bool = true;
         /// Addresses and ports to answer on, by UDP and TCP. On a machine without IPv6 the IPv6 ones are passed over.
         listen: Vec<SocketAddr> = both_families(3478);
+        /// Addresses and TCP ports to answer on by TLS. An empty list is none. The ports of `server.listen` answer as well.
+        listen_tls: Vec<SocketAddr> = both_families(5349);
         /// The IPv4 address of this machine to relay from. Found by itself when left out.
         address: Option<Ipv4Addr> = None, for example "192.0.2.10";
         /// The IPv4 address under which others reach `address`, when this machine stands behind a router that translates it.
@@ -28,10 +30,12 @@ section! {
         allow_peers: Vec<Cidr> = Vec::new();
         /// How many allocations there may be at once. Each participant who needs the relay has one or a few.
         max_allocations: u32 = 2000;
-        /// How many of them one network address may hold: a whole office often shares one.
-        max_allocations_per_address: u32 = 64;
-        /// How many of them one participant of a meeting may hold.
-        max_allocations_per_participant: u32 = 12;
+        /// How many of them one network address may hold: a whole office often shares one. Of TCP and TLS connections it may hold
+        /// up to 128, whatever stands here.
+        max_allocations_per_address: u32 = 128;
+        /// How many of them one participant of a meeting may hold. Browsers hold one for each way to the relay (UDP, TCP, and TLS
+        /// on two ports) and each of the other participants.
+        max_allocations_per_participant: u32 = 32;
         /// What one allocation may send, and as much what it may receive, in kilobits per second.
         max_kbps_per_allocation: u32 = 8000;
         /// What may pass through the relay in all, in kilobits per second. No limit when left out.

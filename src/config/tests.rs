@@ -113,6 +113,17 @@ fn keys_that_do_not_fit_each_other_are_refused() {
     assert!(told[0].starts_with("relay.ports: the port of relay.listen 127.0.0.1:3478 is among them"));
     assert!(told[1].starts_with("relay.address: 0.0.0.0 belongs to no machine"));
     assert_eq!(problems("[server]\nlisten = []", &[]).len(), 1);
+    let told = problems("[server]\nlisten = [\"127.0.0.1:5349\"]", &[]);
+    let expected =
+        "relay.listen_tls: 0.0.0.0:5349 is taken by 127.0.0.1:5349 of server.listen — choose another port for one of them";
+    assert_eq!(told, [expected]);
+    assert_eq!(problems("[relay]\nlisten = [\"[::1]:5349\", \"[::1]:8443\"]", &[]).len(), 2);
+    assert_eq!(problems("[relay]\nlisten_tls = [\"127.0.0.1:1\", \"127.0.0.1:1\"]", &[]).len(), 1);
+    for apart in
+        ["listen_tls = []", "listen = [\"127.0.0.1:0\"]\nlisten_tls = [\"127.0.0.1:0\"]", "listen_tls = [\"192.0.2.1:1\"]"]
+    {
+        assert!(load_text(&format!("[relay]\n{apart}"), &[], Overrides::default()).is_ok(), "{apart}");
+    }
     assert_eq!(problems("[server]\nlisten = [\"0.0.0.0:1\", \"0.0.0.0:1\"]", &[]).len(), 1);
     assert_eq!(problems("[server]\nname = \" \"\ndata_dir = \"\"", &[]).len(), 2);
 }

@@ -1,4 +1,4 @@
-//! One accepted connection: the TLS handshake, then HTTP/1.1 or HTTP/2, each step with a deadline.
+//! One accepted connection: the TLS handshake, then HTTP/1.1, HTTP/2 or a neighbour's protocol, each step with a deadline.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::AsyncBufReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -22,13 +23,14 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use super::extract::ClientAddress;
+use super::neighbour::Neighbour;
 use super::places::{ConnectionPlace, Place};
 use super::stall::Unstalled;
 use crate::lifecycle::Tasks;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a client may take to send a request's headers. HTTP/1.1 counts the wait for the next request as well: hyper has one
+/// How long a client may take to send its first byte, and then a request's headers. HTTP/1.1 counts the wait for the next request as well: hyper has one
 /// deadline for both.
 const HEADERS_DEADLINE: Duration = Duration::from_secs(10);
 /// How long an HTTP/2 connection may go without a request.
@@ -51,7 +53,15 @@ const MAX_H2_FAULTY_RESETS: usize = 1024;
 /// The protocol name that TLS agrees on for HTTP/2 (RFC 9113 §3.2).
 const H2: &[u8] = b"h2";
 
-type Stream = TokioIo<TlsStream<Unstalled<TcpStream>>>;
+type Stream = TlsStream<Unstalled<TcpStream>>;
+
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+    Neighbours,
+}
 
 /// A connection that was accepted and has a place in the count.
 pub(super) struct Accepted {
@@ -62,25 +72,31 @@ pub(super) struct Accepted {
 
 impl Accepted {
     /// Serves the connection until either side is done with it or the program stops.
-    pub(super) async fn serve(self, acceptor: TlsAcceptor, router: Router, tasks: Tasks) {
+    pub(super) async fn serve(self, acceptor: TlsAcceptor, router: Router, neighbour: Option<Arc<dyn Neighbour>>, tasks: Tasks) {
         let Self { stream, client, place } = self;
         // Without it, small answers wait for the other side's delayed acknowledgement. A socket that refuses works all the same.
         let _ = stream.set_nodelay(true);
         // Whoever fails to shake hands is not told why, and not logged: scanners do it all day.
-        let handshake = acceptor.accept(Unstalled::new(stream, STALL_DEADLINE));
-        let shaken = tokio::select! {
-            shaken = timeout(HANDSHAKE_DEADLINE, handshake) => shaken,
-            // Whoever has not even shaken hands has nothing under way that stopping should wait for.
+        let begin = async {
+            let handshake = acceptor.accept(Unstalled::new(stream, STALL_DEADLINE));
+            let mut stream = timeout(HANDSHAKE_DEADLINE, handshake).await.ok()?.ok()?;
+            let protocol = protocol(&mut stream, neighbour.as_deref()).await?;
+            Some((stream, protocol))
+        };
+        let begun = tokio::select! {
+            begun = begin => begun,
+            // Whoever has not even said a word has nothing under way that stopping should wait for.
             () = tasks.stopping() => return,
         };
-        let Ok(Ok(stream)) = shaken else { return };
-        // Who shakes hands for HTTP/2 has no other choice then, so there is no first byte to wait for and to guess from.
-        let is_h2 = stream.get_ref().1.alpn_protocol() == Some(H2);
+        let Some((stream, protocol)) = begun else { return };
         let answers = Answers { router, client, place: ConnectionPlace(Arc::new(place)), under_way: Arc::default() };
-        let served = if is_h2 {
-            serve_h2(TokioIo::new(stream), answers, &tasks).await
-        } else {
-            serve_h1(TokioIo::new(stream), answers, &tasks).await
+        let served = match (protocol, neighbour) {
+            (Protocol::Neighbours, Some(neighbour)) => {
+                let (socket, connection) = stream.into_inner();
+                return neighbour.take_over(socket.into_inner(), connection);
+            }
+            (Protocol::Http2, _) => serve_h2(TokioIo::new(stream), answers, &tasks).await,
+            (Protocol::Http1 | Protocol::Neighbours, _) => serve_h1(TokioIo::new(stream), answers, &tasks).await,
         };
         if let Err(error) = served {
             tracing::debug!(%error, "a connection ended early");
@@ -88,7 +104,23 @@ impl Accepted {
     }
 }
 
-async fn serve_h1(stream: Stream, answers: Answers, tasks: &Tasks) -> hyper::Result<()> {
+/// Finds out what the client speaks. `None` when it says nothing.
+async fn protocol(stream: &mut Stream, neighbour: Option<&dyn Neighbour>) -> Option<Protocol> {
+    let agreed = stream.get_ref().1.alpn_protocol();
+    // Who shakes hands for HTTP/2 has no other choice then, so there is no first byte to wait for and to guess from.
+    if agreed == Some(H2) {
+        return Some(Protocol::Http2);
+    }
+    let Some(neighbour) = neighbour else { return Some(Protocol::Http1) };
+    if agreed == Some(neighbour.alpn()) {
+        return Some(Protocol::Neighbours);
+    }
+    // It stays where it is, for whoever serves the client.
+    let [first, ..] = timeout(HEADERS_DEADLINE, stream.fill_buf()).await.ok()?.ok()? else { return None };
+    Some(if neighbour.knows(*first) { Protocol::Neighbours } else { Protocol::Http1 })
+}
+
+async fn serve_h1(stream: TokioIo<Stream>, answers: Answers, tasks: &Tasks) -> hyper::Result<()> {
     let service = service_fn(move |request| answers.answer(request));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_DEADLINE).max_buf_size(MAX_HEADER_BYTES).half_close(false);
@@ -102,7 +134,7 @@ async fn serve_h1(stream: Stream, answers: Answers, tasks: &Tasks) -> hyper::Res
     }
 }
 
-async fn serve_h2(stream: Stream, answers: Answers, tasks: &Tasks) -> hyper::Result<()> {
+async fn serve_h2(stream: TokioIo<Stream>, answers: Answers, tasks: &Tasks) -> hyper::Result<()> {
     let (under_way, first) = (answers.under_way.subscribe(), answers.under_way.subscribe());
     let service = service_fn(move |request| answers.answer(request));
     let mut builder = http2::Builder::new(TokioExecutor::new());

@@ -168,8 +168,6 @@ impl FromRequestParts<Api> for ClientAddress {
 pub struct ReachedHost {
     /// With the port, where it is not 443.
     pub authority: String,
-    /// Without the port; IPv6 in brackets.
-    pub host: String,
 }
 
 impl ReachedHost {
@@ -181,7 +179,7 @@ impl ReachedHost {
         };
         let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']'));
         let authority = Authority::from_str(text).ok().filter(|_| plain && text.len() <= 255)?;
-        Some(Self { authority: authority.as_str().to_ascii_lowercase(), host: authority.host().to_ascii_lowercase() })
+        Some(Self { authority: authority.as_str().to_ascii_lowercase() })
     }
 }
 
@@ -207,9 +205,9 @@ mod tests {
 
     #[test]
     fn the_reached_host_is_read_with_and_without_port() {
-        let host = reached("Meet.Example.org:8443").unwrap();
-        assert_eq!((host.authority.as_str(), host.host.as_str()), ("meet.example.org:8443", "meet.example.org"));
-        assert_eq!(reached("[::1]:8443").unwrap().host, "[::1]");
+        assert_eq!(reached("Meet.Example.org:8443").unwrap().authority, "meet.example.org:8443");
+        assert_eq!(reached("meet.example.org").unwrap().authority, "meet.example.org");
+        assert_eq!(reached("[::1]:8443").unwrap().authority, "[::1]:8443");
     }
 
     #[test]

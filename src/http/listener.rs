@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::Accepted;
+use super::neighbour::Neighbour;
 use super::places::Places;
 use crate::lifecycle::Tasks;
 
@@ -53,8 +54,16 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Accepts until the program stops; then finishes the requests that are under way. `places` is shared by all listeners.
-    pub async fn serve(self, router: Router, tls: Arc<ServerConfig>, places: Places, tasks: Tasks) {
+    /// Accepts until the program stops; then finishes the requests that are under way. Clients of `neighbour`'s protocol are handed
+    /// to it. `places` is shared by all listeners.
+    pub async fn serve(
+        self,
+        router: Router,
+        tls: Arc<ServerConfig>,
+        neighbour: Option<Arc<dyn Neighbour>>,
+        places: Places,
+        tasks: Tasks,
+    ) {
         let acceptor = TlsAcceptor::from(tls);
         loop {
             let accepted = tokio::select! {
@@ -72,7 +81,7 @@ impl Listener {
             // Beyond the bound the connection is dropped at once: that costs less than telling why.
             let Some(place) = places.take(client) else { continue };
             let accepted = Accepted { stream, client, place };
-            tasks.spawn(accepted.serve(acceptor.clone(), router.clone(), tasks.clone()));
+            tasks.spawn(accepted.serve(acceptor.clone(), router.clone(), neighbour.clone(), tasks.clone()));
         }
     }
 }

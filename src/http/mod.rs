@@ -14,6 +14,7 @@ mod limits;
 mod listener;
 mod meetings;
 mod metrics;
+mod neighbour;
 mod openapi;
 mod origin;
 mod places;
@@ -44,6 +45,7 @@ use error::ApiError;
 pub use extract::ReachedHost;
 use limits::Limits;
 pub use listener::Listener;
+pub use neighbour::Neighbour;
 pub use places::Places;
 
 /// Largest body of a request, in bytes.

@@ -78,8 +78,7 @@ mod tests {
     use super::*;
 
     fn host(authority: &str) -> ReachedHost {
-        let host = authority.split(':').next().unwrap().to_owned();
-        ReachedHost { authority: authority.to_owned(), host }
+        ReachedHost { authority: authority.to_owned() }
     }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {

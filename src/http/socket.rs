@@ -29,6 +29,6 @@ pub(super) async fn upgrade(
         .map_err(|_| ApiError::new(StatusCode::UPGRADE_REQUIRED, "not_a_websocket", "This address speaks WebSocket only."))?;
     let seatless = api.seatless.take(client).ok_or_else(|| ApiError::throttled(RETRY_AFTER))?;
     api.signaling
-        .upgrade(upgrade, reached.host, client, place, seatless)
+        .upgrade(upgrade, reached.authority, client, place, seatless)
         .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "unknown_subprotocol", error.to_string()))
 }

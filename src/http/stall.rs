@@ -23,6 +23,11 @@ impl<S> Unstalled<S> {
         Self { stream, patience, deadline: None }
     }
 
+    /// The stream as it was.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
     fn watch(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.deadline = None;

@@ -96,13 +96,13 @@ enum End {
 
 /// Serves one socket until it ends. The seat, if it got one, is then kept for the resume window by the room.
 /// `seatless` is dropped as soon as it has one.
-pub(super) async fn run(mut socket: WebSocket, context: Arc<Context>, host: String, client: IpAddr, seatless: impl Send) {
+pub(super) async fn run(mut socket: WebSocket, context: Arc<Context>, authority: String, client: IpAddr, seatless: impl Send) {
     let admitted = admit(&mut socket, &context).await;
     drop(seatless);
     let end = match admitted {
         Ok(admitted) => {
             let (pace, chat_pace) = (Pace::of_messages(), Pace::of_chat());
-            Session { socket: &mut socket, context: &context, host, admitted, pace, chat_pace }.run().await
+            Session { socket: &mut socket, context: &context, authority, admitted, pace, chat_pace }.run().await
         }
         Err(end) => end,
     };
@@ -193,7 +193,7 @@ async fn refuse(socket: &mut WebSocket, error: ErrorDetail, closing: Closing) ->
 struct Session<'a> {
     socket: &'a mut WebSocket,
     context: &'a Context,
-    host: String,
+    authority: String,
     admitted: Admitted,
     pace: Pace,
     chat_pace: Pace,
@@ -301,14 +301,14 @@ impl Session<'_> {
             participants: welcome.participants.into_iter().map(translate::participant).collect(),
             settles_in_ms: welcome.settles_in_ms,
             chat: welcome.chat.into_iter().map(translate::chat_message).collect(),
-            ice_servers: self.context.ice.servers_for(welcome.participant, &self.host, now),
+            ice_servers: self.context.ice.servers_for(welcome.participant, &self.authority, now),
         }
     }
 
     /// Credentials for the relay end after a while; new ones go out in good time for those who stay longer (row T2).
     async fn renew_ice_servers(&mut self) -> Result<(), End> {
         let participant = self.admitted.claims.participant;
-        let ice_servers = self.context.ice.servers_for(participant, &self.host, Timestamp::now());
+        let ice_servers = self.context.ice.servers_for(participant, &self.authority, Timestamp::now());
         self.send(&ServerMessage::IceServers { ice_servers }).await
     }
 

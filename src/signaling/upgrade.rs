@@ -22,15 +22,15 @@ pub struct UnknownSubprotocol;
 impl Signaling {
     /// Turns a request into a socket. The caller has checked its origin.
     ///
-    /// `host` is the name or address under which the browser reached this server; its relay is named to it by the same. `place` is
-    /// held until the socket is closed, `seatless` until it has taken a seat.
+    /// `authority` is the name or address, with its port, under which the browser reached this server; its relay is named to it by
+    /// the same. `place` is held until the socket is closed, `seatless` until it has taken a seat.
     ///
     /// # Errors
     /// When the client doesn't speak `hearth.v1`.
     pub fn upgrade(
         &self,
         request: WebSocketUpgrade,
-        host: String,
+        authority: String,
         client: IpAddr,
         place: impl Send + 'static,
         seatless: impl Send + 'static,
@@ -49,7 +49,7 @@ impl Signaling {
             let tasks = context.tasks.clone();
             // Tracked, so that stopping waits for the socket's last words.
             tasks.spawn(async move {
-                session::run(socket, context, host, client, seatless).await;
+                session::run(socket, context, authority, client, seatless).await;
                 drop(place);
             });
         }))

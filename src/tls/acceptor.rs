@@ -9,8 +9,8 @@ use rustls::sign::CertifiedKey;
 
 use super::Identity;
 
-/// HTTP/2 and HTTP/1.1 (RFC 7301), what we like best first.
-const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// HTTP/2, HTTP/1.1 (RFC 7301) and TURN (RFC 7443), what we like best first.
+const ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"stun.turn"];
 
 /// The certificate that new handshakes get.
 #[derive(Debug)]
@@ -34,12 +34,12 @@ impl ResolvesServerCert for CertificateSlot {
     }
 }
 
-/// TLS 1.2 and 1.3 with this certificate, offering `h2` and `http/1.1`.
+/// TLS 1.2 and 1.3 with this certificate, offering `h2`, `http/1.1` and `stun.turn`.
 pub fn server_config(identity: &Identity) -> Arc<ServerConfig> {
     server_config_of(CertificateSlot::new(identity))
 }
 
-/// TLS 1.2 and 1.3 with whatever certificate is in the slot at the time, offering `h2` and `http/1.1`.
+/// TLS 1.2 and 1.3 with whatever certificate is in the slot at the time, offering `h2`, `http/1.1` and `stun.turn`.
 pub fn server_config_of(slot: Arc<CertificateSlot>) -> Arc<ServerConfig> {
     let builder = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
@@ -72,11 +72,20 @@ mod tests {
 
     /// Shakes hands with `server` as a client that trusts `trusted`; the protocol that was agreed on.
     fn handshake(server: &Arc<ServerConfig>, trusted: &Identity, name: &'static str) -> Result<Option<Vec<u8>>, io::Error> {
+        handshake_for(&[b"h2"], server, trusted, name)
+    }
+
+    fn handshake_for(
+        protocols: &[&[u8]],
+        server: &Arc<ServerConfig>,
+        trusted: &Identity,
+        name: &'static str,
+    ) -> Result<Option<Vec<u8>>, io::Error> {
         let mut roots = RootCertStore::empty();
         roots.add(trusted.certificate().clone()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(provider())).with_safe_default_protocol_versions().unwrap();
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let mut client = ClientConnection::new(Arc::new(config), ServerName::try_from(name).unwrap()).unwrap();
         let mut server = ServerConnection::new(Arc::clone(server)).unwrap();
         while client.is_handshaking() || server.is_handshaking() {
@@ -107,6 +116,17 @@ mod tests {
             assert_eq!(handshake(&config, &identity, name).unwrap().as_deref(), Some(b"h2".as_slice()), "{name}");
         }
         assert!(handshake(&config, &identity, "example.org").is_err());
+    }
+
+    #[test]
+    fn browsers_and_relayed_clients_shake_hands_with_the_same_server() {
+        let identity = identity();
+        let config = server_config(&identity);
+        let agreed = |protocols: &[&[u8]]| handshake_for(protocols, &config, &identity, "localhost").unwrap();
+        assert_eq!(agreed(&[b"http/1.1", b"h2"]).as_deref(), Some(b"h2".as_slice()));
+        assert_eq!(agreed(&[b"http/1.1"]).as_deref(), Some(b"http/1.1".as_slice()));
+        assert_eq!(agreed(&[b"stun.turn"]).as_deref(), Some(b"stun.turn".as_slice()));
+        assert_eq!(agreed(&[]), None);
     }
 
     #[test]

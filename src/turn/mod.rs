@@ -1,4 +1,4 @@
-//! The relay: STUN Binding (RFC 8489) and TURN (RFC 8656), over UDP and TCP, inside the program.
+//! The relay: STUN Binding (RFC 8489) and TURN (RFC 8656), over UDP, TCP and TLS, inside the program.
 //!
 //! It relays UDP over IPv4, and over IPv6 where it is given an address to relay at. [`server`] decides everything and touches
 //! nothing; `io` owns the sockets and the time and does as it is told. What may be relayed to whom is the peer policy's to say
@@ -7,6 +7,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+
+use rustls::{ServerConfig, ServerConnection};
+use tokio::net::TcpStream;
 
 use crate::ids::{ParticipantId, Secret, random_bytes};
 use crate::lifecycle::Tasks;
@@ -28,12 +31,17 @@ use self::io::Edge;
 /// from somebody else than it says, would be more than twice as large as that, headers of IP and UDP included.
 pub const MAX_REALM_BYTES: usize = 16;
 
+/// What the protocol is called when TLS is agreed on (RFC 7443).
+pub const ALPN: &[u8] = b"stun.turn";
+
 /// What the relay needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Addresses to listen on, by UDP and TCP, such as `0.0.0.0:3478` and `[::]:3478`. IPv6 sockets take IPv6 only. Port 0 asks the system for a
     /// free port; every further address with port 0 gets the same one as the first.
     pub listen: Vec<SocketAddr>,
+    /// Where and how clients are served who speak TLS from the first byte on.
+    pub tls: Option<Tls>,
     /// The address of this machine to relay at for IPv4 peers; without it, IPv4 allocations are refused with 440.
     pub relay_ipv4: Option<Ipv4Addr>,
     /// The address of this machine to relay at for IPv6 peers; without it, IPv6 allocations are refused with 440.
@@ -53,6 +61,15 @@ pub struct Settings {
     pub limits: Limits,
     /// How many threads relay datagrams; one for each processor, up to 4, when not said.
     pub threads: Option<usize>,
+}
+
+/// TLS on ports of the relay's own.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Addresses to listen on, such as `0.0.0.0:5349`. IPv6 sockets take IPv6 only.
+    pub listen: Vec<SocketAddr>,
+    /// The certificate and the protocols. Clients that agree on none are served like those that agree on [`ALPN`].
+    pub config: Arc<ServerConfig>,
 }
 
 /// Quotas and rates. What exceeds them is refused; what was granted before stays.
@@ -81,8 +98,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            allocations_per_user: 12,
-            allocations_per_source: 64,
+            allocations_per_user: 32,
+            allocations_per_source: 128,
             allocations: 2000,
             permissions_per_allocation: 64,
             channels_per_allocation: 64,
@@ -99,6 +116,7 @@ impl Default for Limits {
 pub struct Relay {
     edge: Arc<Edge>,
     local_addrs: Arc<[SocketAddr]>,
+    tls_addrs: Arc<[SocketAddr]>,
 }
 
 impl std::fmt::Debug for Relay {
@@ -115,15 +133,31 @@ impl Relay {
     pub async fn start(settings: Settings, tasks: &Tasks) -> std::io::Result<Self> {
         check(&settings)?;
         let (listen, ports, threads) = (settings.listen.clone(), settings.ports.clone(), settings.threads);
-        let relays = (settings.relay_ipv4, settings.relay_ipv6);
+        let (relays, tls) = ((settings.relay_ipv4, settings.relay_ipv6), settings.tls.clone());
         let core = server::Server::new(config(settings));
         let (edge, local_addrs) = Edge::start(core, &listen, relays, ports, threads, tasks).await?;
-        Ok(Self { edge, local_addrs: local_addrs.into() })
+        let tls_addrs = tls.map_or(Ok(Vec::new()), |tls| edge.listen_tls(&tls.listen, &tls.config))?;
+        Ok(Self { edge, local_addrs: local_addrs.into(), tls_addrs: tls_addrs.into() })
     }
 
     /// Where the relay listens, in the order of [`Settings::listen`].
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// Where it listens for TLS, in the order of [`Tls::listen`].
+    pub fn tls_addrs(&self) -> &[SocketAddr] {
+        &self.tls_addrs
+    }
+
+    /// Whether a stream that begins with this byte may be one of the relay's: that of a request (RFC 8489 §5), as no text begins.
+    pub const fn knows(first: u8) -> bool {
+        first <= 1
+    }
+
+    /// Serves a client that came by TLS to a listener of somebody else's, under the same limits as its own.
+    pub fn adopt(&self, socket: TcpStream, connection: ServerConnection) {
+        self.edge.adopt(socket, connection);
     }
 
     /// Ends the participant's allocations and the streams they were made by at once, and refuses its names from now on, however long they would be good for.

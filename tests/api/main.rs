@@ -16,5 +16,6 @@ mod metrics;
 mod openapi;
 mod origin;
 mod public_url;
+mod shared_port;
 mod signaling;
 mod stopping;

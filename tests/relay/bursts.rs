@@ -97,13 +97,9 @@ async fn an_address_that_was_asked_is_the_one_that_answers() {
         let server = SocketAddr::new(address.parse().unwrap(), site.address.port());
         let client = Client::new(server, mint(hearth::ids::ParticipantId::random())).await;
         client.heard_nothing().await;
-        let answer = match &client.line {
-            crate::client::Line::Udp(socket) => {
-                client.send(&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]).await;
-                receive(socket).await.1
-            }
-            crate::client::Line::Tcp(_) => unreachable!("the client speaks UDP"),
-        };
+        let crate::client::Line::Udp(socket) = &client.line else { panic!("the client speaks UDP") };
+        client.send(&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]).await;
+        let answer = receive(socket).await.1;
         assert_eq!(answer, server);
     }
 }

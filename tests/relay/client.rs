@@ -19,16 +19,21 @@ use stun::message::{
 };
 use stun::textattrs::{Nonce, Realm, TextAttribute, Username};
 use stun::xoraddr::XorMappedAddress;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::UdpSocket;
 use tokio::sync::Mutex;
 use turn::proto::data::Data;
 use turn::proto::peeraddr::PeerAddress;
 use turn::proto::reqtrans::RequestedTransport;
 use turn::proto::{PROTO_UDP, Protocol};
 
+use crate::site::Site;
+
 pub const REALM: &str = "hearth";
 pub const SECRET: [u8; 32] = [7; 32];
+
+/// How many streams one source may have.
+pub const STREAMS_PER_SOURCE: usize = 128;
 
 /// How long anything that must happen may take before the test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -72,10 +77,22 @@ pub fn text(answer: &Message, typ: stun::attributes::AttrType) -> String {
     TextAttribute::get_from_as(answer, typ).unwrap().text
 }
 
+/// The kinds of streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Tcp,
+    Tls,
+}
+
+/// Both directions of a stream, whatever carries it.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+pub type Pipe = Box<dyn Duplex>;
+
 /// How a client speaks to the relay.
 pub enum Line {
     Udp(UdpSocket),
-    Tcp(Mutex<TcpStream>),
+    Stream(Mutex<Pipe>),
 }
 
 pub struct Client {
@@ -93,9 +110,9 @@ impl Client {
         Self::by(Line::Udp(socket), server, credential).await
     }
 
-    pub async fn by_tcp(server: SocketAddr, credential: Credential) -> Self {
-        let stream = TcpStream::connect(server).await.unwrap();
-        Self::by(Line::Tcp(Mutex::new(stream)), server, credential).await
+    pub async fn by_stream(site: &Site, by: By, credential: Credential) -> Self {
+        let stream = site.stream(by).await;
+        Self::by(Line::Stream(Mutex::new(stream)), site.door(by), credential).await
     }
 
     /// A client that has still to ask for its nonce.
@@ -116,7 +133,7 @@ impl Client {
     pub fn address(&self) -> SocketAddr {
         match &self.line {
             Line::Udp(socket) => socket.local_addr().unwrap(),
-            Line::Tcp(stream) => stream.try_lock().unwrap().local_addr().unwrap(),
+            Line::Stream(_) => panic!("only datagrams are asked for their address"),
         }
     }
 
@@ -191,14 +208,14 @@ impl Client {
     pub async fn send(&self, packet: &[u8]) {
         match &self.line {
             Line::Udp(socket) => drop(socket.send_to(packet, self.server).await.unwrap()),
-            Line::Tcp(stream) => stream.lock().await.write_all(packet).await.unwrap(),
+            Line::Stream(stream) => say(&mut *stream.lock().await, packet).await.unwrap(),
         }
     }
 
     pub async fn receive(&self) -> Vec<u8> {
         match &self.line {
             Line::Udp(socket) => receive(socket).await.0,
-            Line::Tcp(stream) => receive_frame(&mut *stream.lock().await).await,
+            Line::Stream(stream) => receive_frame(&mut *stream.lock().await).await,
         }
     }
 
@@ -248,8 +265,14 @@ pub async fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     (buffer, source)
 }
 
+/// Sends these bytes of a stream now; over TLS, in a record of their own.
+pub async fn say(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
+}
+
 /// The next frame of a stream, with its padding.
-pub async fn receive_frame(stream: &mut TcpStream) -> Vec<u8> {
+pub async fn receive_frame(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let read = async {
         let mut frame = vec![0; 4];
         stream.read_exact(&mut frame).await.unwrap();

@@ -18,4 +18,5 @@ mod relaying;
 mod site;
 mod streams;
 mod surroundings;
+mod tls;
 mod tools;

@@ -12,7 +12,7 @@ use stun::message::{METHOD_ALLOCATE, METHOD_CHANNEL_BIND, METHOD_REFRESH};
 use tokio::io::AsyncReadExt;
 use turn::proto::channum::ChannelNumber;
 
-use crate::client::{Canary, Client, Line, PATIENCE, code, peer, udp};
+use crate::client::{By, Canary, Client, Line, PATIENCE, code, peer, udp};
 use crate::harness::{Options, Person, Socket, eventually, no_media};
 use crate::site::{Site, settings, start, start_with, with_local_peers};
 
@@ -27,11 +27,12 @@ fn credential(with_servers: &Value) -> Credential {
     Credential { username: text("username"), password: Secret::new(text("credential")), expires_at: Timestamp::now() }
 }
 
-/// Somebody in a meeting, with an allocation by UDP and one by TCP, and a friend that the first is bound to.
+/// Somebody in a meeting, with an allocation by each transport, and a friend that the one by UDP is bound to.
 struct Seated {
     socket: Socket,
     udp: Client,
     tcp: Client,
+    tls: Client,
     friend: Canary,
 }
 
@@ -41,13 +42,15 @@ impl Seated {
         let (socket, welcome) = Socket::enter(&site.server, &guest, room, name).await;
         let credential = credential(&welcome);
         let mut udp = Client::new(site.address, credential.clone()).await;
-        let mut tcp = Client::by_tcp(site.address, credential).await;
+        let mut tcp = Client::by_stream(site, By::Tcp, credential.clone()).await;
+        let mut tls = Client::by_stream(site, By::Tls, credential).await;
         udp.allocate().await;
         tcp.allocate().await;
+        tls.allocate().await;
         let friend = Canary::new().await;
         let channel = vec![Box::new(ChannelNumber(0x4000)) as Box<dyn stun::message::Setter>, peer(&friend.address())];
         assert_eq!(code(&udp.request(METHOD_CHANNEL_BIND, channel).await), 0);
-        Self { socket, udp, tcp, friend }
+        Self { socket, udp, tcp, tls, friend }
     }
 
     /// Passes when all that this seat had at the relay is gone within the time that is promised.
@@ -58,10 +61,12 @@ impl Seated {
         self.friend.0.send_to(b"still there?", relayed).await.unwrap();
         self.udp.heard_nothing().await;
         self.friend.is_untouched().await;
-        let Line::Tcp(stream) = self.tcp.line else { panic!("this client speaks TCP") };
-        let mut stream = stream.into_inner();
-        let closed = async { while !matches!(stream.read(&mut [0; 4096]).await, Ok(0) | Err(_)) {} };
-        tokio::time::timeout(PROMISE, closed).await.expect("the stream is still open");
+        for client in [self.tcp, self.tls] {
+            let Line::Stream(stream) = client.line else { panic!("this client speaks by a stream") };
+            let mut stream = stream.into_inner();
+            let closed = async { while !matches!(stream.read(&mut [0; 4096]).await, Ok(0) | Err(_)) {} };
+            tokio::time::timeout(PROMISE, closed).await.expect("the stream is still open");
+        }
         assert_eq!(code(&self.udp.request(METHOD_REFRESH, vec![]).await), 401);
         let again = Client::new(site.address, name).await;
         assert_eq!(code(&again.request(METHOD_ALLOCATE, vec![udp()]).await), 401);
@@ -82,9 +87,9 @@ async fn t27_who_leaves_or_whose_meeting_ends_is_relayed_no_longer() {
     let mut ann = Seated::enter(&site, &room, "Ann").await;
     let bob = Seated::enter(&site, &room, "Bob").await;
     let counters = site.counters().await;
-    assert_eq!((counters.allocations_by_udp, counters.allocations_by_tcp, counters.allocations_by_tls), (2, 2, 0));
+    assert_eq!((counters.allocations_by_udp, counters.allocations_by_tcp, counters.allocations_by_tls), (2, 2, 2));
     ann.socket.send(&json!({"type": "leave"})).await;
-    ann.must_be_cut_off(&site, 2).await;
+    ann.must_be_cut_off(&site, 3).await;
     assert_eq!(code(&bob.udp.request(METHOD_REFRESH, vec![]).await), 0, "somebody else was cut off too");
     host.post_empty(&format!("/api/meetings/{room}/end")).await.ok();
     bob.must_be_cut_off(&site, 0).await;

@@ -1,21 +1,42 @@
 //! The real binary with a relay on loopback, set up as a test wants it, and what it tells of itself.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use hearth::clock::Timestamp;
 use hearth::ids::{ParticipantId, Secret};
-use hearth::turn::{Counters, Limits, Settings};
+use hearth::tls::{Identity, Names, server_config};
+use hearth::turn::{Counters, Limits, Settings, Tls};
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use reqwest::{Method, StatusCode};
 
-use crate::client::{Client, PATIENCE, REALM, SECRET, mint};
+use crate::client::{By, Client, PATIENCE, Pipe, REALM, SECRET, mint};
 use crate::harness::{Options, TestServer};
+
+/// The certificate of relays that are started inside of a test. The program makes its own.
+static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().unwrap();
+    Identity::load_or_create(dir.path(), &Names::loopback(), Timestamp::now()).unwrap()
+});
+
+/// What relays shake hands with that are started inside of a test.
+fn tls_config() -> Arc<ServerConfig> {
+    server_config(&IDENTITY)
+}
 
 /// Settings for loopback. Loopback peers other than the relay's own ports are forbidden, as anywhere.
 pub fn settings() -> Settings {
     Settings {
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+        tls: Some(Tls { listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], config: tls_config() }),
         relay_ipv4: Some(Ipv4Addr::LOCALHOST),
         relay_ipv6: None,
         external_ipv4: None,
@@ -79,6 +100,7 @@ fn keys(settings: &Settings) -> String {
     assert_eq!(limits.permissions_per_allocation, usual.permissions_per_allocation);
     assert_eq!(limits.channels_per_allocation, usual.channels_per_allocation);
     assert_eq!(settings.realm, REALM);
+    assert!(settings.tls.is_some(), "the program has a listener for TLS");
     let kbps = |bytes: u64| {
         assert_eq!(bytes % 125, 0, "bandwidths are configured in kilobits");
         bytes / 125
@@ -105,6 +127,40 @@ fn keys(settings: &Settings) -> String {
 }
 
 impl Site {
+    /// Where clients by TCP or TLS connect to.
+    pub fn door(&self, by: By) -> SocketAddr {
+        match by {
+            By::Tcp => self.address,
+            By::Tls => SocketAddr::from((Ipv4Addr::LOCALHOST, self.server.relay_tls_port())),
+        }
+    }
+
+    /// Shakes hands as a client that trusts the server, and names these protocols.
+    pub async fn shake_hands(&self, stream: TcpStream, protocols: &[&[u8]]) -> io::Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.server.certificate().as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        stream.set_nodelay(true)?;
+        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream).await
+    }
+
+    /// A stream on which nothing has been said yet, but for the handshake.
+    pub async fn stream(&self, by: By) -> Pipe {
+        self.try_stream(by).await.unwrap()
+    }
+
+    /// A stream, where the relay takes one.
+    pub async fn try_stream(&self, by: By) -> io::Result<Pipe> {
+        let stream = TcpStream::connect(self.door(by)).await?;
+        Ok(match by {
+            By::Tcp => Box::new(stream),
+            By::Tls => Box::new(self.shake_hands(stream, &[]).await?),
+        })
+    }
+
     /// A client with a good credential of a new participant.
     pub async fn client(&self) -> Client {
         self.client_of(ParticipantId::random()).await

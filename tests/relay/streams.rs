@@ -1,26 +1,23 @@
-//! The relay over TCP.
+//! The relay over TCP and TLS: what holds for one holds for the other.
 
 use std::time::Duration;
 
 use hearth::ids::ParticipantId;
 use hearth::turn::{Limits, Settings};
+use rstest::rstest;
 use stun::message::{BINDING_REQUEST, METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSION, METHOD_REFRESH, Setter};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use turn::proto::channum::ChannelNumber;
 
-use crate::client::{Canary, Client, Line, PATIENCE, build, code, mint, peer, receive};
+use crate::client::{By, Canary, Client, Line, PATIENCE, Pipe, STREAMS_PER_SOURCE, build, code, mint, peer, receive, say};
 use crate::site::{Site, start, with_local_peers};
 
-/// How many streams one source may have.
-const STREAMS_PER_SOURCE: usize = 64;
-
-async fn client(site: &Site) -> Client {
-    client_of(site, ParticipantId::random()).await
+async fn client(site: &Site, by: By) -> Client {
+    client_of(site, by, ParticipantId::random()).await
 }
 
-async fn client_of(site: &Site, participant: ParticipantId) -> Client {
-    let mut client = Client::by_tcp(site.address, mint(participant)).await;
+async fn client_of(site: &Site, by: By, participant: ParticipantId) -> Client {
+    let mut client = Client::by_stream(site, by, mint(participant)).await;
     client.allocate().await;
     client
 }
@@ -39,7 +36,7 @@ fn frame(data: &[u8]) -> Vec<u8> {
 }
 
 /// Waits for the relay to close the stream. What it sent before is passed over.
-async fn closed(stream: &mut TcpStream, patience: Duration) {
+async fn closed(stream: &mut (impl AsyncRead + Unpin), patience: Duration) {
     let end = async { while !matches!(stream.read(&mut [0; 4096]).await, Ok(0) | Err(_)) {} };
     tokio::time::timeout(patience, end).await.expect("the stream is still open");
 }
@@ -53,17 +50,25 @@ async fn until(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) 
     tokio::time::timeout(patience, wait).await.unwrap_or_else(|_| panic!("{what}"));
 }
 
-fn stream_of(client: Client) -> TcpStream {
+/// Whether a new stream gets an answer.
+async fn is_served(site: &Site, by: By) -> bool {
+    let Ok(mut stream) = site.try_stream(by).await else { return false };
+    let asked = say(&mut stream, &build(BINDING_REQUEST, Vec::new()).raw).await;
+    asked.is_ok() && stream.read_exact(&mut [0; 20]).await.is_ok()
+}
+
+fn stream_of(client: Client) -> Pipe {
     match client.line {
-        Line::Tcp(stream) => stream.into_inner(),
+        Line::Stream(stream) => stream.into_inner(),
         Line::Udp(_) => panic!("this client speaks UDP"),
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn channel_data_of_any_length_pass_both_ways_and_are_padded() {
+async fn channel_data_of_any_length_pass_both_ways_and_are_padded(#[values(By::Tcp, By::Tls)] by: By) {
     let site = start(with_local_peers()).await;
-    let (client, friend) = (client(&site).await, Canary::new().await);
+    let (client, friend) = (client(&site, by).await, Canary::new().await);
     bind(&client, &friend).await;
     for length in [0, 1, 2, 3, 4, 5, 1199, 1200, 1201, 65_507] {
         let data: Vec<u8> = (0..length).map(|n: usize| n.to_be_bytes()[7]).collect();
@@ -74,10 +79,11 @@ async fn channel_data_of_any_length_pass_both_ways_and_are_padded() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn indications_pass_and_nothing_without_a_permission() {
+async fn indications_pass_and_nothing_without_a_permission(#[values(By::Tcp, By::Tls)] by: By) {
     let site = start(with_local_peers()).await;
-    let (client, friend) = (client(&site).await, Canary::new().await);
+    let (client, friend) = (client(&site, by).await, Canary::new().await);
     client.send_indication(&friend.address(), b"too early").await;
     client.heard_nothing().await;
     friend.is_untouched().await;
@@ -88,10 +94,11 @@ async fn indications_pass_and_nothing_without_a_permission() {
     assert_eq!(client.receive_data().await, (b"hello yourself".to_vec(), friend.0.local_addr().unwrap()));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_client_by_tcp_and_one_by_udp_meet() {
+async fn a_client_by_a_stream_and_one_by_udp_meet(#[values(By::Tcp, By::Tls)] by: By) {
     let site = start(crate::site::settings()).await;
-    let (one, two) = (client(&site).await, site.allocated().await);
+    let (one, two) = (client(&site, by).await, site.allocated().await);
     let (at_one, at_two) = (one.relayed.unwrap(), two.relayed.unwrap());
     assert_eq!(code(&one.request(METHOD_CREATE_PERMISSION, vec![peer(&at_two.to_string())]).await), 0);
     assert_eq!(code(&two.request(METHOD_CREATE_PERMISSION, vec![peer(&at_one.to_string())]).await), 0);
@@ -101,10 +108,11 @@ async fn a_client_by_tcp_and_one_by_udp_meet() {
     assert_eq!(one.receive_data().await, (b"by datagram".to_vec(), at_two));
 }
 
+#[rstest]
 #[tokio::test]
-async fn frames_may_come_in_pieces_and_several_at_once() {
+async fn frames_may_come_in_pieces_and_several_at_once(#[values(By::Tcp, By::Tls)] by: By) {
     let site = start(with_local_peers()).await;
-    let (client, friend) = (client(&site).await, Canary::new().await);
+    let (client, friend) = (client(&site, by).await, Canary::new().await);
     bind(&client, &friend).await;
     let stream: Vec<u8> = [&b"one"[..], b"two", b"three"].into_iter().flat_map(frame).collect();
     client.send(&stream).await;
@@ -117,10 +125,11 @@ async fn frames_may_come_in_pieces_and_several_at_once() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_end_of_the_stream_is_the_end_of_the_allocation() {
+async fn the_end_of_the_stream_is_the_end_of_the_allocation(#[values(By::Tcp, By::Tls)] by: By) {
     let site = start(with_local_peers()).await;
-    let client = client(&site).await;
+    let client = client(&site, by).await;
     let relayed = client.relayed.unwrap();
     assert_eq!(site.counters().await.allocations, 1);
     drop(client);
@@ -128,22 +137,23 @@ async fn the_end_of_the_stream_is_the_end_of_the_allocation() {
     until("its port is still bound", PATIENCE, || std::net::UdpSocket::bind(relayed).is_ok()).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn t25_streams_that_hold_a_frame_open_or_say_nothing_are_closed_after_ten_seconds() {
+async fn t25_streams_that_hold_a_frame_open_or_say_nothing_are_closed_after_ten_seconds(#[values(By::Tcp, By::Tls)] by: By) {
     // The program promises ten; a busy machine may be late.
     const PROMISE: Duration = Duration::from_secs(15);
     let site = start(with_local_peers()).await;
-    let mut silent = TcpStream::connect(site.address).await.unwrap();
-    let mut partial = TcpStream::connect(site.address).await.unwrap();
-    partial.write_all(&build(BINDING_REQUEST, Vec::new()).raw[..19]).await.unwrap();
+    let mut silent = site.stream(by).await;
+    let mut partial = site.stream(by).await;
+    say(&mut partial, &build(BINDING_REQUEST, Vec::new()).raw[..19]).await.unwrap();
     // An allocation buys nobody the right to hold a frame open.
-    let holder = client(&site).await;
+    let holder = client(&site, by).await;
     holder.send(&[0x40, 0, 0xFF, 0xFB, 1]).await;
     let mut holder = stream_of(holder);
-    let (mut trickle, mut trickling) = TcpStream::connect(site.address).await.unwrap().into_split();
+    let (mut trickle, mut trickling) = tokio::io::split(site.stream(by).await);
     let slowly = async {
         for byte in build(BINDING_REQUEST, Vec::new()).raw {
-            if trickling.write_all(&[byte]).await.is_err() {
+            if say(&mut trickling, &[byte]).await.is_err() {
                 break;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -163,53 +173,52 @@ async fn t25_streams_that_hold_a_frame_open_or_say_nothing_are_closed_after_ten_
     site.until("the allocation is gone", |counters| counters.allocations == 0).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn t25_streams_of_other_protocols_are_closed() {
+async fn t25_streams_of_other_protocols_are_closed(#[values(By::Tcp, By::Tls)] by: By) {
     let site = start(with_local_peers()).await;
     let mut oversized = vec![0, 1, 0xFF, 0xFC];
     oversized.extend(0x2112_A442_u32.to_be_bytes());
     for first in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\x01\x00", &[0xFF], &frame(b"no allocation"), &oversized]
     {
-        let mut stream = TcpStream::connect(site.address).await.unwrap();
-        stream.write_all(first).await.unwrap();
+        let mut stream = site.stream(by).await;
+        say(&mut stream, first).await.unwrap();
         // Well before the deadline for a frame.
         closed(&mut stream, Duration::from_secs(5)).await;
     }
     // Without its padding, the second frame begins in the middle of nowhere.
-    let client = client(&site).await;
+    let client = client(&site, by).await;
     client.send(&[0x40, 0, 0, 1, b'x', 0x40, 0, 0, 1, b'x', 0x40, 0, 0, 1]).await;
     closed(&mut stream_of(client), Duration::from_secs(5)).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn t25_one_source_has_so_many_streams_and_no_more() {
+async fn t25_one_source_has_so_many_streams_and_no_more(#[values(By::Tcp, By::Tls)] by: By) {
     let site = start(with_local_peers()).await;
     let mut open = Vec::new();
     for _ in 0..STREAMS_PER_SOURCE {
-        open.push(Client::by_tcp(site.address, mint(ParticipantId::random())).await);
+        open.push(Client::by_stream(&site, by, mint(ParticipantId::random())).await);
     }
-    let mut more = TcpStream::connect(site.address).await.unwrap();
-    closed(&mut more, Duration::from_secs(5)).await;
+    if let Ok(mut more) = site.try_stream(by).await {
+        closed(&mut more, Duration::from_secs(5)).await;
+    }
     open[0].heard_nothing().await;
     open.pop();
     let admitted = async {
-        loop {
-            let mut stream = TcpStream::connect(site.address).await.unwrap();
-            let asked = stream.write_all(&build(BINDING_REQUEST, Vec::new()).raw).await;
-            if asked.is_ok() && stream.read_exact(&mut [0; 20]).await.is_ok() {
-                return;
-            }
+        while !is_served(&site, by).await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     tokio::time::timeout(PATIENCE, admitted).await.expect("the freed place was not given to anybody");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_client_that_does_not_read_loses_data_and_delays_nobody() {
+async fn a_client_that_does_not_read_loses_data_and_delays_nobody(#[values(By::Tcp, By::Tls)] by: By) {
     let limits = Limits { bytes_per_second: 1_000_000_000, ..with_local_peers().limits };
     let site = start(Settings { limits, ..with_local_peers() }).await;
-    let (sleeper, reader, friend) = (client(&site).await, client(&site).await, Canary::new().await);
+    let (sleeper, reader, friend) = (client(&site, by).await, client(&site, by).await, Canary::new().await);
     bind(&sleeper, &friend).await;
     bind(&reader, &friend).await;
     let before = site.counters().await;
@@ -237,13 +246,14 @@ async fn a_client_that_does_not_read_loses_data_and_delays_nobody() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_client_that_never_reads_its_answers_is_cut_off() {
+async fn a_client_that_never_reads_its_answers_is_cut_off(#[values(By::Tcp, By::Tls)] by: By) {
     let limits = Limits { bindings_per_second: 1_000_000, ..with_local_peers().limits };
     let site = start(Settings { limits, ..with_local_peers() }).await;
-    let mut stream = TcpStream::connect(site.address).await.unwrap();
+    let mut stream = site.stream(by).await;
     let many = build(BINDING_REQUEST, Vec::new()).raw.repeat(500);
-    let asked = async { while stream.write_all(&many).await.is_ok() {} };
+    let asked = async { while say(&mut stream, &many).await.is_ok() {} };
     // Only a stream that was closed ends this: a relay that waited for its client would let the writing hang.
     tokio::time::timeout(Duration::from_secs(25), asked).await.expect("the stream is still open");
 }

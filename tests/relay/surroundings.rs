@@ -11,7 +11,7 @@ use stun::message::{BINDING_REQUEST, METHOD_ALLOCATE, METHOD_CHANNEL_BIND, METHO
 use turn::proto::channum::ChannelNumber;
 use turn::proto::lifetime::Lifetime;
 
-use crate::client::{Canary, Client, PATIENCE, build, code, mint, peer, udp};
+use crate::client::{By, Canary, Client, PATIENCE, build, code, mint, peer, udp};
 use crate::harness::Options;
 use crate::site::{Site, settings, start, start_with, with_local_peers};
 
@@ -61,7 +61,8 @@ async fn t30_nothing_listens_but_what_is_configured() {
     let site = start(settings()).await;
     let https = ("tcp".to_owned(), site.server.socket_address().to_string());
     let relay = ["tcp", "udp"].map(|protocol| (protocol.to_owned(), site.address.to_string()));
-    let configured: BTreeSet<_> = relay.into_iter().chain([https]).collect();
+    let over_tls = ("tcp".to_owned(), site.door(By::Tls).to_string());
+    let configured: BTreeSet<_> = relay.into_iter().chain([https, over_tls]).collect();
     assert_eq!(doors(&site), configured);
     let client = site.allocated().await;
     let door = ("udp".to_owned(), client.relayed.unwrap().to_string());

@@ -5,13 +5,14 @@ use std::process::Command;
 use hearth::ids::ParticipantId;
 use hearth::turn::Settings;
 
-use crate::client::mint;
+use crate::client::{By, mint};
 use crate::site::{settings, start};
 
 async fn run(settings: Settings, tool: &str, arguments: &[&str]) -> (String, hearth::turn::Counters) {
     let site = start(settings).await;
     let credential = mint(ParticipantId::random());
-    let port = site.address.port().to_string();
+    let door = if arguments.contains(&"-S") { By::Tls } else { By::Tcp };
+    let port = site.door(door).port().to_string();
     let mut command = Command::new(tool);
     if tool.ends_with("uclient") {
         command.args(["-u", &credential.username, "-w", credential.password.expose()]);
@@ -35,6 +36,15 @@ async fn stunclient_learns_its_address() {
 #[ignore = "needs coturn's turnutils_uclient"]
 async fn uclient_relays_over_tcp() {
     let arguments = ["-t", "-y", "-c", "-s", "-n", "50", "-l", "801", "-m", "2"];
+    let (text, counters) = run(settings(), "turnutils_uclient", &arguments).await;
+    assert!(text.contains("Total lost packets 0 (0.000000%)"), "packets were lost: {text}");
+    assert!(counters.packets_in >= 100);
+}
+
+#[tokio::test]
+#[ignore = "needs coturn's turnutils_uclient"]
+async fn uclient_relays_over_tls() {
+    let arguments = ["-t", "-S", "-y", "-c", "-s", "-n", "50", "-l", "801", "-m", "2"];
     let (text, counters) = run(settings(), "turnutils_uclient", &arguments).await;
     assert!(text.contains("Total lost packets 0 (0.000000%)"), "packets were lost: {text}");
     assert!(counters.packets_in >= 100);

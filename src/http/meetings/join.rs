@@ -50,7 +50,7 @@ pub(in crate::http) async fn join(
         participant_id: participant,
         ticket: api.auth.issue_ticket(&claims, now).expose().clone(),
         signaling_url: format!("wss://{}/api/signaling", reached.authority),
-        ice_servers: api.ice.servers_for(participant, &reached.host, now),
+        ice_servers: api.ice.servers_for(participant, &reached.authority, now),
         meeting: preview_of(&meeting),
     }))
 }

@@ -1,4 +1,4 @@
-//! The sockets that clients send and connect to.
+//! The sockets that clients send and connect to. On a machine without IPv6 those of that family are passed over.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -32,25 +32,46 @@ pub(super) fn listen(addresses: &[SocketAddr], threads: usize) -> io::Result<Vec
     let mut outcome: io::Result<Vec<Listener>> = Ok(Vec::new());
     for _ in 0..LISTEN_TRIES {
         let mut chosen = 0;
-        outcome = addresses
-            .iter()
-            .map(|address| {
-                let port = if address.port() == 0 { chosen } else { address.port() };
-                // Streams first: their port can be shared with no other program, so that nobody listens in on the datagrams.
-                let (local, streams) = streams_at(SocketAddr::new(address.ip(), port))?;
-                let datagrams = (0..threads).map(|_| datagrams_at(local, threads > 1)).collect::<io::Result<_>>()?;
-                if address.port() == 0 {
-                    chosen = local.port();
-                }
-                Ok(Listener { local, datagrams, streams })
-            })
-            .collect();
+        outcome = bind_each(addresses, |address| {
+            let port = if address.port() == 0 { chosen } else { address.port() };
+            // Streams first: their port can be shared with no other program, so that nobody listens in on the datagrams.
+            let streams = streams_at(SocketAddr::new(address.ip(), port))?;
+            let local = streams.local_addr()?;
+            let datagrams = (0..threads).map(|_| datagrams_at(local, threads > 1)).collect::<io::Result<_>>()?;
+            if address.port() == 0 {
+                chosen = local.port();
+            }
+            Ok(Listener { local, datagrams, streams })
+        });
         let taken = matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::AddrInUse);
         if !taken || chosen == 0 {
             break;
         }
     }
     outcome
+}
+
+/// Binds all addresses for streams alone.
+pub(super) fn listen_for_streams(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
+    bind_each(addresses, streams_at)
+}
+
+fn bind_each<T>(addresses: &[SocketAddr], mut bind: impl FnMut(SocketAddr) -> io::Result<T>) -> io::Result<Vec<T>> {
+    let mut bound = Vec::with_capacity(addresses.len());
+    for &address in addresses {
+        match bind(address) {
+            Ok(socket) => bound.push(socket),
+            Err(error) if address.is_ipv6() && addresses.len() > 1 && is_without_family(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bound)
+}
+
+/// Whether the system knows no such addresses.
+fn is_without_family(error: &io::Error) -> bool {
+    // EAFNOSUPPORT has no kind of its own; it reads as unsupported or uncategorised.
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported) || error.raw_os_error() == Some(97)
 }
 
 fn datagrams_at(address: SocketAddr, shared: bool) -> io::Result<Arc<UdpSocket>> {
@@ -70,7 +91,7 @@ fn datagrams_at(address: SocketAddr, shared: bool) -> io::Result<Arc<UdpSocket>>
     Ok(Arc::new(socket))
 }
 
-fn streams_at(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
+fn streams_at(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -81,8 +102,7 @@ fn streams_at(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    let listener = TcpListener::from_std(socket.into())?;
-    Ok((listener.local_addr()?, listener))
+    TcpListener::from_std(socket.into())
 }
 
 #[cfg(test)]
@@ -100,6 +120,17 @@ mod tests {
         let ports: Vec<u16> = listeners.iter().map(|at| at.local.port()).collect();
         assert_eq!(ports[0], ports[1]);
         assert!(listeners.iter().all(|at| at.streams.local_addr().unwrap() == at.local));
+    }
+
+    #[test]
+    fn only_addresses_of_a_family_that_is_missing_are_passed_over() {
+        let both: [SocketAddr; 2] = ["127.0.0.1:1".parse().unwrap(), "[::]:1".parse().unwrap()];
+        let failing =
+            |missing: io::ErrorKind| move |address: SocketAddr| if address.is_ipv6() { Err(missing.into()) } else { Ok(address) };
+        assert_eq!(bind_each(&both, failing(io::ErrorKind::AddrNotAvailable)).unwrap(), both[..1]);
+        assert!(bind_each(&both, failing(io::ErrorKind::AddrInUse)).is_err());
+        assert!(bind_each(&both[1..], failing(io::ErrorKind::AddrNotAvailable)).is_err(), "nothing would be served");
+        assert!(bind_each(&both, |_| Err::<(), _>(io::ErrorKind::AddrNotAvailable.into())).is_err());
     }
 
     #[tokio::test]

@@ -29,6 +29,7 @@ mod ports;
 mod routes;
 mod streams;
 mod system;
+mod tls;
 mod window;
 mod worker;
 
@@ -126,7 +127,7 @@ impl Edge {
             worker::spawn(Worker::new(Arc::clone(&edge), index, poll, sockets)?, &edge)?;
         }
         for Listener { streams, .. } in listeners {
-            tasks.spawn(Arc::clone(&edge).accept(streams));
+            tasks.spawn(Arc::clone(&edge).accept(streams, None));
         }
         tasks.spawn(Arc::clone(&edge).keep_time());
         tasks.spawn(Arc::clone(&edge).watch_interfaces());

@@ -1,4 +1,4 @@
-//! Clients that come by TCP (RFC 8656 §3.1): accepting them, reading what they say, and writing without ever waiting for one.
+//! Clients that come by TCP or TLS (RFC 8656 §3.1): accepting them, reading what they say, and writing without ever waiting for one.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -8,22 +8,26 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustls::{ServerConfig, ServerConnection};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::framing::{Foreign, Inbox};
+use super::listen;
 use super::patience::Patience;
+use super::tls::Session;
 use super::{Edge, State, TIMER_SLACK};
 use crate::clock::Tick;
 use crate::ids::ParticipantId;
 use crate::turn::rate::network;
 use crate::turn::server::{ClientSocket, Transport};
 
-/// How many streams there may be in all, and from one IPv4 address or IPv6 /64.
+/// How many streams there may be in all, and from one IPv4 address or IPv6 /64: six people of one office need 90 to meet, with five
+/// connections each that browsers prepare by TCP and by TLS on two ports.
 const MAX_STREAMS: usize = 2000;
-const MAX_STREAMS_PER_SOURCE: usize = 64;
+const MAX_STREAMS_PER_SOURCE: usize = 128;
 
 /// Pause after the system refuses to accept, so that a full descriptor table doesn't spin the loop (attack D6).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -41,27 +45,42 @@ const SEND_BUFFER_BYTES: usize = 1 << 17;
 const READ_BYTES: usize = 1 << 14;
 
 thread_local! {
-    /// Where streams are read into, so that an idle one holds no buffer.
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+    /// Where streams are read into, so that an idle one holds no buffer: as it comes, and without TLS.
+    static BUFFERS: RefCell<(Box<[u8]>, Vec<u8>)> = RefCell::new((vec![0; READ_BYTES].into_boxed_slice(), Vec::new()));
 }
 
 /// One client's stream, and what waits to be written to it.
 pub(super) struct Stream {
     socket: TcpStream,
-    waiting: Mutex<VecDeque<u8>>,
+    line: Mutex<Line>,
     /// Something waits.
     late: Notify,
     closing: CancellationToken,
 }
 
+/// What stands between the messages and the socket.
+struct Line {
+    /// Bytes for the socket, in TLS where there is one.
+    waiting: VecDeque<u8>,
+    session: Option<Session>,
+}
+
+/// What came with one read.
+struct Heard {
+    /// How many frames it ended.
+    frames: usize,
+    /// Something has begun that is not whole yet. The handshake doesn't count: the stream has not begun before it is over.
+    waits: bool,
+}
+
 impl Stream {
-    fn new(socket: TcpStream) -> Arc<Self> {
+    fn new(socket: TcpStream, session: Option<Session>) -> Arc<Self> {
         let options = SockRef::from(&socket);
         // Some systems refuse; the stream then works as it is.
         let _ = options.set_tcp_nodelay(true);
         let _ = options.set_send_buffer_size(SEND_BUFFER_BYTES);
-        let (waiting, late, closing) = (Mutex::default(), Notify::new(), CancellationToken::new());
-        Arc::new(Self { socket, waiting, late, closing })
+        let line = Mutex::new(Line { waiting: VecDeque::new(), session });
+        Arc::new(Self { socket, line, late: Notify::new(), closing: CancellationToken::new() })
     }
 
     /// Sends a message. It is never dropped: a stream that has no room for it is closed.
@@ -85,16 +104,23 @@ impl Stream {
 
     fn send(&self, parts: &[&[u8]], room: usize) -> io::Result<usize> {
         let length = parts.iter().map(|part| part.len()).sum::<usize>();
-        let mut waiting = self.waiting();
-        if waiting.len() + length > room {
+        let mut line = self.line();
+        // Asked before it is sealed: a record that was left out would end the whole stream.
+        if line.waiting.len() + length > room {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        parts.iter().for_each(|part| waiting.extend(*part));
-        self.write_some(&mut waiting)?;
+        line.put(parts)?;
+        self.flush(&mut line.waiting)?;
+        Ok(length)
+    }
+
+    /// Writes what the system takes of `waiting`, and leaves the rest to the stream's task.
+    fn flush(&self, waiting: &mut VecDeque<u8>) -> io::Result<()> {
+        self.write_some(waiting)?;
         if !waiting.is_empty() {
             self.late.notify_one();
         }
-        Ok(length)
+        Ok(())
     }
 
     /// Writes what the system takes of `waiting`.
@@ -115,8 +141,8 @@ impl Stream {
     async fn write(&self) {
         loop {
             self.late.notified().await;
-            while !self.waiting().is_empty() {
-                if self.socket.writable().await.is_err() || self.write_some(&mut self.waiting()).is_err() {
+            while !self.line().waiting.is_empty() {
+                if self.socket.writable().await.is_err() || self.write_some(&mut self.line().waiting).is_err() {
                     return;
                 }
             }
@@ -124,30 +150,73 @@ impl Stream {
     }
 
     /// Reads once and hands in the frames that are whole. `None` when the stream has ended or can't go on.
-    fn read(&self, inbox: &mut Inbox, hand_in: impl FnMut(&[u8])) -> Option<usize> {
-        BUFFER.with_borrow_mut(|buffer| match self.socket.try_read(buffer) {
+    fn read(&self, inbox: &mut Inbox, hand_in: impl FnMut(&[u8])) -> Option<Heard> {
+        BUFFERS.with_borrow_mut(|(buffer, plain)| match self.socket.try_read(buffer) {
             Ok(0) => None,
-            Ok(length) => inbox.take(&buffer[..length], hand_in).map_err(|Foreign| ()).ok(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(0),
+            Ok(length) => self.hear(&buffer[..length], plain, inbox, hand_in),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(Heard { frames: 0, waits: false }),
             Err(_) => None,
         })
     }
 
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<u8>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Hands in the frames that lie in the TLS of a stream that was taken over, as [`Stream::read`] does.
+    fn read_rest(&self, inbox: &mut Inbox, hand_in: impl FnMut(&[u8])) -> Option<Heard> {
+        BUFFERS.with_borrow_mut(|(_, plain)| self.hear(&[], plain, inbox, hand_in))
+    }
+
+    fn hear(&self, bytes: &[u8], plain: &mut Vec<u8>, inbox: &mut Inbox, hand_in: impl FnMut(&[u8])) -> Option<Heard> {
+        let mut line = self.line();
+        let Line { waiting, session } = &mut *line;
+        let Some(session) = session else {
+            drop(line);
+            let frames = inbox.take(bytes, hand_in).map_err(|Foreign| ()).ok()?;
+            return Some(Heard { frames, waits: inbox.is_waiting() });
+        };
+        plain.clear();
+        let shaking = session.is_handshaking();
+        let opened = session.open(bytes, plain, waiting);
+        let flushed = self.flush(waiting);
+        // What is handed in may be answered to this very stream.
+        drop(line);
+        let frames = inbox.take(plain, hand_in).map_err(|Foreign| ()).ok()?;
+        opened.and(flushed).ok()?;
+        // Bytes that say nothing are the beginning of a record.
+        let record = !shaking && !bytes.is_empty() && plain.is_empty();
+        Some(Heard { frames, waits: record || inbox.is_waiting() })
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    fn put(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        let Self { waiting, session } = self;
+        match session {
+            Some(session) => session.seal(parts, waiting),
+            None => {
+                parts.iter().for_each(|part| waiting.extend(*part));
+                Ok(())
+            }
+        }
     }
 }
 
 impl Edge {
-    /// Accepts clients until the program stops.
-    pub(super) async fn accept(self: Arc<Self>, listener: TcpListener) {
+    /// Accepts clients until the program stops; they speak TLS where there is one.
+    pub(super) async fn accept(self: Arc<Self>, listener: TcpListener, tls: Option<Arc<ServerConfig>>) {
         loop {
             let accepted = tokio::select! {
                 () = self.tasks.stopping() => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((socket, remote)) => self.admit(socket, remote),
+                Ok((socket, _)) => {
+                    if let Ok(session) = tls.clone().map(Session::begin).transpose() {
+                        self.admit(socket, session);
+                    }
+                }
                 Err(_) => {
                     self.faults.receiving.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -167,11 +236,31 @@ impl Edge {
         clients.iter().filter_map(|client| state.streams.get(client)).for_each(|stream| stream.close());
     }
 
-    fn admit(self: &Arc<Self>, socket: TcpStream, remote: SocketAddr) {
+    /// Listens for clients that speak TLS from the first byte on. Returns where.
+    pub(in crate::turn) fn listen_tls(
+        self: &Arc<Self>,
+        listen: &[SocketAddr],
+        config: &Arc<ServerConfig>,
+    ) -> io::Result<Vec<SocketAddr>> {
+        let listeners = listen::listen_for_streams(listen)?;
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect();
+        for listener in listeners {
+            self.tasks.spawn(Arc::clone(self).accept(listener, Some(Arc::clone(config))));
+        }
+        addresses
+    }
+
+    /// Serves a client that has come by TLS to another listener.
+    pub(in crate::turn) fn adopt(self: &Arc<Self>, socket: TcpStream, connection: ServerConnection) {
+        self.admit(socket, Some(Session::take_over(connection)));
+    }
+
+    fn admit(self: &Arc<Self>, socket: TcpStream, session: Option<Session>) {
         // The address itself, not that of a listener on all of them: it is part of what tells two clients apart.
-        let Ok(local) = socket.local_addr() else { return };
-        let client = ClientSocket { transport: Transport::Tcp, local, remote };
-        let stream = Stream::new(socket);
+        let (Ok(local), Ok(remote)) = (socket.local_addr(), socket.peer_addr()) else { return };
+        let transport = if session.is_some() { Transport::Tls } else { Transport::Tcp };
+        let client = ClientSocket { transport, local, remote };
+        let stream = Stream::new(socket, session);
         let earlier = {
             let mut state = self.state();
             // Dropped at once: that costs less than telling why.
@@ -208,24 +297,23 @@ impl Edge {
     /// Hands in all that comes, until the stream ends or has used up our patience.
     async fn read_stream(self: &Arc<Self>, stream: &Stream, client: ClientSocket) {
         let (mut inbox, mut patience) = (Inbox::default(), Patience::new(Tick::now()));
-        loop {
-            let now = Tick::now();
-            if patience.is_over(now, || self.state().core.holds(client)) {
-                return;
-            }
-            let wait = patience.ends().since(now) + TIMER_SLACK;
-            match tokio::time::timeout(wait, stream.socket.readable()).await {
-                Err(_) => continue,
-                Ok(Err(_)) => return,
-                Ok(Ok(())) => {}
-            }
-            let hand_in = |frame: &[u8]| self.drive(frame, |core, now| core.handle_datagram(client, frame, now));
-            let Some(frames) = stream.read(&mut inbox, hand_in) else { return };
+        let hand_in = |frame: &[u8]| self.drive(frame, |core, now| core.handle_datagram(client, frame, now));
+        let mut heard = stream.read_rest(&mut inbox, hand_in);
+        while let Some(Heard { frames, waits }) = heard {
             // The system may call a stream readable where nothing is.
-            if frames > 0 || inbox.is_waiting() {
-                patience.heard(frames, inbox.is_waiting(), Tick::now());
+            if frames > 0 || waits {
+                patience.heard(frames, waits, Tick::now());
             }
             tokio::task::yield_now().await;
+            if patience.is_over(Tick::now(), || self.state().core.holds(client)) {
+                return;
+            }
+            let wait = patience.ends().since(Tick::now()) + TIMER_SLACK;
+            heard = match tokio::time::timeout(wait, stream.socket.readable()).await {
+                Err(_) => Some(Heard { frames: 0, waits: false }),
+                Ok(Err(_)) => None,
+                Ok(Ok(())) => stream.read(&mut inbox, hand_in),
+            };
         }
     }
 }

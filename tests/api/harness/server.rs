@@ -35,6 +35,7 @@ pub struct TestServer {
     /// Kept as long as the server, for it must have the same ports after a restart.
     port: Port,
     relay_port: Port,
+    relay_tls_port: Port,
     /// `https://localhost:PORT`.
     pub address: String,
     /// The certificate's fingerprint, as printed.
@@ -60,6 +61,7 @@ impl TestServer {
             run_by: options.run_by.clone(),
             port: Port::reserve(),
             relay_port: Port::reserve(),
+            relay_tls_port: Port::reserve(),
             address: String::new(),
             fingerprint: String::new(),
             setup_token: None,
@@ -71,16 +73,20 @@ impl TestServer {
                 return server;
             }
             assert!(server.log().contains("listen"), "the server did not start:\n{}", server.log());
-            (server.port, server.relay_port) = (Port::reserve(), Port::reserve());
+            (server.port, server.relay_port, server.relay_tls_port) = (Port::reserve(), Port::reserve(), Port::reserve());
         }
         panic!("{PORTS_TO_TRY} ports were taken:\n{}", server.log());
     }
 
     fn configure(&self, options: &Options) {
-        let (port, relay_port) = (self.port.number, self.relay_port.number);
+        let (port, relay_port, tls_port) = (self.port.number, self.relay_port(), self.relay_tls_port());
         let relay = SocketAddr::new(options.relay_address.unwrap_or(Ipv4Addr::LOCALHOST.into()), relay_port);
-        let usual =
-            [format!("listen = [\"{relay}\"]"), String::from("address = \"127.0.0.1\""), String::from("ports = \"20000-29999\"")];
+        let usual = [
+            format!("listen = [\"{relay}\"]"),
+            format!("listen_tls = [\"127.0.0.1:{tls_port}\"]"),
+            String::from("address = \"127.0.0.1\""),
+            String::from("ports = \"20000-29999\""),
+        ];
         let key_of = |line: &str| line.split('=').next().unwrap().trim().to_owned();
         let is_left = |line: &&String| !options.relay.lines().any(|other| key_of(other) == key_of(line));
         let usual: Vec<_> = usual.iter().filter(is_left).map(String::as_str).collect();
@@ -155,6 +161,11 @@ impl TestServer {
     pub fn socket_address(&self) -> SocketAddr {
         let port = self.address.rsplit_once(':').unwrap().1.parse().unwrap();
         SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    /// The port of its relay for TLS.
+    pub fn relay_tls_port(&self) -> u16 {
+        self.relay_tls_port.number
     }
 
     /// The port of its relay.

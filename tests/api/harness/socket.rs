@@ -195,7 +195,8 @@ pub async fn connect_tls_for(server: &TestServer, protocol: &[u8]) -> TlsStream<
     secure(server, TcpStream::connect(server.socket_address()).await.unwrap(), protocol).await
 }
 
-async fn secure(server: &TestServer, stream: TcpStream, protocol: &[u8]) -> TlsStream<TcpStream> {
+/// Shakes hands over a connection that stands.
+pub async fn secure(server: &TestServer, stream: TcpStream, protocol: &[u8]) -> TlsStream<TcpStream> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(server.certificate().as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -65,6 +65,15 @@ test('R7: two people whose UDP is blocked meet through the relay over TCP', asyn
   }
 });
 
+test('R7: two people who reach nothing but the HTTPS port meet through the relay over TLS', async ({ people, newMeeting }) => {
+  const [ada, ben] = await people.meet(await newMeeting(), ['Ada', 'Ben'], { onlyHttps: true });
+  await expectAllToMeet([ada, ben]);
+  for (const person of [ada, ben]) {
+    expect(await person.routes()).toEqual(['relay to relay']);
+    expect(await person.relayProtocols()).toEqual(['tls']);
+  }
+});
+
 test('R7: one person behind a relay and one without meet', async ({ people, newMeeting }) => {
   const code = await newMeeting();
   const [ada] = await people.meet(code, ['Ada'], { relayOnly: true });

@@ -36,6 +36,8 @@ export interface ProbeOptions {
   readonly relayOnly?: boolean;
   /** Nothing passes by UDP: connections may go through a relay only, and reach it by TCP. */
   readonly noUdp?: boolean;
+  /** Nothing passes but what goes to the port of the page: connections may go through a relay only, and reach it there. */
+  readonly onlyHttps?: boolean;
   readonly devicesFail?: DeviceFailure;
 }
 
@@ -47,14 +49,17 @@ export function installProbe(options: ProbeOptions): void {
   };
   Object.defineProperty(window, 'probe', { value: probe });
 
-  const reachableByTcp = (server: RTCIceServer): RTCIceServer[] => {
-    const urls = [server.urls].flat().filter((url) => url.endsWith('?transport=tcp'));
+  const isReachable = (url: string): boolean =>
+    options.onlyHttps ? url.startsWith('turns:') && url.endsWith(`:${location.port}?transport=tcp`) : /^turn:.*\?transport=tcp$/.test(url);
+  const reachable = (server: RTCIceServer): RTCIceServer[] => {
+    const urls = [server.urls].flat().filter(isReachable);
     return urls.length > 0 ? [{ ...server, urls }] : [];
   };
   const restrict = (configuration?: RTCConfiguration): RTCConfiguration => {
     const restricted = { ...configuration };
-    if (options.relayOnly || options.noUdp) restricted.iceTransportPolicy = 'relay';
-    if (options.noUdp) restricted.iceServers = (configuration?.iceServers ?? []).flatMap(reachableByTcp);
+    const isBlocked = options.noUdp || options.onlyHttps;
+    if (options.relayOnly || isBlocked) restricted.iceTransportPolicy = 'relay';
+    if (isBlocked) restricted.iceServers = (configuration?.iceServers ?? []).flatMap(reachable);
     return restricted;
   };
   const Native = window.RTCPeerConnection;

@@ -44,7 +44,7 @@ export class Hearth {
     if (!existsSync(Hearth.binary)) throw new Error(`${Hearth.binary} is missing: build it first, or name another in HEARTH_BIN`);
     const folder = await mkdtemp(join(tmpdir(), 'hearth-e2e-data-'));
     const hearth = new Hearth(folder, await freeTcpPort());
-    await writeFile(join(folder, 'hearth.toml'), configuration(hearth.port, await freeRelayPort()) + extraConfig);
+    await writeFile(join(folder, 'hearth.toml'), configuration(hearth.port, await freeRelayPort(), await freeTcpPort()) + extraConfig);
     try {
       await hearth.startAgain();
     } catch (error) {
@@ -167,12 +167,13 @@ export class Hearth {
   }
 }
 
-function configuration(port: number, relayPort: number): string {
+function configuration(port: number, relayPort: number, relayTlsPort: number): string {
   return [
     '[server]',
     `listen = ["127.0.0.1:${port}"]`,
     '[relay]',
     `listen = ["127.0.0.1:${relayPort}"]`,
+    `listen_tls = ["127.0.0.1:${relayTlsPort}"]`,
     'address = "127.0.0.1"',
     // Below the ports that the system gives out by itself, so that no other socket of the tests is in the way.
     'ports = "20000-29999"',
