@@ -80,6 +80,11 @@ figures: $(WEB_MODULES) ## Measure the real binary; writes target/figures.json
 	cargo build --release --locked
 	node benches/figures.mjs
 
+.PHONY: bench-relay
+bench-relay: $(WEB_MODULES) ## Compare the relay with coturn and turn-server; BENCH_ARGS="--quick" is short, "--help" tells more
+	benches/relay/install.sh
+	cargo bench --locked --bench relay -- $(BENCH_ARGS)
+
 .PHONY: screenshots
 screenshots: $(WEB_MODULES) ## Take pictures of every page, both themes, desktop and phone, into target/screenshots
 	cargo build --locked

@@ -56,11 +56,10 @@ const H2: &[u8] = b"h2";
 type Stream = TlsStream<Unstalled<TcpStream>>;
 
 /// What a client speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Protocol {
     Http1,
     Http2,
-    Neighbours,
+    Other(Arc<dyn Neighbour>),
 }
 
 /// A connection that was accepted and has a place in the count.
@@ -80,7 +79,7 @@ impl Accepted {
         let begin = async {
             let handshake = acceptor.accept(Unstalled::new(stream, STALL_DEADLINE));
             let mut stream = timeout(HANDSHAKE_DEADLINE, handshake).await.ok()?.ok()?;
-            let protocol = protocol(&mut stream, neighbour.as_deref()).await?;
+            let protocol = protocol(&mut stream, neighbour).await?;
             Some((stream, protocol))
         };
         let begun = tokio::select! {
@@ -90,13 +89,13 @@ impl Accepted {
         };
         let Some((stream, protocol)) = begun else { return };
         let answers = Answers { router, client, place: ConnectionPlace(Arc::new(place)), under_way: Arc::default() };
-        let served = match (protocol, neighbour) {
-            (Protocol::Neighbours, Some(neighbour)) => {
+        let served = match protocol {
+            Protocol::Http1 => serve_h1(TokioIo::new(stream), answers, &tasks).await,
+            Protocol::Http2 => serve_h2(TokioIo::new(stream), answers, &tasks).await,
+            Protocol::Other(neighbour) => {
                 let (socket, connection) = stream.into_inner();
                 return neighbour.take_over(socket.into_inner(), connection);
             }
-            (Protocol::Http2, _) => serve_h2(TokioIo::new(stream), answers, &tasks).await,
-            (Protocol::Http1 | Protocol::Neighbours, _) => serve_h1(TokioIo::new(stream), answers, &tasks).await,
         };
         if let Err(error) = served {
             tracing::debug!(%error, "a connection ended early");
@@ -105,7 +104,7 @@ impl Accepted {
 }
 
 /// Finds out what the client speaks. `None` when it says nothing.
-async fn protocol(stream: &mut Stream, neighbour: Option<&dyn Neighbour>) -> Option<Protocol> {
+async fn protocol(stream: &mut Stream, neighbour: Option<Arc<dyn Neighbour>>) -> Option<Protocol> {
     let agreed = stream.get_ref().1.alpn_protocol();
     // Who shakes hands for HTTP/2 has no other choice then, so there is no first byte to wait for and to guess from.
     if agreed == Some(H2) {
@@ -113,11 +112,11 @@ async fn protocol(stream: &mut Stream, neighbour: Option<&dyn Neighbour>) -> Opt
     }
     let Some(neighbour) = neighbour else { return Some(Protocol::Http1) };
     if agreed == Some(neighbour.alpn()) {
-        return Some(Protocol::Neighbours);
+        return Some(Protocol::Other(neighbour));
     }
     // It stays where it is, for whoever serves the client.
     let [first, ..] = timeout(HEADERS_DEADLINE, stream.fill_buf()).await.ok()?.ok()? else { return None };
-    Some(if neighbour.knows(*first) { Protocol::Neighbours } else { Protocol::Http1 })
+    Some(if neighbour.knows(*first) { Protocol::Other(neighbour) } else { Protocol::Http1 })
 }
 
 async fn serve_h1(stream: TokioIo<Stream>, answers: Answers, tasks: &Tasks) -> hyper::Result<()> {

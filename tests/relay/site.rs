@@ -28,7 +28,7 @@ static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
 });
 
 /// What relays shake hands with that are started inside of a test.
-fn tls_config() -> Arc<ServerConfig> {
+pub fn tls_config() -> Arc<ServerConfig> {
     server_config(&IDENTITY)
 }
 
@@ -65,6 +65,7 @@ pub struct Site {
     pub server: TestServer,
     /// Where the relay listens.
     pub address: SocketAddr,
+    address_for_tls: SocketAddr,
     /// Keeps its connection, which makes asking often cheap.
     web: reqwest::Client,
 }
@@ -76,20 +77,23 @@ pub async fn start(settings: Settings) -> Site {
 
 /// Starts a server with a relay like this, and more that is not about the relay.
 pub async fn start_with(settings: Settings, options: Options) -> Site {
-    let [listen] = settings.listen[..] else { panic!("one listener is all that is made here") };
+    let tls = settings.tls.as_ref().expect("the program has a listener for TLS");
+    let ([listen], [listen_tls]) = (&settings.listen[..], &tls.listen[..]) else { panic!("one listener of a kind is made") };
     let options = Options {
         relay: format!("{}\n{}", keys(&settings), options.relay),
         relay_address: Some(listen.ip()),
+        relay_tls_address: Some(listen_tls.ip()),
         relay_secret: Some(*settings.secret.expose()),
         ..options
     };
     let server = TestServer::with(&options);
     let address = SocketAddr::new(listen.ip(), server.relay_port());
+    let address_for_tls = SocketAddr::new(listen_tls.ip(), server.relay_tls_port());
     // Another test may have done it before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let certificate = reqwest::Certificate::from_pem(server.certificate().as_bytes()).unwrap();
     let web = reqwest::Client::builder().tls_certs_only([certificate]).no_proxy().timeout(PATIENCE).build().unwrap();
-    Site { server, address, web }
+    Site { server, address, address_for_tls, web }
 }
 
 /// The keys of the configuration that say the same as `settings`, but for the listener and the secret.
@@ -100,7 +104,6 @@ fn keys(settings: &Settings) -> String {
     assert_eq!(limits.permissions_per_allocation, usual.permissions_per_allocation);
     assert_eq!(limits.channels_per_allocation, usual.channels_per_allocation);
     assert_eq!(settings.realm, REALM);
-    assert!(settings.tls.is_some(), "the program has a listener for TLS");
     let kbps = |bytes: u64| {
         assert_eq!(bytes % 125, 0, "bandwidths are configured in kilobits");
         bytes / 125
@@ -131,7 +134,7 @@ impl Site {
     pub fn door(&self, by: By) -> SocketAddr {
         match by {
             By::Tcp => self.address,
-            By::Tls => SocketAddr::from((Ipv4Addr::LOCALHOST, self.server.relay_tls_port())),
+            By::Tls => self.address_for_tls,
         }
     }
 

@@ -1,14 +1,16 @@
 //! The relay over TLS: the handshake, and records that are not whole.
 
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use hearth::ids::ParticipantId;
+use hearth::turn::{Settings, Tls};
 use stun::message::{BINDING_REQUEST, BINDING_SUCCESS};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::client::{By, Client, STREAMS_PER_SOURCE, build, mint, receive_frame, say};
-use crate::site::{Site, settings, start};
+use crate::site::{Site, settings, start, tls_config};
 
 /// The program promises ten; a busy machine may be late.
 const PROMISE: Duration = Duration::from_secs(15);
@@ -35,6 +37,15 @@ async fn clients_that_name_the_protocol_and_those_that_name_none_are_answered() 
         answer.decode().unwrap();
         assert_eq!((answer.typ, answer.transaction_id), (BINDING_SUCCESS, request.transaction_id), "{protocols:?}");
     }
+}
+
+#[tokio::test]
+async fn t1_it_is_served_over_ipv6_as_well() {
+    let tls = Tls { listen: vec![SocketAddr::from((Ipv6Addr::LOCALHOST, 0))], config: tls_config() };
+    let site = start(Settings { tls: Some(tls), ..settings() }).await;
+    let mut client = Client::by_stream(&site, By::Tls, mint(ParticipantId::random())).await;
+    client.allocate().await;
+    assert!(client.server.is_ipv6());
 }
 
 #[tokio::test]

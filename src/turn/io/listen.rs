@@ -37,10 +37,10 @@ pub(super) fn listen(addresses: &[SocketAddr], threads: usize) -> io::Result<Vec
             // Streams first: their port can be shared with no other program, so that nobody listens in on the datagrams.
             let streams = streams_at(SocketAddr::new(address.ip(), port))?;
             let local = streams.local_addr()?;
-            let datagrams = (0..threads).map(|_| datagrams_at(local, threads > 1)).collect::<io::Result<_>>()?;
             if address.port() == 0 {
                 chosen = local.port();
             }
+            let datagrams = (0..threads).map(|_| datagrams_at(local, threads > 1)).collect::<io::Result<_>>()?;
             Ok(Listener { local, datagrams, streams })
         });
         let taken = matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::AddrInUse);

@@ -20,6 +20,7 @@ use crate::ids::ParticipantId;
 use crate::lifecycle::Tasks;
 
 mod departures;
+mod forwarding;
 mod framing;
 mod interfaces;
 mod listen;
@@ -157,10 +158,7 @@ impl Edge {
                 self.sooner.notify_one();
             }
         }
-        let refused = packets.iter().filter(|packet: &&Packet| packet.send(bytes).is_err()).count();
-        if refused > 0 {
-            self.faults.sending.fetch_add(refused as u64, Ordering::Relaxed);
-        }
+        self.count_refused(packets.iter().filter(|packet: &&Packet| packet.send(bytes).is_err()).count());
     }
 
     /// A way that packets may take without the core, for as long as it holds.

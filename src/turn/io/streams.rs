@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::framing::{Foreign, Inbox};
 use super::listen;
 use super::patience::Patience;
+use super::routes::Routes;
 use super::tls::Session;
 use super::{Edge, State, TIMER_SLACK};
 use crate::clock::Tick;
@@ -42,7 +43,7 @@ const MAX_WAITING_WITH_MESSAGES: usize = MAX_WAITING + (1 << 14);
 const SEND_BUFFER_BYTES: usize = 1 << 17;
 
 /// How much of one stream is read before others have their turn.
-const READ_BYTES: usize = 1 << 14;
+const READ_BYTES: usize = 1 << 16;
 
 thread_local! {
     /// Where streams are read into, so that an idle one holds no buffer: as it comes, and without TLS.
@@ -95,6 +96,27 @@ impl Stream {
     /// Sends what a peer says, or drops it when the client is behind with reading.
     pub(super) fn send_data(&self, parts: &[&[u8]]) -> io::Result<usize> {
         self.send(parts, MAX_WAITING)
+    }
+
+    /// Sends packets of peers, each a head and a payload, with one write. Those for which the client is too far behind are dropped;
+    /// returns how many.
+    pub(super) fn send_packets<'a>(&self, packets: impl Iterator<Item = [&'a [u8]; 2]>) -> usize {
+        let mut line = self.line();
+        let (mut parts, mut length) = (Vec::new(), line.waiting.len());
+        let (mut taken, mut dropped) = (0, 0);
+        for [head, payload] in packets {
+            let padding = payload.len().next_multiple_of(4) - payload.len();
+            let whole = head.len() + payload.len() + padding;
+            if length + whole > MAX_WAITING {
+                dropped += 1;
+                continue;
+            }
+            length += whole;
+            taken += 1;
+            parts.extend([head, payload, &[0; 3][..padding]]);
+        }
+        let sent = line.put(&parts).and_then(|()| self.flush(&mut line.waiting));
+        if sent.is_ok() { dropped } else { dropped + taken }
     }
 
     /// Closes it as soon as its task gets to run.
@@ -297,9 +319,12 @@ impl Edge {
     /// Hands in all that comes, until the stream ends or has used up our patience.
     async fn read_stream(self: &Arc<Self>, stream: &Stream, client: ClientSocket) {
         let (mut inbox, mut patience) = (Inbox::default(), Patience::new(Tick::now()));
-        let hand_in = |frame: &[u8]| self.drive(frame, |core, now| core.handle_datagram(client, frame, now));
-        let mut heard = stream.read_rest(&mut inbox, hand_in);
-        while let Some(Heard { frames, waits }) = heard {
+        let mut routes = Routes::default();
+        let mut heard = stream.read_rest(&mut inbox, |frame| self.take_frame(client, &mut routes, frame));
+        loop {
+            // Also what came before a frame that ends the stream.
+            self.forward();
+            let Some(Heard { frames, waits }) = heard else { return };
             // The system may call a stream readable where nothing is.
             if frames > 0 || waits {
                 patience.heard(frames, waits, Tick::now());
@@ -312,7 +337,7 @@ impl Edge {
             heard = match tokio::time::timeout(wait, stream.socket.readable()).await {
                 Err(_) => Some(Heard { frames: 0, waits: false }),
                 Ok(Err(_)) => None,
-                Ok(Ok(())) => stream.read(&mut inbox, hand_in),
+                Ok(Ok(())) => stream.read(&mut inbox, |frame| self.take_frame(client, &mut routes, frame)),
             };
         }
     }

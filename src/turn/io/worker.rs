@@ -15,6 +15,7 @@ use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use super::Edge;
 use super::departures::{Departures, part};
+use super::forwarding::channel_data;
 use super::packets::Exit;
 use super::routes::{Routes, Verdict};
 use super::system::{Arrival, Receiver, SLOTS};
@@ -27,9 +28,6 @@ const EVENTS: usize = 256;
 
 /// How long to wait after a failed receive, so that an error that stays doesn't spin.
 const RECEIVE_PAUSE: Duration = Duration::from_millis(10);
-
-/// The length of a ChannelData header (RFC 8656 §12.4).
-const CHANNEL_HEADER: usize = 4;
 
 const WAKE: Token = Token(0);
 
@@ -251,7 +249,7 @@ impl Worker {
         let mut run = Run::default();
         for range in arrival.datagrams() {
             count += 1;
-            match payload(&self.receiver.bytes()[range.clone()]) {
+            match channel_data(&self.receiver.bytes()[range.clone()]) {
                 Some((channel, payload)) => {
                     if run.channel != channel {
                         self.forward(client, &mut run, now);
@@ -322,20 +320,17 @@ impl Worker {
             Exit::Datagram(way) => self.departures.push(way, parts),
             Exit::Stream(stream) => {
                 let bytes = self.receiver.bytes();
-                let refused = parts.filter(|part| {
-                    let padding = part.payload.len().next_multiple_of(4) - part.payload.len();
-                    let head = part.head.as_ref().map_or(&[][..], |head| head);
-                    stream.send_data(&[head, &bytes[part.payload.clone()], &[0; 3][..padding]]).is_err()
-                });
-                let refused = refused.count();
-                self.count_refused(refused);
+                let parts: Vec<_> = parts.collect();
+                let packets = parts.iter().map(|part| [part.head(), &bytes[part.payload.clone()]]);
+                let refused = stream.send_packets(packets);
+                self.edge.count_refused(refused);
             }
         }
     }
 
     fn depart(&mut self) {
         let refused = self.departures.send(self.receiver.bytes());
-        self.count_refused(refused);
+        self.edge.count_refused(refused);
     }
 
     fn ask_core(&mut self, range: &Range<usize>, hand_in: impl FnOnce(&mut Server, &[u8], Now)) {
@@ -343,12 +338,6 @@ impl Worker {
         self.depart();
         let bytes = &self.receiver.bytes()[range.clone()];
         self.edge.drive_from(Some(self.index), bytes, |core, now| hand_in(core, bytes, now));
-    }
-
-    fn count_refused(&self, packets: usize) {
-        if packets > 0 {
-            self.edge.faults.sending.fetch_add(packets as u64, Ordering::Relaxed);
-        }
     }
 }
 
@@ -363,13 +352,6 @@ impl Run {
     fn amount(&self) -> (u64, usize) {
         (self.datagrams.len() as u64, self.datagrams.iter().map(|(_, payload)| payload.len()).sum())
     }
-}
-
-/// The channel of a datagram and where its payload lies, if it is whole ChannelData.
-fn payload(datagram: &[u8]) -> Option<(u16, Range<usize>)> {
-    let [n0 @ 0x40..=0x4F, n1, l0, l1, rest @ ..] = datagram else { return None };
-    let length = usize::from(u16::from_be_bytes([*l0, *l1]));
-    (length <= rest.len()).then(|| (u16::from_be_bytes([*n0, *n1]), CHANNEL_HEADER..CHANNEL_HEADER + length))
 }
 
 impl Sockets {
@@ -406,20 +388,5 @@ impl Sockets {
         let socket = self.open.get_mut(&token)?;
         socket.queued = false;
         Some((token, Arc::clone(&socket.udp), socket.entrance))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whole_channel_data_has_a_payload_and_nothing_else_has() {
-        assert_eq!(payload(&[0x40, 1, 0, 2, 7, 8]), Some((0x4001, 4..6)));
-        assert_eq!(payload(&[0x4F, 0xFF, 0, 1, 7, 0, 0, 0]), Some((0x4FFF, 4..5)), "padded");
-        assert_eq!(payload(&[0x40, 1, 0, 0]), Some((0x4001, 4..4)));
-        for bytes in [&[0x40, 1, 0, 3, 7, 8][..], &[0x50, 0, 0, 0], &[0x3F, 0, 0, 0], &[0x40, 1, 0], &[]] {
-            assert_eq!(payload(bytes), None, "{bytes:?}");
-        }
     }
 }

@@ -20,6 +20,8 @@ pub struct Options {
     pub relay: String,
     /// Where the relay listens, when it is not 127.0.0.1.
     pub relay_address: Option<IpAddr>,
+    /// Where it listens for TLS, when it is not 127.0.0.1.
+    pub relay_tls_address: Option<IpAddr>,
     /// The secret that the relay's credentials are made from.
     pub relay_secret: Option<[u8; 32]>,
     /// A command that starts the program it is given as its last arguments, in place of itself.
@@ -80,10 +82,11 @@ impl TestServer {
 
     fn configure(&self, options: &Options) {
         let (port, relay_port, tls_port) = (self.port.number, self.relay_port(), self.relay_tls_port());
-        let relay = SocketAddr::new(options.relay_address.unwrap_or(Ipv4Addr::LOCALHOST.into()), relay_port);
+        let at = |address: Option<IpAddr>, port| SocketAddr::new(address.unwrap_or(Ipv4Addr::LOCALHOST.into()), port);
+        let (relay, relay_tls) = (at(options.relay_address, relay_port), at(options.relay_tls_address, tls_port));
         let usual = [
             format!("listen = [\"{relay}\"]"),
-            format!("listen_tls = [\"127.0.0.1:{tls_port}\"]"),
+            format!("listen_tls = [\"{relay_tls}\"]"),
             String::from("address = \"127.0.0.1\""),
             String::from("ports = \"20000-29999\""),
         ];

@@ -70,7 +70,8 @@ impl Part {
         self.payload.len() + self.head.map_or(0, |head| head.len())
     }
 
-    fn head(&self) -> &[u8] {
+    /// What stands before the payload.
+    pub(super) fn head(&self) -> &[u8] {
         self.head.as_ref().map_or(&[], |head| head)
     }
 }

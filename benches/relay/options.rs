@@ -1,0 +1,102 @@
+//! What can be asked for on the command line.
+
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::generator::{Load, Saturation, Span};
+use crate::pair::Mode;
+use crate::servers::Kind;
+
+/// Compares the relay with others, on loopback, with the same traffic.
+#[derive(Debug, Parser)]
+#[command(name = "bench-relay")]
+pub struct Options {
+    /// One round of short measurements.
+    #[arg(long)]
+    pub quick: bool,
+    /// Only these parts.
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<Part>,
+    /// Only these servers.
+    #[arg(long, value_delimiter = ',')]
+    pub servers: Vec<Kind>,
+    /// How often each measurement is taken; the median is told. 5, or 1 with --quick.
+    #[arg(long)]
+    pub rounds: Option<usize>,
+    /// How long each measurement takes. 1, or 0.5 with --quick.
+    #[arg(long)]
+    pub seconds: Option<f64>,
+    /// How many allocations there are.
+    #[arg(long, value_delimiter = ',', default_value = "10,100")]
+    pub allocations: Vec<usize>,
+    /// How many bytes a payload has.
+    #[arg(long, value_delimiter = ',', default_value = "200,1200")]
+    pub payloads: Vec<usize>,
+    /// Packets a second of the paced measurements, in all.
+    #[arg(long, value_delimiter = ',', default_value = "2000,10000")]
+    pub rates: Vec<u64>,
+    /// How many packets the saturated measurements send each time around, spread evenly over all pairs.
+    #[arg(long, default_value_t = 50)]
+    pub around: usize,
+    /// How many packets of the saturated measurements may be under way in each direction, spread likewise.
+    #[arg(long, default_value_t = 500)]
+    pub window: usize,
+    /// How many threads the servers relay with.
+    #[arg(long, default_value_t = 1)]
+    pub threads: usize,
+    /// Where the figures are written.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench-relay.json"))]
+    pub json: std::path::PathBuf,
+    /// Forwards instead of measuring: "one" or "batches".
+    #[arg(long, hide = true)]
+    pub forward: Option<String>,
+    /// What cargo passes to every benchmark.
+    #[arg(long, hide = true)]
+    pub bench: bool,
+}
+
+/// A part of the whole run: saturated traffic in one mode, paced traffic, or what is no cost of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    ClientPeer,
+    RelayRelay,
+    Tcp,
+    Tls,
+    Paced,
+    Extras,
+}
+
+impl Options {
+    pub fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    pub fn servers(&self) -> Vec<Kind> {
+        if self.servers.is_empty() { Kind::ALL.to_vec() } else { self.servers.clone() }
+    }
+
+    pub fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 1 } else { 5 }).max(1)
+    }
+
+    pub fn span(&self) -> Span {
+        let seconds = self.seconds.unwrap_or(if self.quick { 0.5 } else { 1.0 });
+        Span { warm_up: Duration::from_millis(300), measured: Duration::from_secs_f64(seconds) }
+    }
+
+    pub fn saturation(&self) -> Load {
+        Load::Saturated(Saturation { around: self.around, window: self.window })
+    }
+
+    /// The saturated modes that are wanted.
+    pub fn modes(&self) -> Vec<Mode> {
+        let all = [
+            (Part::ClientPeer, Mode::ClientPeer),
+            (Part::RelayRelay, Mode::RelayRelay),
+            (Part::Tcp, Mode::Tcp),
+            (Part::Tls, Mode::Tls),
+        ];
+        all.into_iter().filter(|&(part, _)| self.wants(part)).map(|(_, mode)| mode).collect()
+    }
+}

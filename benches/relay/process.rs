@@ -1,0 +1,34 @@
+//! What the system says about another process, the time it has had on a processor and its memory, and about the whole machine.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+/// Nanoseconds that all threads of a process have run, in the program and in the kernel on its behalf.
+///
+/// The scheduler's figure: `/proc/<pid>/stat` counts in hundredths of a second.
+pub fn cpu_nanos(pid: u32) -> Result<u64> {
+    let mut nanos = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).context("the server has stopped")? {
+        let path = thread?.path().join("schedstat");
+        // A thread may end between the two looks.
+        let Ok(line) = fs::read_to_string(path) else { continue };
+        nanos += line.split(' ').next().and_then(|word| word.parse::<u64>().ok()).context("the system keeps no schedstat")?;
+    }
+    Ok(nanos)
+}
+
+/// The memory of a process that is in use and its own, in bytes.
+pub fn resident_bytes(pid: u32) -> Result<u64> {
+    let path = PathBuf::from(format!("/proc/{pid}/status"));
+    let status = fs::read_to_string(path).context("the server has stopped")?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).and_then(|rest| rest.split_whitespace().next());
+    Ok(kilobytes.and_then(|word| word.parse::<u64>().ok()).context("the system does not tell RssAnon")? * 1024)
+}
+
+/// How many threads wanted a processor on average in the last minute.
+pub fn load_average() -> Result<f64> {
+    let line = fs::read_to_string("/proc/loadavg").context("the system does not tell its load")?;
+    line.split(' ').next().and_then(|word| word.parse().ok()).context("the system tells its load in words of its own")
+}
