@@ -58,6 +58,14 @@ unit: $(WEB_MODULES) ## Unit, property, contract, API, relay and fault tests
 	cargo nextest run --locked
 	cargo test --quiet --locked --doc
 
+.PHONY: fuzz
+fuzz: ## Feed ten million made-up inputs to the parsers and the relay's core; FUZZ_RUNS=n for n each
+	tests/fuzz/run.sh $(FUZZ_RUNS)
+
+.PHONY: fuzz-corpus
+fuzz-corpus: ## The same, and keep in tests/fuzz/corpus what was found, minimised
+	tests/fuzz/run.sh --keep $(FUZZ_RUNS)
+
 .PHONY: e2e
 e2e: $(WEB_MODULES) ## Browser tests: Chromium against the binary that 'make run' builds
 	cargo build --release --locked

@@ -22,6 +22,7 @@ for tool in "$@"; do
     case $tool in
     cargo) has cargo || say "Rust 1.95 or newer: install it with rustup (rustup.rs), or your system's packages rustc and cargo." ;;
     cc) has cc || say "a C compiler: install the package gcc (or build-essential)." ;;
+    c++) has c++ || say "a C++ compiler, to build the fuzzer: install the package g++." ;;
     npm) has npm || say "npm: install the package npm." ;;
     node)
         if ! has node; then

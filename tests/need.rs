@@ -18,7 +18,7 @@ use tempfile::TempDir;
 #[path = "../build.rs"]
 mod build_script;
 
-const TOOLS: [&str; 4] = ["cargo", "cc", "node", "npm"];
+const TOOLS: [&str; 5] = ["cargo", "cc", "c++", "node", "npm"];
 const GOOD_NODE: &str = "v20.19.0";
 
 /// Runs `packaging/need.sh` where these tools are all that there is, and `node` says this version.
@@ -57,6 +57,7 @@ fn o1_each_missing_tool_is_one_line_that_says_what_to_install() {
     for (missing, words) in [
         ("cargo", ["Rust 1.95", "rustup"]),
         ("cc", ["C compiler", "the package gcc"]),
+        ("c++", ["C++ compiler", "the package g++"]),
         ("node", ["Node.js 20.19, or 22.12 or newer", "the package nodejs"]),
         ("npm", ["npm", "the package npm"]),
     ] {

@@ -10,6 +10,7 @@ mod forwarder;
 mod generator;
 mod goals;
 mod link;
+mod markdown;
 mod options;
 mod pair;
 mod process;
@@ -56,6 +57,9 @@ fn measure(options: &Options) -> Result<()> {
     if options.wants(Part::Extras) {
         extras = extras::measure(&kinds, options);
         report::extras(&extras);
+    }
+    if options.markdown {
+        markdown::print(&all);
     }
     report::goals(&goals::judge(&all, &extras));
     report::write(&options.json, &all, &extras)

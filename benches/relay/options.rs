@@ -40,11 +40,14 @@ pub struct Options {
     #[arg(long, default_value_t = 50)]
     pub around: usize,
     /// How many packets of the saturated measurements may be under way in each direction, spread likewise.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 1000)]
     pub window: usize,
     /// How many threads the servers relay with.
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
+    /// Print the costs as tables in Markdown, too.
+    #[arg(long)]
+    pub markdown: bool,
     /// Where the figures are written.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench-relay.json"))]
     pub json: std::path::PathBuf,

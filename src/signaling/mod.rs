@@ -6,6 +6,8 @@
 //! **Invariants.** Who speaks is established once, by the ticket; no later message carries an identity. A session never touches
 //! a room: it sends commands and reads its inbox. Whatever a client sends costs at most that client its connection.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod ice;
 mod pace;
 mod session;

@@ -16,6 +16,8 @@ use crate::lifecycle::Tasks;
 
 mod counters;
 pub mod credentials;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod io;
 mod meter;
 mod nonce;

@@ -22,6 +22,8 @@ use crate::lifecycle::Tasks;
 mod departures;
 mod forwarding;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod interfaces;
 mod listen;
 mod packets;

@@ -93,7 +93,10 @@ fn peer(message: &Message, attribute: &RawAttribute) -> Option<SocketAddr> {
         2 => 20,
         _ => return None,
     };
-    let attributes = Attributes(vec![attribute.clone()]);
+    let mut alike = attribute.clone();
+    // What stands before the family is to be ignored (RFC 8489 §14.1); the crate wants it to be zero.
+    alike.value[0] = 0;
+    let attributes = Attributes(vec![alike]);
     let alone = Message { transaction_id: message.transaction_id, attributes, ..Message::default() };
     let mut peer = PeerAddress::default();
     peer.get_from(&alone).ok().filter(|()| attribute.value.len() == length)?;

@@ -27,6 +27,8 @@ mod allocate;
 mod allocation;
 mod caller;
 mod ended;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod message;
 mod output;
 mod relaying;

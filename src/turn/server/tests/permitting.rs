@@ -74,6 +74,16 @@ fn t14_all_peers_of_a_request_are_permitted_or_none() {
 }
 
 #[test]
+fn what_stands_before_the_family_of_a_peer_is_ignored() {
+    let mut site = Site::new();
+    let (person, relay, _) = site.allocated(1);
+    // RFC 8489 §14.1 and §14.2: 9.9.9.9:5000 under the magic cookie, behind a byte that says nothing.
+    let peer = raw(0x0012, &[0x80, 1, 0x32, 0x9a, 0x28, 0x1b, 0xad, 0x4b]);
+    site.ask(&person, METHOD_CREATE_PERMISSION, vec![peer]);
+    assert_eq!(site.say(&person, PEER, b"hi"), [to_peer(relay, PEER, 36..38)]);
+}
+
+#[test]
 fn t15_nothing_passes_without_a_permission() {
     let mut site = Site::new();
     let (person, relay, _) = site.allocated(1);
