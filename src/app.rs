@@ -13,7 +13,7 @@ use futures_util::future::poll_immediate;
 use rustls::{ServerConfig, ServerConnection};
 use tokio::net::TcpStream;
 
-use crate::auth::{self, Auth, RegistrationPolicy};
+use crate::auth::{self, Auth, RegistrationPolicy, SharedToken};
 use crate::clock::Timestamp;
 use crate::config::{self, Config};
 use crate::http::{self, Api, Listener, Neighbour, Places, ReachedHost, Services};
@@ -137,7 +137,9 @@ impl App {
             open_registration: config.accounts.registration == config::Registration::Open,
         };
         let services = Services { auth, store: store.clone(), hub, signaling, ice };
-        let api = Api::new(http_settings(&config), services, tasks.clone());
+        let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
+        let settings = http::Settings { metrics_token, ..http_settings(&config) };
+        let api = Api::new(settings, services, tasks.clone());
         Ok(Self { listeners, api, tls, relay, store, tasks, announcement })
     }
 
@@ -346,5 +348,6 @@ fn http_settings(config: &Config) -> http::Settings {
             guests_allowed: config.meetings.guests_allowed,
         },
         max_participants: config.meetings.max_participants,
+        metrics_token: None,
     }
 }

@@ -13,6 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ids::{Secret, random_bytes};
 
+/// More than this is no token.
+const MAX_TEXT_BYTES: u64 = 4096;
+
 /// A key.
 pub type Key = Secret<[u8; 32]>;
 
@@ -32,6 +35,15 @@ pub enum KeyError {
     /// The file is not a key.
     #[error("{path} is not a key of 32 bytes: restore it from a backup, or remove it and everybody signs in again", path = path.display())]
     Malformed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file holds nothing that is good as a token.
+    #[error(
+        "{path} holds no token of at least 32 letters, digits and signs: write one with `openssl rand -hex 32 > {path}`",
+        path = path.display()
+    )]
+    NoToken {
         /// The file.
         path: PathBuf,
     },
@@ -61,6 +73,19 @@ pub fn load_or_create(path: &Path) -> Result<Key, KeyError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
         Err(source) => Err(KeyError::Io { path: path.to_owned(), source }),
     }
+}
+
+/// The beginning of a file that only this user may read, for a secret that somebody wrote.
+pub(super) fn read_private_text(path: &Path) -> Result<Vec<u8>, KeyError> {
+    let io = |source| KeyError::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(io)?;
+    refuse_mode(path, &file.metadata().map_err(io)?, 0o077, "600")?;
+    let mut text = Vec::new();
+    file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut text).map_err(io)?;
+    if text.len() as u64 > MAX_TEXT_BYTES {
+        return Err(KeyError::NoToken { path: path.to_owned() });
+    }
+    Ok(text)
 }
 
 /// A short name for a key that tells keys apart and tells nothing about them.

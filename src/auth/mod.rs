@@ -17,6 +17,7 @@ mod permissions;
 mod refresh;
 mod sessions;
 mod setup;
+mod shared_token;
 pub mod throttle;
 mod tickets;
 mod tokens;
@@ -39,6 +40,7 @@ pub use keys::{Key, KeyError, load_or_create};
 pub use password::{MAX_PASSWORD_BYTES, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Password, PasswordError};
 pub use permissions::{Admin, Caller, HostOf};
 pub use sessions::{NewAccount, SignedIn};
+pub use shared_token::SharedToken;
 pub use throttle::{ClientNet, Rate, RetryAfter, Throttle};
 pub use tokens::{SeatClaims, TokenError};
 

@@ -12,6 +12,7 @@ mod example;
 mod ice;
 mod log;
 mod meetings;
+mod metrics;
 mod problem;
 mod relay;
 mod server;
@@ -27,6 +28,7 @@ pub use example::example;
 pub use ice::{Confidential, Ice, IceAccess, IceServer, IceServers, IceUrl, Scheme};
 pub use log::{Log, LogFormat};
 pub use meetings::Meetings;
+pub use metrics::Metrics;
 pub use problem::{Problem, Problems};
 pub use relay::Relay;
 pub use server::{PublicUrl, Server};
@@ -73,6 +75,8 @@ tree! {
     relay: Relay,
     /// `[ice]`
     ice: Ice,
+    /// `[metrics]`
+    metrics: Metrics,
     /// `[log]`
     log: Log,
 }

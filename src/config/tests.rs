@@ -168,6 +168,7 @@ fn the_example_changes_nothing_and_its_keys_are_all_understood() {
             ..config.relay
         },
         ice: Ice { servers: IceServers::default() },
+        metrics: Metrics { token_file: None },
         ..config
     };
     assert_eq!(back, Config::default());

@@ -56,6 +56,14 @@ impl Limits {
         }
     }
 
+    /// Counts a request that was refused for who sent it, and answers accordingly.
+    pub(super) fn turned_away(&self, client: ClientAddress, refusal: ApiError) -> ApiError {
+        match self.misses.check(&client.0.into(), Tick::now()) {
+            Ok(()) => refusal,
+            Err(wait) => ApiError::throttled(wait.0),
+        }
+    }
+
     /// Counts an account that is asked for, and not when it was refused before its password was hashed.
     pub(super) async fn registering<T>(
         &self,
@@ -105,10 +113,10 @@ pub(super) async fn throttle(State(api): State<Api>, client: ClientAddress, requ
 }
 
 /// The page's files cost nothing and belong to no route. Neither does it cost anything to say whether the server is well, and a
-/// server that doesn't say so under load would be restarted for it.
+/// server that doesn't say so under load would be restarted for it. Its figures are counted only when they are refused.
 fn is_counted(request: &Request) -> bool {
     match request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) {
-        Some("/healthz" | "/readyz") => false,
+        Some("/healthz" | "/readyz" | "/metrics") => false,
         Some(_) => true,
         None => request.uri().path().starts_with("/api/") || !matches!(*request.method(), Method::GET | Method::HEAD),
     }

@@ -13,6 +13,7 @@ mod health;
 mod limits;
 mod listener;
 mod meetings;
+mod metrics;
 mod neighbour;
 mod openapi;
 mod origin;
@@ -32,7 +33,7 @@ use axum::{Router, middleware};
 use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::auth::Auth;
+use crate::auth::{Auth, SharedToken};
 use crate::hub::{Hub, HubError};
 use crate::lifecycle::Tasks;
 use crate::meeting;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub meeting_defaults: meeting::Settings,
     /// The most people in one meeting, whatever its host wants.
     pub max_participants: u32,
+    /// What lets programs on other machines read the figures. Without it, none of them may.
+    pub metrics_token: Option<SharedToken>,
 }
 
 /// The services that handlers ask.
@@ -119,6 +122,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/openapi.json", get(openapi::document))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::page))
         // Accounts and sign-in.
         .route("/api/setup", post(accounts::setup))
         .route("/api/auth/register", post(accounts::register))

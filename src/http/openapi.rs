@@ -13,7 +13,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Content, Object, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{accounts, health, meetings, server};
+use super::{accounts, health, meetings, metrics, server};
 use crate::wire::error::ErrorBody;
 
 /// The name of the scheme for access tokens in `security(…)`.
@@ -34,6 +34,7 @@ const REFRESH: &str = "refresh";
         document,
         health::alive,
         health::ready,
+        metrics::page,
         accounts::setup,
         accounts::register,
         accounts::login,

@@ -13,7 +13,7 @@ mod room_task;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ use crate::meeting::{
 use crate::store::{Store, StoreError};
 use crate::turn::Relay;
 
+pub use crate::turn::Counters as RelayCounters;
 use bookkeeper::Bookkeeper;
 pub use outbox::{Delivery, Inbox, Outbox, outbox};
 use room_task::{Order, Reply, RoomInput, RoomTask};
@@ -46,6 +47,17 @@ pub struct Settings {
     pub resume_window: Duration,
     /// How long an empty room is kept in memory.
     pub empty_after: Duration,
+}
+
+/// What goes on, in figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Meetings in which somebody holds a seat.
+    pub meetings: usize,
+    /// Seats that are taken or held.
+    pub seats: usize,
+    /// What the relay has done, where there is one.
+    pub relay: Option<RelayCounters>,
 }
 
 /// Why the hub did not do what was asked.
@@ -89,6 +101,8 @@ struct Inner {
 struct RoomHandle {
     meeting: Arc<Meeting>,
     orders: mpsc::Sender<Order>,
+    /// How many seats are taken or held, for those who only want to count.
+    seats: Arc<AtomicUsize>,
 }
 
 /// A taken seat: how one socket speaks to its room. Dropping it tells the room that the socket is gone.
@@ -189,6 +203,16 @@ impl Hub {
         answer.await.unwrap_or_default()
     }
 
+    /// What goes on now, in figures. Asks no room, so that a busy one doesn't delay the answer.
+    pub fn figures(&self) -> Figures {
+        let seats: Vec<usize> = self.rooms().values().map(|room| room.seats.load(Ordering::Relaxed)).collect();
+        Figures {
+            meetings: seats.iter().filter(|seats| **seats > 0).count(),
+            seats: seats.iter().sum(),
+            relay: self.inner.relay.as_ref().map(Relay::counters),
+        }
+    }
+
     /// Gives an input to a room, which is opened when it is not, and waits until it is dealt with.
     async fn ask(&self, room: RoomId, mut input: RoomInput) -> Result<RoomHandle, HubError> {
         for _ in 0..ATTEMPTS {
@@ -240,9 +264,10 @@ impl Hub {
 
     fn open(&self, rooms: &mut HashMap<RoomId, RoomHandle>, meeting: Arc<Meeting>, room: Room) -> RoomHandle {
         let (orders, receiver) = mpsc::channel(ORDERS);
-        let handle = RoomHandle { meeting: Arc::clone(&meeting), orders };
+        let seats = Arc::new(AtomicUsize::new(room.seat_count()));
+        let handle = RoomHandle { meeting: Arc::clone(&meeting), orders, seats: Arc::clone(&seats) };
         rooms.insert(meeting.room, handle.clone());
-        let task = RoomTask::new(self.clone(), meeting.room, room, receiver);
+        let task = RoomTask::new(self.clone(), meeting.room, room, receiver, seats);
         self.inner.tasks.spawn(task.run());
         handle
     }

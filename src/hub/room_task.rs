@@ -1,6 +1,8 @@
 //! One task, one room: takes orders, drains the room's outputs, sleeps until its next timer.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -53,11 +55,13 @@ pub(super) struct RoomTask {
     orders: mpsc::Receiver<Order>,
     outboxes: HashMap<ConnectionId, Outbox>,
     life: Life,
+    /// Where the number of seats is told to those who only want to count.
+    seats: Arc<AtomicUsize>,
 }
 
 impl RoomTask {
-    pub(super) fn new(hub: Hub, id: RoomId, room: Room, orders: mpsc::Receiver<Order>) -> Self {
-        Self { hub, id, room, orders, outboxes: HashMap::new(), life: Life::Open }
+    pub(super) fn new(hub: Hub, id: RoomId, room: Room, orders: mpsc::Receiver<Order>, seats: Arc<AtomicUsize>) -> Self {
+        Self { hub, id, room, orders, outboxes: HashMap::new(), life: Life::Open, seats }
     }
 
     pub(super) async fn run(mut self) {
@@ -144,10 +148,14 @@ impl RoomTask {
                 Output::Revoke(participant) => {
                     if let Some(relay) = &self.hub.inner.relay {
                         relay.revoke(participant);
+                        let moved = relay.traffic_of(participant);
+                        let bytes = moved.map_or(0, |moved| moved.bytes_in + moved.bytes_out);
+                        tracing::debug!(event = "seat_ended", relayed = bytes > 0, relayed_bytes = bytes, "a seat was given up");
                     }
                 }
             }
         }
+        self.seats.store(self.room.seat_count(), Ordering::Relaxed);
     }
 
     /// Whether the room is done with, in which case it has left the table. A room where somebody holds a seat, or for which

@@ -13,6 +13,8 @@ pub struct Counters {
     pub bindings: u64,
     /// Requests answered with 401 or 438.
     pub challenged: u64,
+    /// Requests with a name, realm or password that is not good, answered or not.
+    pub failed_authentications: u64,
     /// Authenticated requests refused with another code.
     pub refused: u64,
     /// Allocations made.
@@ -37,6 +39,12 @@ pub struct Counters {
     pub receive_errors: u64,
     /// Allocations alive now.
     pub allocations: u64,
+    /// Those of them that were made by UDP.
+    pub allocations_by_udp: u64,
+    /// Those of them that were made by TCP.
+    pub allocations_by_tcp: u64,
+    /// Those of them that were made by TLS.
+    pub allocations_by_tls: u64,
 }
 
 impl Counters {
@@ -50,7 +58,7 @@ impl Counters {
     }
 }
 
-/// What one allocation has moved.
+/// What one allocation, or all of one participant together, have moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Packets from the client to peers.
@@ -63,4 +71,18 @@ pub struct Traffic {
     pub bytes_in: u64,
     /// Packets of either direction that went over the allocation's share.
     pub throttled: u64,
+}
+
+impl std::ops::Add for Traffic {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            packets_out: self.packets_out + other.packets_out,
+            bytes_out: self.bytes_out + other.bytes_out,
+            packets_in: self.packets_in + other.packets_in,
+            bytes_in: self.bytes_in + other.bytes_in,
+            throttled: self.throttled + other.throttled,
+        }
+    }
 }

@@ -195,6 +195,12 @@ impl Relay {
         self.self_test.health()
     }
 
+    /// What was relayed for a participant in all, whether its allocations are alive or have ended. `None` when it had none, or when
+    /// they ended so long ago that they are forgotten.
+    pub fn traffic_of(&self, participant: ParticipantId) -> Option<Traffic> {
+        self.edge.traffic_of(participant)
+    }
+
     /// What the relay has done so far.
     pub fn counters(&self) -> Counters {
         self.edge.counters()

@@ -13,6 +13,7 @@ mod ice;
 mod lifecycle;
 mod limits;
 mod meetings;
+mod metrics;
 mod openapi;
 mod origin;
 mod public_url;

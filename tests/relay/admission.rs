@@ -7,7 +7,7 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use hearth::clock::Timestamp;
 use hearth::ids::{ParticipantId, Secret};
-use hearth::turn::credentials::{Credential, CredentialIssuer, SharedSecret};
+use hearth::turn::credentials::{Credential, CredentialIssuer};
 use hearth::turn::{Limits, Settings};
 use ring::hmac;
 use stun::attributes::{
@@ -28,7 +28,8 @@ use turn::proto::lifetime::Lifetime;
 use turn::proto::reqfamily::{REQUESTED_FAMILY_IPV6, RequestedAddressFamily};
 use turn::proto::rsrvtoken::ReservationToken;
 
-use crate::client::{Client, PATIENCE, SECRET, build, code, forge, mint, peer, settings, start, text, transport, udp};
+use crate::client::{Client, SECRET, build, code, forge, mint, peer, text, transport, udp};
+use crate::site::{settings, start, start_for_others};
 
 fn raw(typ: u16, value: &[u8]) -> Box<dyn Setter> {
     Box::new(RawAttribute { typ: AttrType(typ), length: 0, value: value.to_vec() })
@@ -76,7 +77,7 @@ async fn t1_requests_without_integrity_are_challenged_and_leave_nothing() {
         assert!(!text(&answer, ATTR_NONCE).is_empty());
         assert!(!answer.contains(ATTR_SOFTWARE));
     }
-    assert_eq!(site.relay.counters().allocations, 0);
+    assert_eq!(site.counters().await.allocations, 0);
 }
 
 #[tokio::test]
@@ -96,7 +97,8 @@ async fn t2_every_wrong_credential_gets_the_same_401() {
         shapes.insert(shape(&answer));
     }
     assert_eq!(shapes.len(), 1, "the answers differ: {shapes:?}");
-    assert_eq!(site.relay.counters().allocations, 0);
+    let counters = site.counters().await;
+    assert_eq!((counters.allocations, counters.failed_authentications), (0, 3));
 }
 
 #[tokio::test]
@@ -146,8 +148,7 @@ fn foreign(secret: &str, username: &str) -> Credential {
 #[tokio::test]
 async fn t1_t2_t3_t4_t5_other_software_may_use_the_relay_with_the_shared_secret_alone() {
     const SHARED: &str = "a secret of two programs";
-    let shared_secret = Some(SharedSecret::new(&Secret::new(SHARED.to_owned())));
-    let site = start(Settings { shared_secret, ..settings() }).await;
+    let site = start_for_others(SHARED).await;
     let now = Timestamp::now().as_secs();
     let good = format!("{}:ada", now + 600);
     let mut shapes = HashSet::new();
@@ -161,7 +162,7 @@ async fn t1_t2_t3_t4_t5_other_software_may_use_the_relay_with_the_shared_secret_
         shapes.insert(shape(&answer));
     }
     assert_eq!(shapes.len(), 1, "the answers differ: {shapes:?}");
-    assert_eq!(site.relay.counters().allocated, 0);
+    assert_eq!(site.counters().await.allocated, 0);
     for name in [good.clone(), (now + 600).to_string()] {
         Client::new(site.address, foreign(SHARED, &name)).await.allocate().await;
     }
@@ -182,7 +183,7 @@ async fn t13_tcp_relays_are_refused() {
         assert_eq!(code(&client.anonymous(method, vec![]).await), 401);
         assert_eq!(code(&client.request(method, vec![]).await), 400);
     }
-    assert_eq!(site.relay.counters().allocations, 0);
+    assert_eq!(site.counters().await.allocations, 0);
 }
 
 #[tokio::test]
@@ -193,7 +194,7 @@ async fn t16_another_users_credential_is_refused_on_the_first_ones_five_tuple() 
     for method in [METHOD_ALLOCATE, METHOD_REFRESH, METHOD_CREATE_PERMISSION, METHOD_CHANNEL_BIND] {
         assert_eq!(code(&client.request(method, vec![udp()]).await), 441);
     }
-    assert_eq!(site.relay.counters().allocations, 1);
+    assert_eq!(site.counters().await.allocations, 1);
 }
 
 #[tokio::test]
@@ -228,17 +229,43 @@ async fn t20_quotas_of_user_source_and_relay() {
     assert_eq!(code(&site.client().await.request(METHOD_ALLOCATE, vec![udp()]).await), 508);
     assert_eq!(code(&kept[0].request(METHOD_REFRESH, vec![Box::new(Lifetime(Duration::ZERO))]).await), 0);
     assert_eq!(code(&third.request(METHOD_ALLOCATE, vec![udp()]).await), 0, "a freed place was not given again");
-    assert_eq!(site.relay.counters().allocations, 3);
+    assert_eq!(site.counters().await.allocations, 3);
+}
+
+#[tokio::test]
+async fn t20_allocations_in_all_are_capped() {
+    let limits = Limits { allocations: 3, ..settings().limits };
+    let site = start(Settings { limits, ..settings() }).await;
+    let kept = [site.allocated().await, site.allocated().await, site.allocated().await];
+    let fourth = site.client().await;
+    assert_eq!(code(&fourth.request(METHOD_ALLOCATE, vec![udp()]).await), 508);
+    assert_eq!(code(&kept[0].request(METHOD_REFRESH, vec![Box::new(Lifetime(Duration::ZERO))]).await), 0);
+    assert_eq!(code(&fourth.request(METHOD_ALLOCATE, vec![udp()]).await), 0, "a freed place was not given again");
 }
 
 #[tokio::test]
 async fn t20_a_full_port_range_answers_508() {
-    let spare = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let port = spare.local_addr().unwrap().port();
-    let site = start(Settings { ports: port..=port, ..settings() }).await;
+    let (first, second) = neighbours().await;
+    let ports = [&first, &second].map(|socket| socket.local_addr().unwrap().port());
+    let site = start(Settings { ports: ports[0]..=ports[1], ..settings() }).await;
     assert_eq!(code(&site.client().await.request(METHOD_ALLOCATE, vec![udp()]).await), 508);
-    drop(spare);
-    assert_eq!(site.allocated().await.relayed.unwrap().port(), port);
+    drop(second);
+    assert_eq!(site.allocated().await.relayed.unwrap().port(), ports[1]);
+    assert_eq!(code(&site.client().await.request(METHOD_ALLOCATE, vec![udp()]).await), 508, "there was but one");
+}
+
+/// Two sockets on ports that follow each other, above those that the server itself listens on.
+async fn neighbours() -> (UdpSocket, UdpSocket) {
+    loop {
+        let first = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let port = first.local_addr().unwrap().port();
+        let next = port.checked_add(1).filter(|_| port >= 20_000);
+        if let Some(next) = next
+            && let Ok(second) = UdpSocket::bind(("127.0.0.1", next)).await
+        {
+            return (first, second);
+        }
+    }
 }
 
 #[tokio::test]
@@ -249,13 +276,7 @@ async fn t22_strangers_get_their_share_of_answers_and_then_silence() {
     for _ in 0..200 {
         socket.send_to(&build(MessageType::new(METHOD_ALLOCATE, CLASS_REQUEST), vec![udp()]).raw, site.address).await.unwrap();
     }
-    let all_read = async {
-        while site.relay.counters().received < 200 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, all_read).await.unwrap();
-    let counters = site.relay.counters();
+    let counters = site.until("all packets were read", |counters| counters.received >= 200).await;
     assert_eq!(counters.challenged + counters.limited, 200);
     assert!(counters.challenged >= 3, "nobody was answered");
     assert!(counters.limited > 0, "nobody was limited");
@@ -321,7 +342,7 @@ async fn t29_guessed_tokens_and_families_that_are_not_served_are_refused() {
     assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), token(), Box::new(EvenPort::default())]).await), 400);
     assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), Box::new(REQUESTED_FAMILY_IPV6)]).await), 440);
     assert_eq!(code(&client.request(METHOD_ALLOCATE, vec![udp(), Box::new(RequestedAddressFamily(9))]).await), 440);
-    assert_eq!(site.relay.counters().allocations, 0);
+    assert_eq!(site.counters().await.allocations, 0);
 }
 
 #[tokio::test]
@@ -369,7 +390,7 @@ async fn a_repeated_allocate_gets_the_same_answer() {
     let first = client.ask(&request).await;
     assert_eq!(code(&first), 0);
     assert_eq!(client.ask(&request).await.raw, first.raw);
-    assert_eq!(site.relay.counters().allocated, 1);
+    assert_eq!(site.counters().await.allocated, 1);
 }
 
 #[tokio::test]

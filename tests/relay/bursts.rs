@@ -6,7 +6,8 @@ use stun::message::METHOD_CHANNEL_BIND;
 use tokio::net::UdpSocket;
 use turn::proto::channum::ChannelNumber;
 
-use crate::client::{Client, code, mint, peer, receive, settings, start, with_local_peers};
+use crate::client::{Client, code, mint, peer, receive};
+use crate::site::{settings, start, with_local_peers};
 
 /// Few enough to fit the buffers of any socket, and more than go into one train.
 const BURST: u8 = 100;
@@ -46,7 +47,7 @@ async fn a_burst_passes_whole_and_in_order_in_both_directions() {
             assert_eq!(client.receive().await, channel_data(0x4000, &payload(n)));
         }
     }
-    let counters = site.relay.counters();
+    let counters = site.counters().await;
     assert_eq!((counters.packets_out, counters.packets_in), (3 * u64::from(BURST), 3 * u64::from(BURST)));
     assert_eq!((counters.send_errors, counters.receive_errors, counters.throttled), (0, 0, 0));
 }

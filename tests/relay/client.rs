@@ -1,19 +1,13 @@
-//! A relay on loopback, and a client that can say anything to it.
+//! A client that can say anything to a relay.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use data_encoding::BASE64;
 use hearth::clock::Timestamp;
 use hearth::ids::{ParticipantId, Secret};
-use hearth::lifecycle::Tasks;
-use hearth::tls::{Identity, Names, server_config};
 use hearth::turn::credentials::{Credential, CredentialIssuer};
-use hearth::turn::{Limits, Relay, Settings, Tls};
 use hmac::{Hmac, KeyInit, Mac};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use sha2::Sha256;
 use stun::agent::TransactionId;
 use stun::attributes::{ATTR_NONCE, ATTR_REALM, ATTR_USERNAME, ATTR_XOR_RELAYED_ADDRESS};
@@ -26,13 +20,14 @@ use stun::message::{
 use stun::textattrs::{Nonce, Realm, TextAttribute, Username};
 use stun::xoraddr::XorMappedAddress;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::sync::Mutex;
-use tokio_rustls::TlsConnector;
 use turn::proto::data::Data;
 use turn::proto::peeraddr::PeerAddress;
 use turn::proto::reqtrans::RequestedTransport;
 use turn::proto::{PROTO_UDP, Protocol};
+
+use crate::site::Site;
 
 pub const REALM: &str = "hearth";
 pub const SECRET: [u8; 32] = [7; 32];
@@ -42,94 +37,6 @@ pub const STREAMS_PER_SOURCE: usize = 128;
 
 /// How long anything that must happen may take before the test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The certificate of every relay.
-static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
-    let dir = tempfile::tempdir().unwrap();
-    Identity::load_or_create(dir.path(), &Names::loopback(), Timestamp::now()).unwrap()
-});
-
-/// What relays shake hands with.
-pub fn tls_config() -> Arc<ServerConfig> {
-    server_config(&IDENTITY)
-}
-
-/// Settings for loopback. Loopback peers other than the relay's own ports are forbidden, as anywhere.
-pub fn settings() -> Settings {
-    Settings {
-        listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
-        tls: Some(Tls { listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], config: tls_config() }),
-        relay_ipv4: Some(Ipv4Addr::LOCALHOST),
-        relay_ipv6: None,
-        external_ipv4: None,
-        ports: 49_152..=65_535,
-        realm: REALM.to_owned(),
-        secret: Secret::new(SECRET),
-        shared_secret: None,
-        allow_peers: Vec::new(),
-        // All tests share one source address.
-        limits: Limits { challenges_per_second: 1000, bindings_per_second: 1000, ..Limits::default() },
-        threads: None,
-    }
-}
-
-/// A relay with peers on 127.0.0.1 allowed.
-pub fn with_local_peers() -> Settings {
-    Settings { allow_peers: vec![(Ipv4Addr::LOCALHOST.into(), 32)], ..settings() }
-}
-
-pub struct Site {
-    pub relay: Relay,
-    pub address: SocketAddr,
-    pub tasks: Tasks,
-}
-
-pub async fn start(settings: Settings) -> Site {
-    let tasks = Tasks::new();
-    let relay = Relay::start(settings, &tasks).await.unwrap();
-    let address = relay.local_addrs()[0];
-    Site { relay, address, tasks }
-}
-
-impl Site {
-    /// A client with a good credential of a new participant.
-    pub async fn client(&self) -> Client {
-        self.client_of(ParticipantId::random()).await
-    }
-
-    pub async fn client_of(&self, participant: ParticipantId) -> Client {
-        Client::new(self.address, mint(participant)).await
-    }
-
-    /// Where clients by TCP or TLS connect to.
-    pub fn door(&self, by: By) -> SocketAddr {
-        match by {
-            By::Tcp => self.address,
-            By::Tls => self.relay.tls_addrs()[0],
-        }
-    }
-
-    /// A stream on which nothing has been said yet, but for the handshake.
-    pub async fn stream(&self, by: By) -> Pipe {
-        self.try_stream(by).await.unwrap()
-    }
-
-    /// A stream, where the relay takes one.
-    pub async fn try_stream(&self, by: By) -> std::io::Result<Pipe> {
-        let stream = TcpStream::connect(self.door(by)).await?;
-        Ok(match by {
-            By::Tcp => Box::new(stream),
-            By::Tls => Box::new(shake_hands(stream, &[]).await?),
-        })
-    }
-
-    /// A client with an allocation.
-    pub async fn allocated(&self) -> Client {
-        let mut client = self.client().await;
-        client.allocate().await;
-        client
-    }
-}
 
 pub fn mint(participant: ParticipantId) -> Credential {
     CredentialIssuer::new(Secret::new(SECRET), Duration::from_secs(3600)).mint(participant, Timestamp::now())
@@ -182,18 +89,6 @@ pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 pub type Pipe = Box<dyn Duplex>;
 
-/// Shakes hands as a client that trusts the relay and names these protocols.
-pub async fn shake_hands(stream: TcpStream, protocols: &[&[u8]]) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    roots.add(IDENTITY.certificate().clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    stream.set_nodelay(true)?;
-    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream).await
-}
-
 /// How a client speaks to the relay.
 pub enum Line {
     Udp(UdpSocket),
@@ -220,11 +115,19 @@ impl Client {
         Self::by(Line::Stream(Mutex::new(stream)), site.door(by), credential).await
     }
 
+    /// A client that has still to ask for its nonce.
+    pub async fn without_nonce(server: SocketAddr, credential: Credential) -> Self {
+        Self::on(Line::Udp(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()), server, credential)
+    }
+
     async fn by(line: Line, server: SocketAddr, credential: Credential) -> Self {
-        let (realm, nonce) = (REALM.to_owned(), String::new());
-        let mut client = Self { line, server, credential, realm, nonce, relayed: None };
+        let mut client = Self::on(line, server, credential);
         client.fetch_nonce().await;
         client
+    }
+
+    fn on(line: Line, server: SocketAddr, credential: Credential) -> Self {
+        Self { line, server, credential, realm: REALM.to_owned(), nonce: String::new(), relayed: None }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -236,12 +139,21 @@ impl Client {
 
     pub async fn fetch_nonce(&mut self) {
         let answer = self.anonymous(METHOD_ALLOCATE, vec![udp()]).await;
-        self.nonce = text(&answer, ATTR_NONCE);
+        self.learn(&answer);
+    }
+
+    /// Takes the nonce out of a challenge.
+    pub fn learn(&mut self, challenge: &Message) {
+        self.nonce = text(challenge, ATTR_NONCE);
     }
 
     /// A request without credentials.
     pub async fn anonymous(&self, method: Method, attributes: Vec<Box<dyn Setter>>) -> Message {
-        self.ask(&build(MessageType::new(method, CLASS_REQUEST), attributes)).await
+        self.ask(&self.unsealed(method, attributes)).await
+    }
+
+    pub fn unsealed(&self, method: Method, attributes: Vec<Box<dyn Setter>>) -> Message {
+        build(MessageType::new(method, CLASS_REQUEST), attributes)
     }
 
     /// A request with the client's credential, realm and nonce.
@@ -275,9 +187,14 @@ impl Client {
 
     pub async fn allocate_with(&mut self, attributes: Vec<Box<dyn Setter>>) -> SocketAddr {
         let answer = self.request(METHOD_ALLOCATE, attributes).await;
-        assert_eq!(code(&answer), 0, "no allocation");
+        self.allocated_by(&answer)
+    }
+
+    /// Takes the relay address out of the answer to an Allocate request.
+    pub fn allocated_by(&mut self, answer: &Message) -> SocketAddr {
+        assert_eq!(code(answer), 0, "no allocation");
         let mut relayed = XorMappedAddress::default();
-        relayed.get_from_as(&answer, ATTR_XOR_RELAYED_ADDRESS).unwrap();
+        relayed.get_from_as(answer, ATTR_XOR_RELAYED_ADDRESS).unwrap();
         let relayed = SocketAddr::new(relayed.ip, relayed.port);
         self.relayed = Some(relayed);
         relayed
@@ -300,6 +217,12 @@ impl Client {
             Line::Udp(socket) => receive(socket).await.0,
             Line::Stream(stream) => receive_frame(&mut *stream.lock().await).await,
         }
+    }
+
+    /// How many datagrams have come that nobody asked for yet. They are passed over.
+    pub fn waiting(&self) -> usize {
+        let Line::Udp(socket) = &self.line else { panic!("this client speaks TCP") };
+        std::iter::from_fn(|| socket.try_recv(&mut [0; 2048]).ok()).count()
     }
 
     pub async fn receive_message(&self) -> Message {

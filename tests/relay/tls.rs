@@ -1,18 +1,16 @@
 //! The relay over TLS: the handshake, and records that are not whole.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use hearth::ids::ParticipantId;
 use hearth::turn::{Settings, Tls};
 use stun::message::{BINDING_REQUEST, BINDING_SUCCESS};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpStream;
 
-use crate::client::{
-    By, Client, STREAMS_PER_SOURCE, Site, build, mint, receive_frame, say, settings, shake_hands, start, tls_config,
-};
+use crate::client::{By, Client, STREAMS_PER_SOURCE, build, mint, receive_frame, say};
+use crate::site::{Site, settings, start, tls_config};
 
 /// The program promises ten; a busy machine may be late.
 const PROMISE: Duration = Duration::from_secs(15);
@@ -32,7 +30,7 @@ async fn clients_that_name_the_protocol_and_those_that_name_none_are_answered() 
     let site = start(settings()).await;
     let offers: [&[&[u8]]; 4] = [&[], &[b"stun.turn"], &[b"stun.nat-discovery", b"stun.turn"], &[b"http/1.1"]];
     for protocols in offers {
-        let mut stream = shake_hands(connect(&site).await, protocols).await.unwrap();
+        let mut stream = site.shake_hands(connect(&site).await, protocols).await.unwrap();
         let request = build(BINDING_REQUEST, Vec::new());
         say(&mut stream, &request.raw).await.unwrap();
         let mut answer = stun::message::Message { raw: receive_frame(&mut stream).await, ..Default::default() };
@@ -67,7 +65,7 @@ async fn t25_handshakes_and_records_that_never_end_are_closed_after_ten_seconds(
         }
     };
     // An allocation buys nobody the right to hold a record open.
-    let mut holder = shake_hands(connect(&site).await, &[]).await.unwrap();
+    let mut holder = site.shake_hands(connect(&site).await, &[]).await.unwrap();
     say(&mut holder, &build(BINDING_REQUEST, Vec::new()).raw).await.unwrap();
     receive_frame(&mut holder).await;
     holder.get_mut().0.write_all(&[0x17, 3, 3, 0x40, 0, 1, 2, 3]).await.unwrap();
@@ -112,20 +110,12 @@ async fn t25_handshakes_have_places_among_the_streams_of_their_source() {
 #[tokio::test]
 async fn t25_clients_taken_over_from_another_listener_are_served_and_counted_like_its_own() {
     let site = start(settings()).await;
-    let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let acceptor = TlsAcceptor::from(tls_config());
     let taken_over = async || {
-        let welcome = async {
-            let (socket, connection) = acceptor.accept(door.accept().await.unwrap().0).await.unwrap().into_inner();
-            site.relay.adopt(socket, connection);
-        };
-        let arrive = async {
-            let mut stream = shake_hands(TcpStream::connect(door.local_addr().unwrap()).await.unwrap(), &[]).await.unwrap();
-            // Without a place, the end may come first.
-            let _ = say(&mut stream, &build(BINDING_REQUEST, Vec::new()).raw).await;
-            stream
-        };
-        tokio::join!(arrive, welcome).0
+        let stream = TcpStream::connect(site.server.socket_address()).await.unwrap();
+        let mut stream = site.shake_hands(stream, &[]).await.unwrap();
+        // Without a place, the end may come first.
+        let _ = say(&mut stream, &build(BINDING_REQUEST, Vec::new()).raw).await;
+        stream
     };
     let mut streams = Vec::new();
     for _ in 0..STREAMS_PER_SOURCE - 1 {
@@ -142,7 +132,7 @@ async fn t25_clients_taken_over_from_another_listener_are_served_and_counted_lik
 #[tokio::test]
 async fn a_goodbye_ends_the_stream_although_it_is_open_below() {
     let site = start(settings()).await;
-    let mut stream = shake_hands(connect(&site).await, &[]).await.unwrap();
+    let mut stream = site.shake_hands(connect(&site).await, &[]).await.unwrap();
     say(&mut stream, &build(BINDING_REQUEST, Vec::new()).raw).await.unwrap();
     receive_frame(&mut stream).await;
     stream.get_mut().1.send_close_notify();
@@ -153,10 +143,11 @@ async fn a_goodbye_ends_the_stream_although_it_is_open_below() {
 
 #[tokio::test]
 async fn r23_streams_do_not_hold_up_a_stop() {
-    let site = start(settings()).await;
+    let mut site = start(settings()).await;
     let (_shaking, mut shaken) = (connect(&site).await, site.stream(By::Tls).await);
     let client = Client::by_stream(&site, By::Tls, mint(ParticipantId::random())).await;
-    assert!(site.tasks.stop(std::future::pending()).await, "something had to be dropped");
+    assert!(site.server.stop().success());
+    assert!(!site.server.log().contains("were dropped"), "something had to be dropped");
     closed(&mut shaken, "a stream of a relay that was stopped").await;
     drop(client);
 }

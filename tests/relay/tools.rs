@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use hearth::ids::{ParticipantId, Secret};
+use hearth::ids::ParticipantId;
 use hearth::turn::Settings;
-use hearth::turn::credentials::SharedSecret;
 
-use crate::client::{By, mint, settings, start};
+use crate::client::{By, mint};
+use crate::site::{settings, start, start_for_others};
 
 async fn run(settings: Settings, tool: &str, arguments: &[&str]) -> (String, hearth::turn::Counters) {
     let site = start(settings).await;
@@ -21,7 +21,7 @@ async fn run(settings: Settings, tool: &str, arguments: &[&str]) -> (String, hea
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{tool} failed: {text}");
-    (text, site.relay.counters())
+    (text, site.counters().await)
 }
 
 #[tokio::test]
@@ -36,13 +36,12 @@ async fn stunclient_learns_its_address() {
 #[ignore = "needs coturn's turnutils_uclient"]
 async fn uclient_makes_its_own_credentials_from_the_shared_secret() {
     let relay = async |secret: &str, tool_says: &'static str| {
-        let shared_secret = Some(SharedSecret::new(&Secret::new(secret.to_owned())));
-        let site = start(Settings { shared_secret, ..settings() }).await;
+        let site = start_for_others(secret).await;
         let port = site.address.port().to_string();
         let mut command = Command::new("turnutils_uclient");
         command.args(["-u", "ada", "-W", tool_says, "-y", "-c", "-s", "-n", "50", "-m", "2", "-p", &port, "127.0.0.1"]);
         let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-        (String::from_utf8_lossy(&output.stdout).into_owned(), site.relay.counters())
+        (String::from_utf8_lossy(&output.stdout).into_owned(), site.counters().await)
     };
     let (text, counters) = relay("a secret of two programs", "a secret of two programs").await;
     assert!(text.contains("Total lost packets 0 (0.000000%)"), "packets were lost: {text}");

@@ -13,9 +13,10 @@ use std::time::Duration;
 use mio::Poll;
 use tokio::sync::Notify;
 
-use super::counters::Counters;
+use super::counters::{Counters, Traffic};
 use super::server::{ClientSocket, Destination, Family, NoPort, Output, PeerSocket, Port, RelayId, Route, Server, Transport};
 use crate::clock::{Now, Tick};
+use crate::ids::ParticipantId;
 use crate::lifecycle::Tasks;
 
 mod departures;
@@ -183,6 +184,11 @@ impl Edge {
             receive_errors: receiving.load(Ordering::Relaxed),
             ..core
         }
+    }
+
+    /// What was relayed for a participant in all.
+    pub(super) fn traffic_of(&self, participant: ParticipantId) -> Option<Traffic> {
+        self.state().core.traffic_of(participant)
     }
 
     /// Opens and closes what the core wants open and closed, and collects what is to be sent.

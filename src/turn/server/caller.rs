@@ -54,7 +54,13 @@ impl Server {
         let question = Question::of(&message);
         let (holder, key) = match self.authenticate(&mut message, client, now) {
             Ok(caller) => caller,
-            Err(code) => return self.challenge(client, question, code, now),
+            Err(code) => {
+                // Without one, this is only how every client begins.
+                if code == CODE_UNAUTHORIZED && message.contains(ATTR_MESSAGE_INTEGRITY) {
+                    self.counters.failed_authentications += 1;
+                }
+                return self.challenge(client, question, code, now);
+            }
         };
         let call = Call { client, question, message, now, holder, key };
         let unknown = message::unknown(&call.message, self.keeps_whole);

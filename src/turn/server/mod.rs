@@ -26,6 +26,7 @@ use crate::ids::{ParticipantId, Secret};
 mod allocate;
 mod allocation;
 mod caller;
+mod ended;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzz;
 mod message;
@@ -42,6 +43,7 @@ mod tests;
 pub use output::{ClientSocket, Family, Head, NoPort, Output, PeerSocket, Port, RelayId, Transport};
 pub use route::{Destination, Passage, Route};
 
+use ended::Ended;
 use table::{Ends, Table};
 
 /// Ports of services that answer whatever they are sent. An answer to one could go back and forth for ever.
@@ -81,6 +83,7 @@ pub struct Server {
     /// The relay's share of the line: payload bytes from clients and from peers.
     line: Option<Arc<Bucket>>,
     table: Table,
+    ended: Ended,
     counters: Counters,
     outputs: VecDeque<Output>,
     token_key: Secret<[u8; 32]>,
@@ -103,6 +106,7 @@ impl Server {
             limits: config.limits,
             keeps_whole: config.keeps_whole,
             table: Table::default(),
+            ended: Ended::default(),
             counters: Counters::default(),
             outputs: VecDeque::new(),
             token_key: Secret::new(key("tokens")),
@@ -212,7 +216,14 @@ impl Server {
 
     /// What was done so far.
     pub fn counters(&self) -> Counters {
-        let mut counters = Counters { allocations: self.table.open.len() as u64, ..self.counters };
+        let by = |transport| self.table.open.keys().filter(|client| client.transport == transport).count() as u64;
+        let mut counters = Counters {
+            allocations: self.table.open.len() as u64,
+            allocations_by_udp: by(Transport::Udp),
+            allocations_by_tcp: by(Transport::Tcp),
+            allocations_by_tls: by(Transport::Tls),
+            ..self.counters
+        };
         self.table.open.values().for_each(|open| counters.add(open.meter.traffic()));
         counters
     }
@@ -221,6 +232,13 @@ impl Server {
     pub fn traffic(&self) -> impl Iterator<Item = (ClientSocket, ParticipantId, Traffic)> {
         let of = |open: &allocation::Allocation| Some((open.client, open.holder.participant()?, open.meter.traffic()));
         self.table.open.values().filter_map(of)
+    }
+
+    /// What all allocations of a participant have moved together, those that have ended included. `None` when there was none, or
+    /// when it is long ago.
+    pub fn traffic_of(&self, participant: ParticipantId) -> Option<Traffic> {
+        let open = self.table.open.values().filter(|open| open.holder == participant.into()).map(|open| open.meter.traffic());
+        open.chain(self.ended.of(participant)).reduce(|sum, more| sum + more)
     }
 
     /// Drops what has ended of one allocation, and the allocation with its last relay socket.
@@ -247,7 +265,11 @@ impl Server {
         }
         if let Some(allocation) = self.table.open.remove(&client) {
             allocation.meter.change();
-            self.counters.add(allocation.meter.traffic());
+            let traffic = allocation.meter.traffic();
+            self.counters.add(traffic);
+            if let Some(participant) = allocation.holder.participant() {
+                self.ended.add(participant, traffic);
+            }
             allocation.relays.into_iter().for_each(|relay| self.close_relay(relay));
         }
     }

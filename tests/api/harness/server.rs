@@ -1,8 +1,9 @@
 //! The real binary, started for one test.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::fs::{DirBuilder, File};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -15,10 +16,18 @@ use tempfile::TempDir;
 pub struct Options {
     /// Lines of TOML that follow the usual ones.
     pub config: String,
-    /// Lines of TOML for the section of the relay.
+    /// Lines of TOML for the section of the relay, each a key.
     pub relay: String,
     /// Whether the relay tests itself, which those who count its packets would see.
     pub self_test: bool,
+    /// Where the relay listens, when it is not 127.0.0.1.
+    pub relay_address: Option<IpAddr>,
+    /// Where it listens for TLS, when it is not 127.0.0.1.
+    pub relay_tls_address: Option<IpAddr>,
+    /// The secret that the relay's credentials are made from.
+    pub relay_secret: Option<[u8; 32]>,
+    /// A command that starts the program it is given as its last arguments, in place of itself.
+    pub run_by: Vec<String>,
 }
 
 /// A running server and its data.
@@ -26,6 +35,7 @@ pub struct TestServer {
     child: Option<Child>,
     dir: TempDir,
     config: PathBuf,
+    run_by: Vec<String>,
     /// Kept as long as the server, for it must have the same ports after a restart.
     port: Port,
     relay_port: Port,
@@ -52,6 +62,7 @@ impl TestServer {
             child: None,
             dir,
             config,
+            run_by: options.run_by.clone(),
             port: Port::reserve(),
             relay_port: Port::reserve(),
             relay_tls_port: Port::reserve(),
@@ -72,18 +83,40 @@ impl TestServer {
     }
 
     fn configure(&self, options: &Options) {
-        let (port, relay_port, tls_port) = (self.port.number, self.relay_port.number, self.relay_tls_port.number);
-        let self_test = options.self_test;
+        let (port, relay_port, tls_port) = (self.port.number, self.relay_port(), self.relay_tls_port());
+        let at = |address: Option<IpAddr>, port| SocketAddr::new(address.unwrap_or(Ipv4Addr::LOCALHOST.into()), port);
+        let (relay, relay_tls) = (at(options.relay_address, relay_port), at(options.relay_tls_address, tls_port));
+        let usual = [
+            format!("listen = [\"{relay}\"]"),
+            format!("listen_tls = [\"{relay_tls}\"]"),
+            String::from("address = \"127.0.0.1\""),
+            String::from("ports = \"20000-29999\""),
+            format!("self_test = {}", options.self_test),
+        ];
+        let key_of = |line: &str| line.split('=').next().unwrap().trim().to_owned();
+        let is_left = |line: &&String| !options.relay.lines().any(|other| key_of(other) == key_of(line));
+        let usual: Vec<_> = usual.iter().filter(is_left).map(String::as_str).collect();
         let text = format!(
-            "{}\n[server]\nlisten = [\"127.0.0.1:{port}\"]\n[relay]\nlisten = [\"127.0.0.1:{relay_port}\"]\nlisten_tls = [\"127.0.0.1:{tls_port}\"]\naddress = \"127.0.0.1\"\nports = \"20000-29999\"\nself_test = {self_test}\n{}\n",
-            options.config, options.relay
+            "{}\n[server]\nlisten = [\"127.0.0.1:{port}\"]\n[relay]\n{}\n{}\n",
+            options.config,
+            usual.join("\n"),
+            options.relay
         );
         std::fs::write(&self.config, text).unwrap();
+        if let Some(secret) = options.relay_secret {
+            let keys = self.data_dir().join("keys");
+            DirBuilder::new().recursive(true).mode(0o700).create(&keys).unwrap();
+            let key = File::options().write(true).create(true).truncate(true).mode(0o600).open(keys.join("relay"));
+            key.unwrap().write_all(&secret).unwrap();
+        }
     }
 
     /// A command that would start another server on the same data.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
+        let own = String::from(env!("CARGO_BIN_EXE_hearth"));
+        let mut words = self.run_by.iter().chain([&own]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words);
         // Variables that are meant for the tests, or for somebody's own server, must not configure this one.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"HEARTH_")) {
             command.env_remove(name);
@@ -134,6 +167,16 @@ impl TestServer {
     pub fn socket_address(&self) -> SocketAddr {
         let port = self.address.rsplit_once(':').unwrap().1.parse().unwrap();
         SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    /// The port of its relay for TLS.
+    pub fn relay_tls_port(&self) -> u16 {
+        self.relay_tls_port.number
+    }
+
+    /// The port of its relay.
+    pub fn relay_port(&self) -> u16 {
+        self.relay_port.number
     }
 
     /// Its process.

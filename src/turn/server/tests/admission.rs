@@ -72,6 +72,7 @@ fn t2_every_wrong_credential_gets_a_401_of_one_shape() {
         shapes.insert(answer.attributes.0.iter().map(|attribute| (attribute.typ.value(), attribute.length)).collect::<Vec<_>>());
     }
     assert_eq!(shapes.len(), 1, "{shapes:?}");
+    assert_eq!(site.server.counters().failed_authentications, 3, "the first challenge, which every client gets, is no failure");
     assert!(holds_nothing(&site));
 }
 

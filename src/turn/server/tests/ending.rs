@@ -1,9 +1,13 @@
 //! How what was granted ends.
 
+use std::time::Duration;
+
+use ::turn::proto::lifetime::Lifetime;
 use stun::message::{METHOD_ALLOCATE, METHOD_REFRESH};
 
 use super::super::Output;
 use super::scenario::*;
+use crate::turn::counters::Traffic;
 
 #[test]
 fn t27_revoking_ends_all_that_a_participant_holds_and_refuses_its_name() {
@@ -31,6 +35,35 @@ fn t27_revoking_ends_all_that_a_participant_holds_and_refuses_its_name() {
 
     site.server.readmit(one.participant);
     site.allocate(&one);
+}
+
+#[test]
+fn what_was_relayed_for_a_participant_can_be_asked_for_after_the_end() {
+    let mut site = Site::new();
+    let (one, relay, _) = site.allocated(1);
+    let again = site.person_at(client(3), one.participant);
+    let (other_relay, _) = site.allocate(&again);
+    let nobody = site.person(2);
+    assert_eq!(site.server.traffic_of(nobody.participant), None);
+    assert_eq!(site.server.traffic_of(one.participant), Some(Traffic::default()));
+    site.permit(&one, &[PEER]);
+    site.permit(&again, &[PEER]);
+    site.say(&one, PEER, b"12345");
+    site.peer_sends(relay, PEER, b"123");
+    site.peer_sends(other_relay, PEER, b"1234");
+    let moved = Traffic { packets_out: 1, bytes_out: 5, packets_in: 2, bytes_in: 7, throttled: 0 };
+    assert_eq!(site.server.traffic_of(one.participant), Some(moved), "while they live");
+    site.ask(&again, METHOD_REFRESH, vec![Box::new(Lifetime(Duration::ZERO))]);
+    assert_eq!(site.server.traffic_of(one.participant), Some(moved), "when one of them has ended");
+    site.server.revoke(one.participant, site.now);
+    site.outputs();
+    assert_eq!(site.server.traffic_of(one.participant), Some(moved), "when all have");
+    site.server.readmit(one.participant);
+    let (relay, _) = site.allocate(&one);
+    site.permit(&one, &[PEER]);
+    site.peer_sends(relay, PEER, b"1");
+    let more = Traffic { packets_in: 3, bytes_in: 8, ..moved };
+    assert_eq!(site.server.traffic_of(one.participant), Some(more), "when there is another");
 }
 
 #[test]
