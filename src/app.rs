@@ -308,8 +308,7 @@ async fn relay(
         .await
         .context("the relay can't listen; check relay.listen and relay.listen_tls, or set relay.enabled = false")?;
     let port = relay.local_addrs().first().map_or(3478, SocketAddr::port);
-    let tls_port = relay.tls_addrs().first().map(SocketAddr::port);
-    Ok((Some(relay), IceDirectory::own_relay(port, tls_port, credentials)))
+    Ok((Some(relay), IceDirectory::own_relay(port, credentials)))
 }
 
 fn relay_limits(config: &config::Relay) -> turn::Limits {

@@ -71,7 +71,6 @@ impl OtherServer {
 #[derive(Clone, Debug)]
 struct OwnRelay {
     port: u16,
-    tls_port: Option<u16>,
     credentials: CredentialIssuer,
 }
 
@@ -81,10 +80,11 @@ impl IceDirectory {
         Self { relay: None, others: Vec::new() }
     }
 
-    /// A directory of the relay inside this program. It listens on `port` of whatever host the page came from, and by TLS on
-    /// `tls_port` and on the port of the page itself.
-    pub const fn own_relay(port: u16, tls_port: Option<u16>, credentials: CredentialIssuer) -> Self {
-        Self { relay: Some(OwnRelay { port, tls_port, credentials }), others: Vec::new() }
+    /// A directory of the relay inside this program. It listens on `port` of whatever host the page came from, and by TLS on the
+    /// port of the page itself. Its own port for TLS is not handed out: a browser makes an allocation with each address for each
+    /// person it talks to, and that port lets nobody through whom the page's doesn't.
+    pub const fn own_relay(port: u16, credentials: CredentialIssuer) -> Self {
+        Self { relay: Some(OwnRelay { port, credentials }), others: Vec::new() }
     }
 
     /// The same directory, with servers that stand after our own.
@@ -111,13 +111,12 @@ impl IceDirectory {
 
 impl OwnRelay {
     fn entries(&self, participant: ParticipantId, authority: &str, now: Timestamp) -> Vec<IceServer> {
-        let Self { port, tls_port, credentials } = self;
+        let Self { port, credentials } = self;
         let (host, page_port) = parts_of(authority);
         let host = dialable(host);
         let mut urls = ["udp", "tcp"].map(|transport| format!("turn:{host}:{port}?transport={transport}")).to_vec();
         // Where the page came through, a stream that looks like one more page does too.
-        let by_tls = [Some(page_port), tls_port.filter(|port| *port != page_port)];
-        urls.extend(by_tls.into_iter().flatten().map(|port| format!("turns:{host}:{port}?transport=tcp")));
+        urls.push(format!("turns:{host}:{page_port}?transport=tcp"));
         let credential = credentials.mint(participant, now);
         vec![
             IceServer { urls: vec![format!("stun:{host}:{port}")], username: None, credential: None },
@@ -145,20 +144,19 @@ mod tests {
     #[test]
     fn t2_each_participant_gets_servers_that_its_browser_can_dial_and_a_name_of_its_own() {
         let credentials = CredentialIssuer::new(Secret::new([7; 32]), Duration::from_secs(3600));
-        let directory = IceDirectory::own_relay(3478, Some(5349), credentials);
+        let directory = IceDirectory::own_relay(3478, credentials);
         let participant = ParticipantId::from_bytes([1; 10]);
         let servers = |authority| directory.servers_for(participant, authority, Timestamp::from_millis(0));
         let urls = |authority| servers(authority).into_iter().flat_map(|server| server.urls).collect::<Vec<_>>();
         let by = |host: &str, page: u16| {
             let plain = ["udp", "tcp"].map(|transport| format!("turn:{host}:3478?transport={transport}"));
-            let secure = [page, 5349].map(|port| format!("turns:{host}:{port}?transport=tcp"));
-            [&[format!("stun:{host}:3478")], &plain[..], &secure].concat()
+            let secure = format!("turns:{host}:{page}?transport=tcp");
+            [&[format!("stun:{host}:3478")], &plain[..], &[secure]].concat()
         };
         assert_eq!(urls("localhost:8443"), by("127.0.0.1", 8443));
         assert_eq!(urls("meet.example.org"), by("meet.example.org", 443));
         assert_eq!(urls("[::1]"), by("[::1]", 443));
         assert_eq!(urls("[2001:db8::1]:8443"), by("[2001:db8::1]", 8443));
-        assert_eq!(urls("192.0.2.1:5349"), by("192.0.2.1", 5349)[..4], "the same address stands there once");
         assert_eq!(servers("localhost")[1].username, Some(format!("3600:{participant}")));
         assert_eq!(directory.renew_every(), Duration::from_secs(1800));
         assert!(IceDirectory::empty().servers_for(participant, "localhost", Timestamp::from_millis(0)).is_empty());
@@ -188,7 +186,7 @@ mod tests {
         assert_eq!(found.collect::<Vec<_>>(), expected);
 
         let credentials = CredentialIssuer::new(Secret::new([7; 32]), Duration::from_secs(3600));
-        let beside = |ttl| IceDirectory::own_relay(3478, Some(5349), credentials.clone()).with_others(others(ttl));
+        let beside = |ttl| IceDirectory::own_relay(3478, credentials.clone()).with_others(others(ttl));
         let both = beside(600).servers_for(participant, "localhost", now);
         assert_eq!(both.iter().map(|server| &*server.urls[0]).next_back(), Some("turns:b.example.org"));
         assert_eq!(both[0].urls, ["stun:127.0.0.1:3478"]);
