@@ -320,6 +320,7 @@ fn relay_limits(config: &config::Relay) -> turn::Limits {
         challenges_per_second: config.challenges_per_second,
         bindings_per_second: config.bindings_per_second,
         bytes_per_second: bytes(config.max_kbps_per_allocation),
+        bytes_per_second_per_user: bytes(config.max_kbps_per_participant),
         bytes_per_second_in_all: config.max_kbps.map(bytes),
         ..turn::Limits::default()
     }

@@ -92,6 +92,7 @@ fn check_relay(relay: &Relay, refuse: &mut impl FnMut(&str, String, &str)) {
         ("relay.max_allocations_per_address", Some(relay.max_allocations_per_address)),
         ("relay.max_allocations_per_participant", Some(relay.max_allocations_per_participant)),
         ("relay.max_kbps_per_allocation", Some(relay.max_kbps_per_allocation)),
+        ("relay.max_kbps_per_participant", Some(relay.max_kbps_per_participant)),
         ("relay.max_kbps", relay.max_kbps),
         ("relay.challenges_per_second", Some(relay.challenges_per_second)),
         ("relay.bindings_per_second", Some(relay.bindings_per_second)),

@@ -49,6 +49,8 @@ section! {
         max_allocations_per_participant: u32 = 32;
         /// What one allocation may send, and as much what it may receive, in kilobits per second.
         max_kbps_per_allocation: u32 = 8000;
+        /// What one participant may send by all of its allocations, and as much what it may receive, in kilobits per second.
+        max_kbps_per_participant: u32 = 32000;
         /// What may pass through the relay in all, in kilobits per second. No limit when left out.
         max_kbps: Option<u32> = None, for example "100000";
         /// How many requests without a valid password one network address gets answered in a second.

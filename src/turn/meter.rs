@@ -1,5 +1,6 @@
 //! What an allocation may move and has moved. Every thread that relays for it counts here, and none of them waits for another.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::counters::Traffic;
@@ -9,12 +10,27 @@ use crate::clock::Tick;
 /// The shares and the tallies of one allocation, and the word by which everybody learns that its ways have changed.
 #[derive(Debug)]
 pub(super) struct Meter {
-    outward: Bucket,
-    inward: Bucket,
+    own: Share,
+    /// What its holder has for all of its allocations together.
+    holders: Arc<Share>,
     out: Tally,
     into: Tally,
     throttled: AtomicU64,
     changes: AtomicU32,
+}
+
+/// How much may go each way.
+#[derive(Debug)]
+pub(super) struct Share {
+    outward: Bucket,
+    inward: Bucket,
+}
+
+impl Share {
+    /// So many bytes per second in each direction.
+    pub(super) const fn new(bytes_per_second: u64) -> Self {
+        Self { outward: Bucket::new(bytes_per_second), inward: Bucket::new(bytes_per_second) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -24,21 +40,29 @@ struct Tally {
 }
 
 impl Meter {
-    /// A meter for so many bytes per second in each direction.
-    pub(super) fn new(bytes_per_second: u64) -> Self {
-        let bucket = || Bucket::new(bytes_per_second);
+    /// A meter for an allocation with a share of its own and a part in its holder's.
+    pub(super) fn new(own: Share, holders: Arc<Share>) -> Self {
         let (out, into, throttled, changes) = Default::default();
-        Self { outward: bucket(), inward: bucket(), out, into, throttled, changes }
+        Self { own, holders, out, into, throttled, changes }
     }
 
-    /// Counts packets of `bytes` in all to a peer. False when the allocation has used its share; then all of them are dropped.
+    /// What the holder has for all of its allocations together.
+    pub(super) const fn holders(&self) -> &Arc<Share> {
+        &self.holders
+    }
+
+    /// Counts packets of `bytes` in all to a peer. False when the allocation or its holder has used its share; then
+    /// all of them are dropped.
     pub(super) fn send_out(&self, packets: u64, bytes: usize, now: Tick) -> bool {
-        self.count(self.outward.take(bytes, now), &self.out, packets, bytes)
+        let passes = self.own.outward.take(bytes, now) && self.holders.outward.take(bytes, now);
+        self.count(passes, &self.out, packets, bytes)
     }
 
-    /// Counts packets of `bytes` in all from a peer. False when the allocation has used its share; then all of them are dropped.
+    /// Counts packets of `bytes` in all from a peer. False when the allocation or its holder has used its share;
+    /// then all of them are dropped.
     pub(super) fn take_in(&self, packets: u64, bytes: usize, now: Tick) -> bool {
-        self.count(self.inward.take(bytes, now), &self.into, packets, bytes)
+        let passes = self.own.inward.take(bytes, now) && self.holders.inward.take(bytes, now);
+        self.count(passes, &self.into, packets, bytes)
     }
 
     /// Counts packets that were dropped for another reason than this allocation's own share.

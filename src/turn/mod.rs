@@ -99,6 +99,9 @@ pub struct Limits {
     pub bindings_per_second: u32,
     /// Payload bytes per second that one allocation may send, and as many that it may receive; above, packets are dropped.
     pub bytes_per_second: u64,
+    /// Payload bytes per second that one participant may send by all of its allocations, and as many that it may receive; above,
+    /// packets are dropped.
+    pub bytes_per_second_per_user: u64,
     /// Payload bytes per second that the relay takes in all, from clients and peers; above, packets are dropped.
     pub bytes_per_second_in_all: Option<u64>,
 }
@@ -114,6 +117,7 @@ impl Default for Limits {
             challenges_per_second: 10,
             bindings_per_second: 20,
             bytes_per_second: 1_000_000,
+            bytes_per_second_per_user: 4_000_000,
             bytes_per_second_in_all: None,
         }
     }

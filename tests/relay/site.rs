@@ -130,6 +130,7 @@ fn keys(settings: &Settings) -> String {
         ("max_allocations_per_address", Some(limits.allocations_per_source.to_string())),
         ("max_allocations_per_participant", Some(limits.allocations_per_user.to_string())),
         ("max_kbps_per_allocation", Some(kbps(limits.bytes_per_second).to_string())),
+        ("max_kbps_per_participant", Some(kbps(limits.bytes_per_second_per_user).to_string())),
         ("max_kbps", limits.bytes_per_second_in_all.map(|bytes| kbps(bytes).to_string())),
         ("challenges_per_second", Some(limits.challenges_per_second.to_string())),
         ("bindings_per_second", Some(limits.bindings_per_second.to_string())),

@@ -46,6 +46,7 @@ max_allocations = 10000
 max_allocations_per_address = 10000
 max_allocations_per_participant = 10000
 max_kbps_per_allocation = 100000000
+max_kbps_per_participant = 100000000
 challenges_per_second = 1000000
 bindings_per_second = 1000000
 [log]

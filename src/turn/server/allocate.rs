@@ -1,6 +1,7 @@
 //! How an allocation comes to be (RFC 8656 §7.2): what is asked for, the wait for its relay sockets, and the answer.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::turn::proto::PROTO_UDP;
@@ -27,7 +28,7 @@ use super::requests::lifetime;
 use super::table::{Ends, Reservation, Token};
 use crate::clock::Now;
 use crate::turn::credentials::{Holder, mac};
-use crate::turn::meter::Meter;
+use crate::turn::meter::{Meter, Share};
 
 /// How long a port stays in reserve (RFC 8656 §7.2).
 const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
@@ -200,7 +201,9 @@ impl Server {
             self.peers.opened(relay.address, client);
             self.table.relays.insert(relay.id, client);
         }
-        let meter = Meter::new(self.limits.bytes_per_second);
+        let others = self.table.open.values().find(|open| open.holder == holder).map(|open| Arc::clone(open.meter.holders()));
+        let holders = others.unwrap_or_else(|| Arc::new(Share::new(self.limits.bytes_per_second_per_user)));
+        let meter = Meter::new(Share::new(self.limits.bytes_per_second), holders);
         let mut allocation = Allocation::new(client, holder, question.id, relays, meter);
         allocation.answer.clone_from(&answer);
         self.table.open.insert(client, allocation);

@@ -78,6 +78,7 @@ impl World {
             challenges_per_second: if set(4) { 10 } else { 1_000 },
             bindings_per_second: 2,
             bytes_per_second: 1_000,
+            bytes_per_second_per_user: 1_800,
             bytes_per_second_in_all: set(5).then_some(1_500),
         };
         let config = Config {

@@ -172,6 +172,26 @@ fn t28_an_allocation_moves_its_share_and_no_more_and_others_theirs() {
 }
 
 #[test]
+fn t28_a_participant_moves_no_more_by_many_allocations() {
+    let mut site = Site::with(|config| {
+        config.limits.bytes_per_second = 10_000;
+        config.limits.bytes_per_second_per_user = 15_000;
+    });
+    let first = site.person(1);
+    let second = site.person_at(client(2), first.participant);
+    let other = site.person(3);
+    for person in [&first, &second, &other] {
+        site.allocate(person);
+        site.bind(person, 0x4000, PEER);
+    }
+    let mut passed = |person: &Person| {
+        (0..20).map(|_| site.client_sends(person.client, &channel_data(0x4000, &[1; 1000])).len()).sum::<usize>()
+    };
+    assert_eq!((passed(&first), passed(&second), passed(&other)), (10, 5, 10));
+    assert_eq!(site.server.counters().throttled, 10 + 15 + 10);
+}
+
+#[test]
 fn t28_the_relay_as_a_whole_has_a_share_too() {
     let mut site = Site::with(|config| config.limits.bytes_per_second_in_all = Some(2_000));
     let ((one, relay, _), (two, ..)) = (site.allocated(1), site.allocated(2));
