@@ -93,6 +93,10 @@ bench-relay: $(WEB_MODULES) ## Compare the relay with coturn and turn-server; BE
 	benches/relay/install.sh
 	cargo bench --locked --bench relay -- $(BENCH_ARGS)
 
+.PHONY: soak
+soak: $(WEB_MODULES) ## Keep the relay busy for MINUTES=30 and see whether anything is lost or grows
+	cargo bench --locked --bench relay -- --soak $(or $(MINUTES),30)
+
 .PHONY: screenshots
 screenshots: $(WEB_MODULES) ## Take pictures of every page, both themes, desktop and phone, into target/screenshots
 	cargo build --locked

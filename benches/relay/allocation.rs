@@ -7,16 +7,18 @@ use anyhow::{Context, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use stun::agent::TransactionId;
 use stun::attributes::{ATTR_NONCE, ATTR_REALM, ATTR_USERNAME, ATTR_XOR_RELAYED_ADDRESS};
-use stun::error_code::ErrorCodeAttribute;
+use stun::error_code::{CODE_STALE_NONCE, ErrorCode, ErrorCodeAttribute};
 use stun::integrity::MessageIntegrity;
 use stun::message::{
-    CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, Getter, METHOD_ALLOCATE, METHOD_CHANNEL_BIND, Message, MessageType, Method, Setter,
+    CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, Getter, METHOD_ALLOCATE, METHOD_CHANNEL_BIND, METHOD_REFRESH, Message, MessageType,
+    Method, Setter,
 };
 use stun::textattrs::{Nonce, Realm, TextAttribute, Username};
 use stun::xoraddr::XorMappedAddress;
 use turn::proto::PROTO_UDP;
 use turn::proto::chandata::ChannelData;
 use turn::proto::channum::{ChannelNumber, MIN_CHANNEL_NUMBER};
+use turn::proto::lifetime::Lifetime;
 use turn::proto::peeraddr::PeerAddress;
 use turn::proto::reqtrans::RequestedTransport;
 
@@ -109,10 +111,36 @@ impl Allocation {
             ask_forwarder(&mut self.link, inbox, &[forwarder::PEER, high, low])?;
             return Ok(());
         };
-        let attributes: Vec<Box<dyn Setter>> =
-            vec![Box::new(ChannelNumber(MIN_CHANNEL_NUMBER)), Box::new(PeerAddress { ip: peer.ip(), port: peer.port() })];
-        let answer = ask(&mut self.link, inbox, &session.sealed(METHOD_CHANNEL_BIND, attributes)?)?;
+        let answer = ask(&mut self.link, inbox, &session.sealed(METHOD_CHANNEL_BIND, channel(peer))?)?;
         succeeded(&answer, "ChannelBind")
+    }
+
+    /// Asks for new lifetimes of the allocation and of the channel to `peer`, and waits for nothing.
+    pub fn renew(&mut self, peer: SocketAddr) -> Result<()> {
+        let session = self.session.as_ref().context("a forwarder knows no lifetimes")?;
+        for request in [session.sealed(METHOD_REFRESH, Vec::new())?, session.sealed(METHOD_CHANNEL_BIND, channel(peer))?] {
+            self.link.send(&request.raw, request.raw.len())?;
+        }
+        Ok(())
+    }
+
+    /// Takes an answer to [`Allocation::renew`]. False when that has to be asked again, with the nonce that this brought.
+    pub fn renewed(&mut self, answer: &[u8]) -> Result<bool> {
+        let session = self.session.as_mut().context("a forwarder knows no lifetimes")?;
+        let mut message = Message { raw: answer.to_vec(), ..Message::default() };
+        message.decode()?;
+        if refusal(&message) == Some(CODE_STALE_NONCE) {
+            session.nonce = TextAttribute::get_from_as(&message, ATTR_NONCE).context("a stale nonce without a new one")?.text;
+            return Ok(false);
+        }
+        succeeded(&message, "a renewal").map(|()| true)
+    }
+
+    /// Ends it by its owner's word.
+    pub fn end(&mut self, inbox: &mut Inbox) -> Result<()> {
+        let session = self.session.as_ref().context("a forwarder knows no lifetimes")?;
+        let request = session.sealed(METHOD_REFRESH, vec![Box::new(Lifetime(Duration::ZERO))])?;
+        succeeded(&ask(&mut self.link, inbox, &request)?, "Refresh")
     }
 }
 
@@ -138,6 +166,10 @@ fn udp() -> Box<dyn Setter> {
     Box::new(RequestedTransport { protocol: PROTO_UDP })
 }
 
+fn channel(peer: SocketAddr) -> Vec<Box<dyn Setter>> {
+    vec![Box::new(ChannelNumber(MIN_CHANNEL_NUMBER)), Box::new(PeerAddress { ip: peer.ip(), port: peer.port() })]
+}
+
 fn build(method: Method, attributes: Vec<Box<dyn Setter>>) -> Result<Message> {
     let mut all: Vec<Box<dyn Setter>> = vec![Box::new(MessageType::new(method, CLASS_REQUEST)), Box::new(TransactionId::new())];
     all.extend(attributes);
@@ -150,9 +182,13 @@ fn succeeded(answer: &Message, request: &str) -> Result<()> {
     if answer.typ.class == CLASS_SUCCESS_RESPONSE {
         return Ok(());
     }
+    let code = refusal(answer).context("an answer that is neither success nor error")?;
+    bail!("{request} was answered with {}", code.0)
+}
+
+fn refusal(answer: &Message) -> Option<ErrorCode> {
     let mut code = ErrorCodeAttribute::default();
-    code.get_from(answer).context("an answer that is neither success nor error")?;
-    bail!("{request} was answered with {}", code.code.0)
+    code.get_from(answer).ok().map(|()| code.code)
 }
 
 fn ask(link: &mut Link, inbox: &mut Inbox, request: &Message) -> Result<Message> {

@@ -17,6 +17,7 @@ mod process;
 mod readiness;
 mod report;
 mod servers;
+mod soak;
 mod stream;
 
 use std::thread;
@@ -35,7 +36,13 @@ use crate::servers::{Kind, Server, floor};
 fn main() -> Result<()> {
     let options = Options::parse();
     match options.forward.as_deref() {
-        None => measure(&options),
+        None => match options.soak {
+            None => measure(&options),
+            Some(minutes) => {
+                raise_file_limit()?;
+                soak::run(minutes, options.window)
+            }
+        },
         Some(floor::ONE) => match forwarder::run(Gait::OneAtATime)? {},
         Some(floor::BATCHES) => match forwarder::run(Gait::Batches)? {},
         Some(other) => bail!("there is no way to forward called {other}"),

@@ -46,6 +46,10 @@ pub struct Options {
     /// How many threads the servers relay with.
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
+    /// Instead of comparing: keep our own relay busy for so many minutes, with allocations that come and go, and see whether
+    /// anything is lost or grows.
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=1200))]
+    pub soak: Option<u64>,
     /// Print the costs as tables in Markdown, too.
     #[arg(long)]
     pub markdown: bool,

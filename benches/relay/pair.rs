@@ -80,7 +80,7 @@ pub fn connect(server: &Server, mode: Mode, allocations: usize, payload: usize) 
 const STREAMS_PER_SOURCE: usize = 32;
 
 /// The way of a client with this number to the server.
-fn link(server: &Server, mode: Mode, number: usize) -> Result<Link> {
+pub fn link(server: &Server, mode: Mode, number: usize) -> Result<Link> {
     let source = || Ok::<_, anyhow::Error>(Ipv4Addr::new(127, 0, 1, u8::try_from(1 + number / STREAMS_PER_SOURCE)?));
     match mode {
         Mode::ClientPeer | Mode::RelayRelay => Link::udp(server.udp),
@@ -106,7 +106,7 @@ fn two_clients(server: &Server, payload: &[u8], inbox: &mut Inbox) -> Result<Pai
 }
 
 /// A socket that sends to a relayed address, and its own address.
-fn peer_of(relayed: SocketAddr) -> Result<(Link, SocketAddr)> {
+pub fn peer_of(relayed: SocketAddr) -> Result<(Link, SocketAddr)> {
     let socket = Datagrams::bind(Gait::Batches)?;
     let address = socket.address()?;
     Ok((Link::Udp { socket, to: relayed }, address))

@@ -1,5 +1,6 @@
 //! What the system says about another process, the time it has had on a processor and its memory, and about the whole machine.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -25,6 +26,28 @@ pub fn resident_bytes(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(path).context("the server has stopped")?;
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).and_then(|rest| rest.split_whitespace().next());
     Ok(kilobytes.and_then(|word| word.parse::<u64>().ok()).context("the system does not tell RssAnon")? * 1024)
+}
+
+/// How many descriptors a process has open.
+pub fn descriptors(pid: u32) -> Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd")).context("the server has stopped")?.count())
+}
+
+/// How many datagrams did not fit into each of the UDP sockets that a process has open, by the socket's inode.
+pub fn overflows(pid: u32) -> Result<Vec<(u64, u64)>> {
+    let mut own = HashSet::new();
+    for descriptor in fs::read_dir(format!("/proc/{pid}/fd")).context("the server has stopped")? {
+        // It may be closed between the two looks.
+        let Ok(target) = fs::read_link(descriptor?.path()) else { continue };
+        let inode = target.to_str().and_then(|name| name.strip_prefix("socket:[")?.strip_suffix(']')?.parse::<u64>().ok());
+        own.extend(inode);
+    }
+    let sockets = fs::read_to_string("/proc/net/udp").context("the system does not list its sockets")?;
+    let socket = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        Some((words.get(9)?.parse().ok()?, words.get(12)?.parse().ok()?))
+    };
+    Ok(sockets.lines().filter_map(socket).filter(|(inode, _)| own.contains(inode)).collect())
 }
 
 /// How many threads wanted a processor on average in the last minute.

@@ -1,13 +1,12 @@
 //! Our own server: the real binary with a configuration file, and limits wide enough not to matter.
 
 use std::process::Command;
-use std::time::Duration;
 use std::{env, fs};
 
 use anyhow::{Context, Result};
 use hearth::clock::Timestamp;
 use hearth::ids::{ParticipantId, Secret};
-use hearth::turn::credentials::CredentialIssuer;
+use hearth::turn::credentials::{CredentialIssuer, MAX_TTL};
 
 use super::{Accounts, Server, free_address, home, runs, spawn, wait_for};
 use crate::allocation::Account;
@@ -66,7 +65,7 @@ level = "warn"
         wait_for(&mut process, &home, address)?;
     }
     let secret = fs::read(data.join("keys").join("relay"))?.try_into().ok().context("the relay's key has not 32 bytes")?;
-    let accounts = Accounts::Minted(CredentialIssuer::new(Secret::new(secret), Duration::from_secs(3600)));
+    let accounts = Accounts::Minted(CredentialIssuer::new(Secret::new(secret), MAX_TTL));
     Ok(Server { process, udp, tls, accounts, _home: home })
 }
 
