@@ -4,8 +4,13 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 
+use socket2::SockRef;
+
 use crate::ids::random_bytes;
 use crate::turn::server::{Family, NoPort};
+
+/// How much the kernel may queue for a relay socket while the program is busy: some pictures of those who send it the most.
+const RELAY_BUFFER_BYTES: usize = 1 << 20;
 
 /// How many random ports are tried before the range is searched one by one.
 const RANDOM_TRIES: u32 = 32;
@@ -70,6 +75,8 @@ impl Ports {
 fn bind(ip: IpAddr, port: u16) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(SocketAddr::new(ip, port))?;
     socket.set_nonblocking(true)?;
+    // Some systems refuse; the relay then works with what it gets.
+    let _ = SockRef::from(&socket).set_recv_buffer_size(RELAY_BUFFER_BYTES);
     Ok(socket)
 }
 
