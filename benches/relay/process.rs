@@ -10,12 +10,22 @@ use anyhow::{Context, Result};
 ///
 /// The scheduler's figure: `/proc/<pid>/stat` counts in hundredths of a second.
 pub fn cpu_nanos(pid: u32) -> Result<u64> {
+    schedstat(pid, 0)
+}
+
+/// Nanoseconds that all threads of a process could have run but had no processor.
+pub fn starved_nanos(pid: u32) -> Result<u64> {
+    schedstat(pid, 1)
+}
+
+fn schedstat(pid: u32, column: usize) -> Result<u64> {
     let mut nanos = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task")).context("the server has stopped")? {
         let path = thread?.path().join("schedstat");
         // A thread may end between the two looks.
         let Ok(line) = fs::read_to_string(path) else { continue };
-        nanos += line.split(' ').next().and_then(|word| word.parse::<u64>().ok()).context("the system keeps no schedstat")?;
+        nanos +=
+            line.split(' ').nth(column).and_then(|word| word.parse::<u64>().ok()).context("the system keeps no schedstat")?;
     }
     Ok(nanos)
 }

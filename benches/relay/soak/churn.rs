@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Tally;
@@ -78,14 +78,16 @@ fn one(server: &Server, number: u64, inbox: &mut Inbox, tally: &Tally) -> Result
     client.bind(address, inbox)?;
     let payloads = SIZES.map(|size| (0..size as u64).map(|index| (number * 31 + index * 7) as u8).collect::<Vec<u8>>());
     let frames = [0, 1, 2].map(|index: usize| channel_data(&payloads[index]));
-    carry(&mut client.link, &frames, &mut peer, &payloads, inbox, tally)?;
-    carry(&mut peer, &payloads, &mut client.link, &frames, inbox, tally)?;
+    let link = &mut client.link;
+    let outward = carry(link, &frames, &mut peer, &payloads, inbox, tally).context("from the client");
+    let inward = carry(&mut peer, &payloads, link, &frames, inbox, tally).context("to the client");
+    // Also when something was lost, so that nothing stays behind unnoticed.
     match end {
         End::Refreshed => client.end(inbox)?,
         End::Closed => {}
-        End::Forgotten => return Ok(Some(client.link)),
+        End::Forgotten => return outward.and(inward).map(|()| Some(client.link)),
     }
-    Ok(None)
+    outward.and(inward).map(|()| None)
 }
 
 /// Sends frames from here to there, where each must arrive as it is wanted.

@@ -16,10 +16,12 @@ use crate::pair::{self, Mode};
 use crate::readiness::Readiness;
 use crate::servers::Server;
 
-const ALLOCATIONS: usize = 20;
-const PAYLOAD: usize = 1200;
+/// So many that each carries a few times what one may at most by default: with few, a moment in which the server is not run at all
+/// overflows the sockets of the busiest.
+pub const ALLOCATIONS: usize = 100;
+pub const PAYLOAD: usize = 1200;
 /// Packets that go out together, as those of a picture do.
-const ROW: usize = 5;
+pub const ROW: usize = 5;
 /// Twice within the shortest lifetime there is, the five minutes of a permission (RFC 8656 §9), because a request may get lost.
 const RENEWAL: Duration = Duration::from_secs(120);
 /// A pace that has fallen behind by more than this drops what it owes instead of sending it all at once.
@@ -27,8 +29,8 @@ const LATEST: u64 = 2_000_000;
 const DRAIN: Duration = Duration::from_secs(1);
 /// How much room the number of a packet takes, at the front of its payload.
 const NUMBER: usize = 8;
-/// Gaps that are told one by one.
-const TOLD: u64 = 50;
+/// Gaps that are told one by one between two samples.
+const TOLD: u64 = 10;
 
 /// A client with an allocation, and its peer.
 struct Flow {

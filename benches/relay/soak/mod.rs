@@ -15,7 +15,7 @@ use anyhow::{Result, ensure};
 use crate::clock::{in_nanos, nanos};
 use crate::generator::{self, Load, Saturation, Span};
 use crate::pair::{self, Mode};
-use crate::process::{cpu_nanos, descriptors, overflows, resident_bytes};
+use crate::process::{cpu_nanos, descriptors, overflows, resident_bytes, starved_nanos};
 use crate::report::{self, Goal, median};
 use crate::servers::{Kind, Server};
 
@@ -24,8 +24,8 @@ const MOST_THREADS: usize = 4;
 const SAMPLE: Duration = Duration::from_secs(10);
 /// How soon the server closes what its clients have ended.
 const SETTLE: Duration = Duration::from_secs(3);
-/// A window this narrow is lost only by a server that loses packets at any rate.
-const NARROW: usize = 100;
+/// A window this narrow, a row for each allocation, can't be narrowed.
+const NARROW: usize = flow::ALLOCATIONS * flow::ROW;
 /// By how much memory may differ without growing: what an allocator keeps, and the allocations that nobody ended.
 const MEMORY_NOISE: f64 = 1.0;
 /// By how much descriptors may: those of the allocations just being made.
@@ -43,6 +43,7 @@ struct Tally {
     bytes: AtomicU64,
     /// Arrived, but never sent like this.
     spoiled: AtomicU64,
+    /// Since the last sample.
     gaps: AtomicU64,
     renewals: AtomicU64,
     churned: AtomicU64,
@@ -96,9 +97,9 @@ pub fn run(minutes: u64, window: usize) -> Result<()> {
 fn saturation(threads: usize, mut window: usize) -> Result<f64> {
     loop {
         let server = Server::start(Kind::Hearth, threads)?;
-        let mut pairs = pair::connect(&server, Mode::ClientPeer, 10, 1200)?;
+        let mut pairs = pair::connect(&server, Mode::ClientPeer, flow::ALLOCATIONS, flow::PAYLOAD)?;
         let span = Span { warm_up: Duration::from_millis(500), measured: Duration::from_secs(3) };
-        let outcome = generator::run(&mut pairs, Load::Saturated(Saturation { row: 5, window }), span, server.pid())?;
+        let outcome = generator::run(&mut pairs, Load::Saturated(Saturation { row: flow::ROW, window }), span, server.pid())?;
         let (lost, elapsed) = (outcome.sent - outcome.arrived, outcome.elapsed as f64);
         let (pps, busy) = (outcome.relayed as f64 * 1e9 / elapsed, outcome.cpu as f64 / elapsed);
         report::line(&format!("saturated, {window} under way: {pps:.0} packets/s, {lost} lost, {busy:.2} processors busy"));
@@ -122,30 +123,31 @@ struct Watch<'a> {
 impl Watch<'_> {
     fn over(&mut self, minutes: u64, is_over: impl Fn() -> bool) -> Result<()> {
         let pid = self.server.pid();
-        let (mut cpu, mut arrived) = (cpu_nanos(pid)?, 0);
+        let (mut cpu, mut starved, mut arrived) = (cpu_nanos(pid)?, starved_nanos(pid)?, 0);
         let end = nanos() + in_nanos(Duration::from_secs(60 * minutes));
         while nanos() < end {
             let at = nanos();
             thread::sleep(SAMPLE);
             ensure!(!is_over(), "the steady part ended early");
-            let (elapsed, cpu_then, arrived_then) = ((nanos() - at) as f64, cpu, arrived);
-            (cpu, arrived) = (cpu_nanos(pid)?, self.tally.arrived.load(Relaxed));
+            let (elapsed, cpu_then, starved_then, arrived_then) = ((nanos() - at) as f64, cpu, starved, arrived);
+            (cpu, starved, arrived) = (cpu_nanos(pid)?, starved_nanos(pid)?, self.tally.arrived.load(Relaxed));
             let pps = (arrived - arrived_then) as f64 * 1e9 / elapsed;
-            self.sample(pps, (cpu - cpu_then) as f64 / elapsed)?;
+            self.sample(pps, (cpu - cpu_then) as f64 / elapsed, (starved - starved_then) as f64 / elapsed)?;
         }
         Ok(())
     }
 
-    fn sample(&mut self, pps: f64, busy: f64) -> Result<()> {
+    fn sample(&mut self, pps: f64, busy: f64, starved: f64) -> Result<()> {
         let (pid, tally) = (self.server.pid(), self.tally);
         self.lost_here.extend(overflows(process::id())?);
         self.lost_there.extend(overflows(pid)?);
         let memory = resident_bytes(pid)? as f64 / f64::from(1 << 20);
         let (open, forgotten) = (descriptors(pid)?, tally.forgotten.load(Relaxed));
         self.samples.push(Sample { memory, descriptors: open as f64 - forgotten as f64 });
+        tally.gaps.store(0, Relaxed);
         let (churned, failed) = (tally.churned.load(Relaxed), tally.failed.load(Relaxed));
         tally.tell(&format!(
-            "{memory:.2} MiB, {open} descriptors ({forgotten} forgotten), {busy:.2} busy, {pps:.0} packets/s, \
+            "{memory:.2} MiB, {open} descriptors ({forgotten} forgotten), {busy:.2} busy, {starved:.2} starved, {pps:.0} packets/s, \
              {churned} churned, {failed} failed, overflowed here {}, there {}",
             self.lost_here.values().sum::<u64>(),
             self.lost_there.values().sum::<u64>(),
