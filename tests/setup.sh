@@ -18,6 +18,8 @@ install() {
 }
 
 [ -x /usr/bin/chromium ] || install chromium
+[ -x /usr/sbin/nft ] || install nftables
+[ -x /usr/sbin/ip ] || [ -x /sbin/ip ] || install iproute2
 cargo nextest --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-nextest
 for component in fmt clippy; do
     cargo "$component" --version >/dev/null 2>&1 || rustup component add "$(echo $component | sed 's/^fmt/rustfmt/')"
