@@ -58,7 +58,7 @@ test('routers that keep a port for all destinations: the call goes past the rela
   for (const person of [ada, ben]) await expect.poll(async () => (await person.routes()).join()).toMatch(/^(srflx|prflx) to (srflx|prflx)$/);
 });
 
-test('symmetric NAT on both sides: the call goes through the relay, though it has no route to what else the two offer', async ({ people, newMeeting }) => {
+test('R7: symmetric NAT on both sides: the call goes through the relay, though it has no route to what else the two offer', async ({ people, newMeeting }) => {
   await expect(run('ip', ['route', 'get', '46.0.1.2'])).rejects.toThrow('No route to host');
   await expect(run('ip', ['route', 'get', '46.0.2.2'])).rejects.toThrow('Network is unreachable');
   await allow('symmetric');
@@ -68,21 +68,21 @@ test('symmetric NAT on both sides: the call goes through the relay, though it ha
   await expect.poll(async () => [...new Set([...(await ada.relayProtocols()), ...(await ben.relayProtocols())])]).toEqual(['udp']);
 });
 
-test('no UDP: both reach the relay by TCP or TLS', async ({ people, newMeeting }) => {
+test('R7: no UDP: both reach the relay by TCP or TLS', async ({ people, newMeeting }) => {
   await allow('noudp');
   const [ada, ben] = await people.meet(await newMeeting(), ['Ada', 'Ben']);
   await expectAllToMeet([ada, ben]);
   for (const person of [ada, ben]) expect((await person.relayProtocols()).join()).toMatch(/^(tcp|tls)$/);
 });
 
-test('nothing but TCP to port 443: both reach the relay by TLS', async ({ people, newMeeting }) => {
+test('R7: nothing but TCP to port 443: both reach the relay by TLS', async ({ people, newMeeting }) => {
   await allow('tcp443');
   const [ada, ben] = await people.meet(await newMeeting(), ['Ada', 'Ben']);
   await expectAllToMeet([ada, ben]);
   for (const person of [ada, ben]) expect(await person.relayProtocols()).toEqual(['tls']);
 });
 
-test('a firewall closes during a call: the call comes back by TLS', async ({ people, newMeeting }) => {
+test('R7: a firewall closes during a call: the call comes back by TLS', async ({ people, newMeeting }) => {
   await allow('symmetric');
   const [ada, ben] = await people.meet(await newMeeting(), ['Ada', 'Ben']);
   await expectAllToMeet([ada, ben]);
