@@ -72,11 +72,17 @@ e2e: $(WEB_MODULES) ## Browser tests: Chromium against the binary that 'make run
 	node tests/page_inside.mjs target/release/hearth
 	cd web && HEARTH_BIN=../target/release/hearth npx --no-install playwright test --project=behaviour
 
+.PHONY: networks
+networks: $(WEB_MODULES) ## Browser tests behind NAT and firewalls, in network namespaces (Linux, as root)
+	cargo build --release --locked
+	HEARTH_BIN=target/release/hearth tests/networks/run.sh
+
 .PHONY: test
 test: setup ## Everything that must be green
 	$(MAKE) --no-print-directory check
 	$(MAKE) --no-print-directory unit
 	$(MAKE) --no-print-directory e2e
+	$(MAKE) --no-print-directory networks
 
 .PHONY: deny
 deny: ## Check licences and origins of what we depend on (installs cargo-deny if it is missing)

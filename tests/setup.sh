@@ -18,9 +18,10 @@ install() {
 }
 
 [ -x /usr/bin/chromium ] || install chromium
-# Tests of what happens when the system refuses something, and of addresses that only a network of their own can have.
+# Tests of what happens when the system refuses something, and of addresses and firewalls that only networks of their own can have.
 command -v strace >/dev/null || install strace
-command -v ip >/dev/null || install iproute2
+[ -x /usr/sbin/ip ] || [ -x /sbin/ip ] || install iproute2
+[ -x /usr/sbin/nft ] || install nftables
 cargo nextest --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-nextest
 for component in fmt clippy; do
     cargo "$component" --version >/dev/null 2>&1 || rustup component add "$(echo $component | sed 's/^fmt/rustfmt/')"

@@ -14,6 +14,8 @@ export default defineConfig({
   use: { trace: 'off', video: 'off', screenshot: 'off' },
   projects: [
     { name: 'behaviour', testMatch: '*.spec.ts' },
+    // Only within the network namespaces that tests/networks/run.sh makes.
+    { name: 'networks', testMatch: 'networks.ts' },
     { name: 'screenshots', testMatch: 'screenshots.ts' },
     { name: 'figures', testMatch: 'figures.ts', timeout: 300_000 },
   ],

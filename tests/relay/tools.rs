@@ -1,5 +1,6 @@
 //! Foreign clients against the relay. Ignored, because they need coturn's tools on the machine.
 
+use std::net::{Ipv6Addr, SocketAddr};
 use std::process::Command;
 
 use hearth::ids::ParticipantId;
@@ -9,6 +10,13 @@ use crate::client::{By, mint};
 use crate::site::{settings, start, start_for_others};
 
 async fn run(settings: Settings, tool: &str, arguments: &[&str]) -> (String, hearth::turn::Counters) {
+    let (succeeded, text, counters) = attempt(settings, tool, arguments).await;
+    assert!(succeeded, "{tool} failed: {text}");
+    (text, counters)
+}
+
+/// Whether the tool ended well, and what it said.
+async fn attempt(settings: Settings, tool: &str, arguments: &[&str]) -> (bool, String, hearth::turn::Counters) {
     let site = start(settings).await;
     let credential = mint(ParticipantId::random());
     let door = if arguments.contains(&"-S") { By::Tls } else { By::Tcp };
@@ -17,11 +25,10 @@ async fn run(settings: Settings, tool: &str, arguments: &[&str]) -> (String, hea
     if tool.ends_with("uclient") {
         command.args(["-u", &credential.username, "-w", credential.password.expose()]);
     }
-    command.args(arguments).args(["-p", &port, "127.0.0.1"]);
+    command.args(arguments).args(["-p", &port, &site.address.ip().to_string()]);
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{tool} failed: {text}");
-    (text, site.counters().await)
+    (output.status.success(), text, site.counters().await)
 }
 
 #[tokio::test]
@@ -76,4 +83,32 @@ async fn uclient_relays_between_two_of_its_own_allocations() {
     let (text, counters) = run(settings(), "turnutils_uclient", &arguments).await;
     assert!(text.contains("Total lost packets 0 (0.000000%)"), "packets were lost: {text}");
     assert!(counters.packets_in >= 100);
+}
+
+#[tokio::test]
+#[ignore = "needs coturn's turnutils_uclient"]
+async fn uclient_relays_over_ipv6() {
+    let listen = vec![SocketAddr::from((Ipv6Addr::LOCALHOST, 0))];
+    let settings = Settings { listen, relay_ipv6: Some(Ipv6Addr::LOCALHOST), ..settings() };
+    let arguments = ["-x", "-y", "-c", "-s", "-n", "50", "-l", "800", "-m", "2"];
+    let (text, counters) = run(settings, "turnutils_uclient", &arguments).await;
+    assert!(text.contains("Total lost packets 0 (0.000000%)"), "packets were lost: {text}");
+    assert!(counters.packets_in >= 100);
+}
+
+#[tokio::test]
+#[ignore = "needs coturn's turnutils_uclient"]
+async fn uclient_relays_over_channels() {
+    // It picks two channels at random out of 0x4000 to 0x7FFF, and gives up when one is refused: one run in sixteen gets by.
+    let arguments = ["-y", "-c", "-n", "50", "-l", "800", "-m", "2"];
+    for _ in 0..300 {
+        let (succeeded, text, counters) = attempt(settings(), "turnutils_uclient", &arguments).await;
+        if text.contains("channel bind: error 400") {
+            continue;
+        }
+        assert!(succeeded && text.contains("Total lost packets 0 (0.000000%)"), "packets were lost: {text}");
+        assert!(counters.packets_in >= 100);
+        return;
+    }
+    panic!("of 300 runs none picked two channels of RFC 8656");
 }

@@ -5,13 +5,14 @@ import type { ParticipantList } from '../../../src/wire/ParticipantList';
 import type { SetupRequest } from '../../../src/wire/SetupRequest';
 import type { SignedIn } from '../../../src/wire/SignedIn';
 
-/** The server's HTTP API as a program uses it: what a test needs to exist before its people arrive. */
+/** The server's HTTP API as a program on the same machine uses it: what a test needs to exist before its people arrive. */
 export class Api {
-  private readonly port: number;
+  private readonly origin: URL;
   private readonly agent = new Agent({ rejectUnauthorized: false, keepAlive: false });
 
-  constructor(port: number) {
-    this.port = port;
+  /** `origin` is the server's name. It is asked on the loopback address, whatever that name means elsewhere. */
+  constructor(origin: string) {
+    this.origin = new URL(origin);
   }
 
   /** The answer's status, or `null` when nobody answers. */
@@ -42,12 +43,13 @@ export class Api {
   }
 
   private call(method: string, path: string, body?: unknown, accessToken?: string): Promise<{ status: number; text: string }> {
-    const origin = `https://localhost:${this.port}`;
-    const headers: Record<string, string> = { origin };
+    const { origin, host, hostname, port } = this.origin;
+    const headers: Record<string, string> = { origin, host };
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (accessToken !== undefined) headers['authorization'] = `Bearer ${accessToken}`;
     return new Promise((resolve, reject) => {
-      const sent = request(origin + path, { method, headers, agent: this.agent, timeout: 10_000 }, (answer) => {
+      const where = { host: '127.0.0.1', port: port || 443, path, servername: hostname };
+      const sent = request({ ...where, method, headers, agent: this.agent, timeout: 10_000 }, (answer) => {
         let text = '';
         answer.setEncoding('utf8');
         answer.on('data', (chunk: string) => (text += chunk));

@@ -14,6 +14,16 @@ export interface SocketMessage {
   readonly body: Record<string, unknown>;
 }
 
+/** Where a machine stands that is not on the loopback like the others, and to which no cable of the tests leads. */
+export interface Place {
+  /** The program that starts a browser there, and what it needs in its environment. */
+  readonly browser: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** The server's name, which is the only one known there, and its address. */
+  readonly name: string;
+  readonly address: string;
+}
+
 /** A browser with a cable of its own to the server, and with one person's camera and microphone; without a recording it has neither. */
 export class Machine {
   readonly name: Name;
@@ -26,21 +36,29 @@ export class Machine {
     this.browser = browser;
   }
 
-  static async switchOn(name: Name, recording: Recording | null): Promise<Machine> {
+  static async switchOn(name: Name, recording: Recording | null, place?: Place): Promise<Machine> {
     const cable = await Cable.lay();
     const devices = recording === null ? [] : [
       '--use-fake-device-for-media-stream',
       `--use-file-for-fake-video-capture=${recording.camera}`,
       `--use-file-for-fake-audio-capture=${recording.microphone}`,
     ];
+    const network = place === undefined ? [
+      // Whatever port of localhost the page asks for, it gets the cable; and there is no other host in the world.
+      `--host-resolver-rules=MAP localhost 127.0.0.1:${cable.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
+      '--allow-loopback-in-peer-connection',
+    ] : [
+      // The name of a STUN or TURN server by UDP is looked up with a dot at its end.
+      `--host-resolver-rules=MAP ${place.name} ${place.address}, MAP ${place.name}. ${place.address}, MAP * ~NOTFOUND, EXCLUDE ${place.address}`,
+    ];
     const browser = await chromium.launch({
-      executablePath: process.env['CHROMIUM_BIN'] ?? '/usr/bin/chromium',
+      executablePath: place?.browser ?? process.env['CHROMIUM_BIN'] ?? '/usr/bin/chromium',
+      env: { ...process.env, ...place?.environment },
       args: [
         '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-        '--disable-component-update', '--disable-sync', '--ignore-certificate-errors', '--allow-loopback-in-peer-connection',
+        '--disable-component-update', '--disable-sync', '--ignore-certificate-errors',
         '--autoplay-policy=no-user-gesture-required', '--use-fake-ui-for-media-stream',
-        // Whatever port of localhost the page asks for, it gets the cable; and there is no other host in the world.
-        `--host-resolver-rules=MAP localhost 127.0.0.1:${cable.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
+        ...network,
         ...devices,
       ],
     });

@@ -22,6 +22,8 @@ export class Hearth {
   /** The program under test. */
   static readonly binary = resolve(process.env['HEARTH_BIN'] ?? '../target/debug/hearth');
 
+  /** What people type. */
+  readonly origin: string;
   readonly port: number;
   readonly api: Api;
   /** How long the last start took, from starting the program to its first good answer. */
@@ -33,18 +35,25 @@ export class Hearth {
   /** The first account's access token; null after a start, and when it is about to run out. */
   private adminToken: string | null = null;
 
-  private constructor(folder: string, port: number) {
+  private constructor(folder: string, origin: string) {
     this.folder = folder;
-    this.port = port;
-    this.api = new Api(port);
+    this.origin = origin;
+    this.port = Number(new URL(origin).port || 443);
+    this.api = new Api(origin);
   }
 
   /** A running server. `extraConfig` is TOML, put behind the sections that every test server has. */
   static async start(extraConfig = ''): Promise<Hearth> {
+    const port = await freeTcpPort();
+    return Hearth.startAt(`https://localhost:${port}`, configuration(port, await freeRelayPort(), await freeTcpPort()) + extraConfig);
+  }
+
+  /** A running server that people reach at `origin`. `config` is all of its configuration. */
+  static async startAt(origin: string, config: string): Promise<Hearth> {
     if (!existsSync(Hearth.binary)) throw new Error(`${Hearth.binary} is missing: build it first, or name another in HEARTH_BIN`);
     const folder = await mkdtemp(join(tmpdir(), 'hearth-e2e-data-'));
-    const hearth = new Hearth(folder, await freeTcpPort());
-    await writeFile(join(folder, 'hearth.toml'), configuration(hearth.port, await freeRelayPort(), await freeTcpPort()) + extraConfig);
+    const hearth = new Hearth(folder, origin);
+    await writeFile(join(folder, 'hearth.toml'), config);
     try {
       await hearth.startAgain();
     } catch (error) {
@@ -52,10 +61,6 @@ export class Hearth {
       throw error;
     }
     return hearth;
-  }
-
-  get origin(): string {
-    return `https://localhost:${this.port}`;
   }
 
   get pid(): number {

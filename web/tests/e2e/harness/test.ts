@@ -2,24 +2,29 @@ import { writeFile } from 'node:fs/promises';
 import { test as base, expect } from '@playwright/test';
 import type { CreateMeetingRequest } from '../../../src/wire/CreateMeetingRequest';
 import { makeRecordings, type Name, type Recording } from './media';
-import { Machine, Person, type ArrivalOptions } from './people';
+import { Machine, Person, type ArrivalOptions, type Place } from './people';
 import { Hearth } from './server';
 
 export { expect };
+
+/** Whose machine stands elsewhere than on the loopback. */
+type Places = Partial<Record<Name, Place>>;
 
 /** The machines of a whole run: a browser is started when its person first arrives, and stays on for later tests. */
 class House {
   private readonly machines = new Map<Name, Machine>();
   private readonly recordings: Record<Name, Recording>;
+  private readonly places: Places;
 
-  constructor(recordings: Record<Name, Recording>) {
+  constructor(recordings: Record<Name, Recording>, places: Places) {
     this.recordings = recordings;
+    this.places = places;
   }
 
   async machine(name: Name): Promise<Machine> {
     const known = this.machines.get(name);
     if (known?.browser.isConnected() === true) return known;
-    const machine = await Machine.switchOn(name, this.recordings[name]);
+    const machine = await Machine.switchOn(name, this.recordings[name], this.places[name]);
     this.machines.set(name, machine);
     return machine;
   }
@@ -77,15 +82,18 @@ interface TestFixtures {
 }
 
 interface WorkerFixtures {
+  readonly places: Places;
   readonly house: House;
   /** One server for the whole run. Who stops it starts it again. */
   readonly server: Hearth;
 }
 
 export const test = base.extend<TestFixtures, WorkerFixtures>({
-  house: [async ({}, use) => {
+  places: [{}, { scope: 'worker', option: true }],
+
+  house: [async ({ places }, use) => {
     const recordings = await makeRecordings();
-    const house = new House(recordings.of);
+    const house = new House(recordings.of, places);
     await use(house);
     await house.switchOff();
     await recordings.remove();
