@@ -31,6 +31,11 @@ impl Share {
     pub(super) const fn new(bytes_per_second: u64) -> Self {
         Self { outward: Bucket::new(bytes_per_second), inward: Bucket::new(bytes_per_second) }
     }
+
+    /// Whether nothing of it is used.
+    pub(super) fn is_whole(&self, now: Tick) -> bool {
+        self.outward.is_full(now) && self.inward.is_full(now)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -39,35 +44,44 @@ struct Tally {
     bytes: AtomicU64,
 }
 
+/// Those whose shares packets are charged to: the allocation that sends to its peer, the line that all share, and the allocation
+/// whose peer is heard. Each may be missing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Charge<'a> {
+    pub(super) sender: Option<&'a Meter>,
+    pub(super) line: Option<&'a Bucket>,
+    pub(super) receiver: Option<&'a Meter>,
+}
+
+impl Charge<'_> {
+    /// Takes `bytes` from all shares and counts the packets. False, and nothing taken, when one of them has not so many; who is at
+    /// fault is then told to have been throttled, if `drops` says that the packets are lost by it.
+    pub(super) fn take(self, packets: u64, bytes: usize, now: Tick, drops: bool) -> bool {
+        let Self { sender, line, receiver } = self;
+        let outward = sender.map(|meter| [&meter.own.outward, &meter.holders.outward]);
+        let inward = receiver.map(|meter| [&meter.own.inward, &meter.holders.inward]);
+        let buckets = || outward.into_iter().flatten().chain(line).chain(inward.into_iter().flatten());
+        let taken = buckets().take_while(|bucket| bucket.take(bytes, now)).count();
+        if taken < buckets().count() {
+            buckets().take(taken).for_each(|bucket| bucket.give_back(bytes));
+            let of_sender = taken < outward.map_or(0, |buckets| buckets.len()) + usize::from(line.is_some());
+            let fault = if of_sender { sender.or(receiver) } else { receiver };
+            if let Some(meter) = fault.filter(|_| drops) {
+                meter.throttled.fetch_add(packets, Ordering::Relaxed);
+            }
+            return false;
+        }
+        sender.into_iter().for_each(|meter| meter.out.add(packets, bytes));
+        receiver.into_iter().for_each(|meter| meter.into.add(packets, bytes));
+        true
+    }
+}
+
 impl Meter {
     /// A meter for an allocation with a share of its own and a part in its holder's.
     pub(super) fn new(own: Share, holders: Arc<Share>) -> Self {
         let (out, into, throttled, changes) = Default::default();
         Self { own, holders, out, into, throttled, changes }
-    }
-
-    /// What the holder has for all of its allocations together.
-    pub(super) const fn holders(&self) -> &Arc<Share> {
-        &self.holders
-    }
-
-    /// Counts packets of `bytes` in all to a peer. False when the allocation or its holder has used its share; then
-    /// all of them are dropped.
-    pub(super) fn send_out(&self, packets: u64, bytes: usize, now: Tick) -> bool {
-        let passes = self.own.outward.take(bytes, now) && self.holders.outward.take(bytes, now);
-        self.count(passes, &self.out, packets, bytes)
-    }
-
-    /// Counts packets of `bytes` in all from a peer. False when the allocation or its holder has used its share;
-    /// then all of them are dropped.
-    pub(super) fn take_in(&self, packets: u64, bytes: usize, now: Tick) -> bool {
-        let passes = self.own.inward.take(bytes, now) && self.holders.inward.take(bytes, now);
-        self.count(passes, &self.into, packets, bytes)
-    }
-
-    /// Counts packets that were dropped for another reason than this allocation's own share.
-    pub(super) fn throttle(&self, packets: u64) {
-        self.throttled.fetch_add(packets, Ordering::Relaxed);
     }
 
     /// What has been moved so far.
@@ -91,14 +105,11 @@ impl Meter {
     pub(super) fn changes(&self) -> u32 {
         self.changes.load(Ordering::Acquire)
     }
+}
 
-    fn count(&self, passes: bool, tally: &Tally, packets: u64, bytes: usize) -> bool {
-        if passes {
-            tally.packets.fetch_add(packets, Ordering::Relaxed);
-            tally.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        } else {
-            self.throttle(packets);
-        }
-        passes
+impl Tally {
+    fn add(&self, packets: u64, bytes: usize) {
+        self.packets.fetch_add(packets, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }

@@ -51,6 +51,8 @@ impl PerSource {
     }
 }
 
+const SECOND: u64 = 1_000_000_000;
+
 /// A bucket of bytes that any number of threads take from (the generic cell rate algorithm of ATM Forum's TM 4.1): all that it
 /// keeps is the time at which it would be full again.
 #[derive(Debug)]
@@ -68,13 +70,30 @@ impl Bucket {
 
     /// Takes `bytes` out. False, and nothing taken, when there are not so many.
     pub(super) fn take(&self, bytes: usize, now: Tick) -> bool {
-        const SECOND: u64 = 1_000_000_000;
         const BURST_NANOS: u64 = BURST.as_secs() * SECOND;
-        let now = now.as_millis().saturating_mul(1_000_000);
-        let price = (bytes as u64).saturating_mul(SECOND) / self.bytes_per_second.max(1);
+        let (now, price) = (nanos(now), self.price(bytes));
         let take = |full_at: u64| Some(full_at.max(now).saturating_add(price)).filter(|later| later - now <= BURST_NANOS);
         self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
+
+    /// Puts `bytes` back that were taken and not used.
+    pub(super) fn give_back(&self, bytes: usize) {
+        self.full_at.fetch_sub(self.price(bytes), Ordering::Relaxed);
+    }
+
+    /// Whether there is as much in it as there can be.
+    pub(super) fn is_full(&self, now: Tick) -> bool {
+        self.full_at.load(Ordering::Relaxed) <= nanos(now)
+    }
+
+    /// How long the bucket takes to fill up by `bytes`, in nanoseconds.
+    fn price(&self, bytes: usize) -> u64 {
+        (bytes as u64).saturating_mul(SECOND) / self.bytes_per_second.max(1)
+    }
+}
+
+const fn nanos(tick: Tick) -> u64 {
+    tick.as_millis().saturating_mul(1_000_000)
 }
 
 /// What counts as one source: an IPv4 address, or an IPv6 /64, of which any subscriber has a whole one.
@@ -124,5 +143,8 @@ mod tests {
         assert!(bucket.take(1_000, start.plus(Duration::from_secs(3600))));
         assert!(!bucket.take(1, start.plus(Duration::from_secs(3600))), "an idle hour was saved up");
         assert!(!bucket.take(1, start), "a clock that goes back gives nothing");
+        bucket.give_back(1000);
+        let hour = start.plus(Duration::from_secs(3600));
+        assert!(bucket.is_full(hour) && bucket.take(1000, hour) && !bucket.is_full(hour));
     }
 }

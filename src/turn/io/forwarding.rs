@@ -9,7 +9,7 @@ use super::departures::{Departures, part};
 use super::packets::Exit;
 use super::routes::{Routes, Verdict};
 use crate::clock::Now;
-use crate::turn::server::ClientSocket;
+use crate::turn::server::{ClientSocket, Server};
 
 /// The length of a ChannelData header (RFC 8656 §12.4).
 const CHANNEL_HEADER: usize = 4;
@@ -39,10 +39,11 @@ impl Edge {
                 self.note(&exit, channel, &frame[payload]);
             }
             Some((Verdict::Drop, _)) => drop(self.forwarded.fetch_add(1, Ordering::Relaxed)),
-            Some((Verdict::Unknown, _)) | None => {
-                // The core sends at once, and nothing may overtake what came before.
-                self.forward();
-                self.drive(frame, |core, now| core.handle_datagram(client, frame, now));
+            // One alone is never told to go apart.
+            Some((Verdict::Unknown | Verdict::Apart, _)) | None => {
+                // What the core sends goes at once, and may not overtake what came before.
+                let hand_in = |core: &mut Server, now| core.handle_datagram(client, frame, now);
+                self.drive_from(None, frame, hand_in, || self.forward());
             }
         }
     }

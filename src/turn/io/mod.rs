@@ -30,6 +30,7 @@ mod packets;
 mod patience;
 mod ports;
 mod routes;
+mod sockets;
 mod streams;
 mod system;
 mod tls;
@@ -139,11 +140,12 @@ impl Edge {
 
     /// Hands something to the core, and does what follows from it. `bytes` is what the payloads are ranges of.
     pub(super) fn drive(&self, bytes: &[u8], hand_in: impl FnOnce(&mut Server, Now)) {
-        self.drive_from(None, bytes, hand_in);
+        self.drive_from(None, bytes, hand_in, || {});
     }
 
-    /// As [`Edge::drive`], for a worker, which reads the relay sockets that are opened meanwhile.
-    fn drive_from(&self, worker: Option<usize>, bytes: &[u8], hand_in: impl FnOnce(&mut Server, Now)) {
+    /// As [`Edge::drive`], for a worker, which reads the relay sockets that are opened meanwhile. Before anything is sent, `first`
+    /// is called.
+    fn drive_from(&self, worker: Option<usize>, bytes: &[u8], hand_in: impl FnOnce(&mut Server, Now), first: impl FnOnce()) {
         let mut packets = Vec::new();
         {
             let mut state = self.state();
@@ -160,6 +162,10 @@ impl Edge {
                 self.sooner.notify_one();
             }
         }
+        if packets.is_empty() {
+            return;
+        }
+        first();
         self.count_refused(packets.iter().filter(|packet: &&Packet| packet.send(bytes).is_err()).count());
     }
 

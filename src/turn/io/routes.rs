@@ -32,6 +32,8 @@ pub(super) enum Verdict {
     Leave(Exit, Option<u16>),
     /// They are dropped, and were counted.
     Drop,
+    /// Not all of them may pass. Ask again for each alone.
+    Apart,
     /// Ask the core about each.
     Unknown,
 }
@@ -49,6 +51,7 @@ impl Kept {
     fn verdict(&self, passage: Passage) -> Verdict {
         match (passage, &self.exit) {
             (Passage::Throttled, _) => Verdict::Drop,
+            (Passage::Crowded, _) => Verdict::Apart,
             (Passage::Over, _) => Verdict::Unknown,
             (Passage::Free, Ahead::Stream(stream)) => {
                 stream.upgrade().map_or(Verdict::Unknown, |stream| Verdict::Leave(Exit::Stream(stream), self.channel))

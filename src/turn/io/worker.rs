@@ -1,23 +1,22 @@
 //! A thread that moves datagrams. It owns its listening sockets, the relay sockets given to it, and the ways it has been told.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::Range;
-use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
 
 use super::Edge;
 use super::departures::{Departures, part};
 use super::forwarding::channel_data;
 use super::packets::Exit;
 use super::routes::{Routes, Verdict};
+use super::sockets::{Entrance, Sockets};
 use super::system::{Arrival, Receiver};
 use super::window::Window;
 use crate::clock::{Now, uptime};
@@ -43,7 +42,7 @@ pub(super) enum Order {
 
 /// Where orders for a worker are left.
 pub(super) struct Mailbox {
-    orders: Mutex<Vec<Order>>,
+    orders: Mutex<VecDeque<Order>>,
     waker: Waker,
 }
 
@@ -55,13 +54,13 @@ impl Mailbox {
 
     /// Leaves an order.
     pub(super) fn post(&self, order: Order) {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner).push(order);
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).push_back(order);
         // It fails only when the system is out of memory; the order is then found with the next packet.
         let _ = self.waker.wake();
     }
 
-    fn take(&self) -> Vec<Order> {
-        std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
+    fn next(&self) -> Option<Order> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }
 
@@ -109,29 +108,6 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Which socket something came in at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entrance {
-    /// The listener that is bound to this address.
-    Listener(SocketAddr),
-    Relay(RelayId),
-}
-
-struct Sockets {
-    registry: Registry,
-    open: HashMap<Token, Socket>,
-    relays: HashMap<RelayId, Token>,
-    /// Sockets that may have something to read.
-    ready: VecDeque<Token>,
-    last: usize,
-}
-
-struct Socket {
-    udp: Arc<UdpSocket>,
-    entrance: Entrance,
-    queued: bool,
-}
-
 impl Worker {
     /// The worker number `index` of `edge`, which will serve `listeners` and read its orders when `poll` wakes it.
     ///
@@ -143,8 +119,7 @@ impl Worker {
         poll: Poll,
         listeners: Vec<(SocketAddr, Arc<UdpSocket>)>,
     ) -> io::Result<Self> {
-        let (open, relays, ready) = Default::default();
-        let mut sockets = Sockets { registry: poll.registry().try_clone()?, open, relays, ready, last: WAKE.0 };
+        let mut sockets = Sockets::new(poll.registry().try_clone()?, WAKE);
         for (local, udp) in listeners {
             sockets.add(udp, Entrance::Listener(local))?;
         }
@@ -156,13 +131,13 @@ impl Worker {
     /// Works until told to stop.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
-        // A packet that makes the core panic is lost; the next one may be good.
+        // A panic outside of what is dealt with one by one costs what was read, and no more.
         while !catch_unwind(AssertUnwindSafe(|| self.work(&mut events))).unwrap_or(false) {}
     }
 
     /// Waits for packets and deals with some of them. True when it was told to stop.
     fn work(&mut self, events: &mut Events) -> bool {
-        let timeout = if self.sockets.ready.is_empty() {
+        let timeout = if self.sockets.are_read() {
             let pause = self.window.pause(uptime());
             if !pause.is_zero() {
                 std::thread::sleep(pause);
@@ -176,30 +151,34 @@ impl Worker {
             return false;
         }
         for event in &*events {
-            if event.token() != WAKE {
-                self.sockets.mark_ready(event.token());
-            } else if self.obey() {
-                return true;
-            }
+            self.sockets.mark_ready(event.token());
+        }
+        if self.obey() {
+            return true;
         }
         self.receive();
         let now = Now::read();
-        let mut datagrams = 0;
         for index in 0..self.entrances.len() {
-            let arrival = self.receiver.arrivals()[index].clone();
-            datagrams += match self.entrances[index] {
-                Entrance::Listener(local) => self.client_arrival(local, &arrival, now),
-                Entrance::Relay(relay) => self.peer_arrival(relay, &arrival, now),
-            };
+            // What makes the core panic is lost; what came with it is not.
+            let datagrams = catch_unwind(AssertUnwindSafe(|| self.deal_with(index, now)));
+            self.window.count(datagrams.unwrap_or_default());
         }
         self.depart();
-        self.window.count(datagrams);
         false
+    }
+
+    /// Deals with one of the arrivals. Returns how many datagrams there were.
+    fn deal_with(&mut self, index: usize, now: Now) -> usize {
+        let arrival = self.receiver.arrivals()[index].clone();
+        match self.entrances[index] {
+            Entrance::Listener(local) => self.client_arrival(local, &arrival, now),
+            Entrance::Relay(relay) => self.peer_arrival(relay, &arrival, now),
+        }
     }
 
     /// Carries out the orders. True when told to stop.
     fn obey(&mut self) -> bool {
-        for order in self.edge.mailboxes[self.index].take() {
+        while let Some(order) = self.edge.mailboxes[self.index].next() {
             match order {
                 Order::Open(relay, udp) => {
                     if self.sockets.add(udp, Entrance::Relay(relay)).is_err() {
@@ -281,6 +260,17 @@ impl Worker {
         match verdict {
             Verdict::Leave(exit, channel) => self.leave(&exit, channel, run.datagrams.drain(..).map(|(_, payload)| payload)),
             Verdict::Drop => run.datagrams.clear(),
+            Verdict::Apart => {
+                for (datagram, payload) in run.datagrams.drain(..) {
+                    match pass(&mut self.from_clients, (1, payload.len())) {
+                        Verdict::Leave(exit, channel) => self.leave(&exit, channel, std::iter::once(payload)),
+                        Verdict::Drop | Verdict::Apart => {}
+                        Verdict::Unknown => {
+                            self.ask_core(&datagram, |core, bytes, now| core.handle_datagram(client, bytes, now));
+                        }
+                    }
+                }
+            }
             Verdict::Unknown => {
                 for (datagram, _) in run.datagrams.drain(..) {
                     self.ask_core(&datagram, |core, bytes, now| core.handle_datagram(client, bytes, now));
@@ -300,6 +290,17 @@ impl Worker {
         match pass(&mut self.from_peers, (count as u64, arrival.range.len())) {
             Verdict::Leave(exit, channel) => self.leave(&exit, channel, arrival.datagrams()),
             Verdict::Drop => {}
+            Verdict::Apart => {
+                for range in arrival.datagrams() {
+                    match pass(&mut self.from_peers, (1, range.len())) {
+                        Verdict::Leave(exit, channel) => self.leave(&exit, channel, std::iter::once(range)),
+                        Verdict::Drop | Verdict::Apart => {}
+                        Verdict::Unknown => {
+                            self.ask_core(&range, |core, bytes, now| core.handle_peer(relay, peer, bytes, now));
+                        }
+                    }
+                }
+            }
             Verdict::Unknown => {
                 for range in arrival.datagrams() {
                     self.ask_core(&range, |core, bytes, now| core.handle_peer(relay, peer, bytes, now));
@@ -329,10 +330,11 @@ impl Worker {
     }
 
     fn ask_core(&mut self, range: &Range<usize>, hand_in: impl FnOnce(&mut Server, &[u8], Now)) {
-        // The core sends at once, and nothing may overtake what came before.
-        self.depart();
-        let bytes = &self.receiver.bytes()[range.clone()];
-        self.edge.drive_from(Some(self.index), bytes, |core, now| hand_in(core, bytes, now));
+        let Self { edge, departures, receiver, .. } = self;
+        let bytes = &receiver.bytes()[range.clone()];
+        // What the core sends goes at once, and may not overtake what came before.
+        let first = || edge.count_refused(departures.send(receiver.bytes()));
+        edge.drive_from(Some(self.index), bytes, |core, now| hand_in(core, bytes, now), first);
     }
 }
 
@@ -346,46 +348,5 @@ struct Run {
 impl Run {
     fn amount(&self) -> (u64, usize) {
         (self.datagrams.len() as u64, self.datagrams.iter().map(|(_, payload)| payload.len()).sum())
-    }
-}
-
-impl Sockets {
-    fn add(&mut self, udp: Arc<UdpSocket>, entrance: Entrance) -> io::Result<()> {
-        self.last += 1;
-        let token = Token(self.last);
-        self.registry.register(&mut SourceFd(&udp.as_raw_fd()), token, Interest::READABLE)?;
-        if let Entrance::Relay(relay) = entrance {
-            self.relays.insert(relay, token);
-        }
-        self.open.insert(token, Socket { udp, entrance, queued: false });
-        // Something may have come before it was watched.
-        self.mark_ready(token);
-        Ok(())
-    }
-
-    fn remove(&mut self, relay: RelayId) {
-        if let Some(socket) = self.relays.remove(&relay).and_then(|token| self.open.remove(&token)) {
-            // Somebody else may hold it for another moment.
-            let _ = self.registry.deregister(&mut SourceFd(&socket.udp.as_raw_fd()));
-        }
-    }
-
-    fn mark_ready(&mut self, token: Token) {
-        if let Some(socket) = self.open.get_mut(&token).filter(|socket| !socket.queued) {
-            socket.queued = true;
-            self.ready.push_back(token);
-        }
-    }
-
-    /// The next socket that may have something to read.
-    fn next(&mut self) -> Option<(Token, Arc<UdpSocket>, Entrance)> {
-        loop {
-            let token = self.ready.pop_front()?;
-            // It may have been closed meanwhile.
-            if let Some(socket) = self.open.get_mut(&token) {
-                socket.queued = false;
-                return Some((token, Arc::clone(&socket.udp), socket.entrance));
-            }
-        }
     }
 }

@@ -1,7 +1,6 @@
 //! How an allocation comes to be (RFC 8656 §7.2): what is asked for, the wait for its relay sockets, and the answer.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ::turn::proto::PROTO_UDP;
@@ -26,7 +25,7 @@ use super::message::{self, Question};
 use super::output::{ClientSocket, Family, NoPort, Output, Port, RelayId};
 use super::requests::lifetime;
 use super::table::{Ends, Reservation, Token};
-use crate::clock::Now;
+use crate::clock::{Now, Tick};
 use crate::turn::credentials::{Holder, mac};
 use crate::turn::meter::{Meter, Share};
 
@@ -177,7 +176,7 @@ impl Server {
             extra.push(Box::new(ReservationToken(self.reserve(reserved, now).to_vec())));
         }
         let caller = (opening.holder, opening.question, opening.key);
-        let answer = self.establish(client, caller, (relays, opening.lifetime), &extra);
+        let answer = self.establish(client, caller, (relays, opening.lifetime), &extra, now.tick);
         self.answer(client, answer);
     }
 
@@ -188,6 +187,7 @@ impl Server {
         (holder, question, key): (Holder, Question, MessageIntegrity),
         (relays, lifetime): (Vec<Relay>, Duration),
         extra: &[Box<dyn Setter>],
+        now: Tick,
     ) -> Vec<u8> {
         let known = |relay: &Relay| self.peers.known(relay.address);
         let relayed: Vec<RelayedAddress> =
@@ -201,8 +201,7 @@ impl Server {
             self.peers.opened(relay.address, client);
             self.table.relays.insert(relay.id, client);
         }
-        let others = self.table.open.values().find(|open| open.holder == holder).map(|open| Arc::clone(open.meter.holders()));
-        let holders = others.unwrap_or_else(|| Arc::new(Share::new(self.limits.bytes_per_second_per_user)));
+        let holders = self.table.share_of(holder, self.limits.bytes_per_second_per_user, now);
         let meter = Meter::new(Share::new(self.limits.bytes_per_second), holders);
         let mut allocation = Allocation::new(client, holder, question.id, relays, meter);
         allocation.answer.clone_from(&answer);
@@ -234,7 +233,7 @@ impl Server {
         self.table.timers.clear(Ends::Reservation(token));
         let relay = Relay { id: reserved.relay, address: reserved.address, until: call.now.tick.plus(lifetime) };
         let caller = (call.holder, call.question, call.key.clone());
-        Ok(self.establish(call.client, caller, (vec![relay], lifetime), &[]))
+        Ok(self.establish(call.client, caller, (vec![relay], lifetime), &[], call.now.tick))
     }
 
     /// Closes what was opened, or is being opened, for an allocation that nobody wants any more.

@@ -11,6 +11,7 @@ use super::Server;
 use super::message;
 use super::output::{ClientSocket, Family, Head, Output, PeerSocket, RelayId, Transport};
 use crate::clock::Now;
+use crate::turn::meter::Charge;
 
 /// The length of a ChannelData header.
 const CHANNEL_HEADER: usize = 4;
@@ -25,11 +26,7 @@ impl Server {
             self.counters.forbidden += 1;
             return;
         }
-        if !self.line_carries(bytes.len(), now) {
-            self.throttle(client);
-            return;
-        }
-        self.deliver(client, self.peers.known(peer.0), 0..bytes.len(), now);
+        self.deliver((None, client), self.peers.known(peer.0), 0..bytes.len(), now);
     }
 
     pub(super) fn send_indication(&mut self, client: ClientSocket, message: &Message, now: Now) {
@@ -59,30 +56,30 @@ impl Server {
     fn send(&mut self, client: ClientSocket, peer: SocketAddr, (payload, whole): (Range<usize>, bool), now: Now) {
         let open = self.table.open.get(&client).filter(|open| open.permits(peer.ip(), now.tick));
         let relay = open.and_then(|open| open.relay(Family::of(peer.ip())).copied().map(|relay| (open, relay)));
-        let Some((open, relay)) = relay else { return self.counters.unpermitted += 1 };
+        let Some((_, relay)) = relay else { return self.counters.unpermitted += 1 };
         if !self.peers.allows(peer) {
             self.counters.forbidden += 1;
             return;
         }
-        if !open.meter.send_out(1, payload.len(), now.tick) {
-            return;
-        }
-        if !self.line_carries(payload.len(), now) {
-            self.throttle(client);
-            return;
-        }
         match self.peers.owner(peer) {
             // Two relayed clients meet here, without a socket between them.
-            Some(other) => self.deliver(other, self.peers.known(relay.address), payload, now),
+            Some(other) => self.deliver((Some(client), other), self.peers.known(relay.address), payload, now),
+            None if !self.charge(Some(client), None, payload.len(), now) => {}
             None => self.outputs.push_back(Output::ToPeer { relay: relay.id, peer: PeerSocket(peer), payload, whole }),
         }
     }
 
-    /// Brings `client` a payload from `peer`, written as the client knows it.
-    fn deliver(&mut self, client: ClientSocket, peer: SocketAddr, payload: Range<usize>, now: Now) {
+    /// Brings `client` a payload from `peer`, written as the client knows it; `sender` is who sends it by this relay, if anybody.
+    fn deliver(
+        &mut self,
+        (sender, client): (Option<ClientSocket>, ClientSocket),
+        peer: SocketAddr,
+        payload: Range<usize>,
+        now: Now,
+    ) {
         let open = self.table.open.get(&client).filter(|open| open.permits(peer.ip(), now.tick));
         let Some(open) = open else { return self.counters.unpermitted += 1 };
-        if !open.meter.take_in(1, payload.len(), now.tick) {
+        if !self.charge(sender, Some(client), payload.len(), now) {
             return;
         }
         let channel = open.channel_to(peer, now.tick).map(|(number, _)| number);
@@ -96,12 +93,11 @@ impl Server {
         self.outputs.push_back(Output::ToClient { client, head, payload, padding });
     }
 
-    fn throttle(&self, client: ClientSocket) {
-        self.table.open.get(&client).into_iter().for_each(|open| open.meter.throttle(1));
-    }
-
-    fn line_carries(&self, bytes: usize, now: Now) -> bool {
-        self.line.as_ref().is_none_or(|line| line.take(bytes, now.tick))
+    /// Charges a packet to all whose shares it takes from. False when it is to be dropped, and was counted.
+    fn charge(&self, sender: Option<ClientSocket>, receiver: Option<ClientSocket>, bytes: usize, now: Now) -> bool {
+        let meter = |client: Option<ClientSocket>| Some(&*self.table.open.get(&client?)?.meter);
+        let charge = Charge { sender: meter(sender), line: self.line.as_deref(), receiver: meter(receiver) };
+        charge.take(1, bytes, now.tick, true)
     }
 
     /// An indication has no answer that its id would have to be safe from, so that it need only be new.

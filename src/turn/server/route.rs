@@ -10,7 +10,7 @@ use super::Server;
 use super::allocation::Allocation;
 use super::output::{ClientSocket, Family, PeerSocket, RelayId};
 use crate::clock::{Now, Tick};
-use crate::turn::meter::Meter;
+use crate::turn::meter::{Charge, Meter};
 use crate::turn::rate::Bucket;
 
 /// A way for the packets of one channel in one direction.
@@ -50,8 +50,10 @@ pub enum Destination {
 pub enum Passage {
     /// They pass, and were counted.
     Free,
-    /// They are to be dropped, and were counted: somebody has used up a share.
+    /// It is to be dropped, and was counted: somebody has used up a share.
     Throttled,
+    /// Together they are more than somebody's share. Ask for each alone.
+    Crowded,
     /// The route holds no longer. Ask for another one.
     Over,
 }
@@ -70,17 +72,16 @@ impl Route {
             return Passage::Over;
         }
         let (sender, receiver) = (self.sender.as_ref(), self.receiver.as_ref());
-        if sender.is_some_and(|leg| !leg.meter.send_out(packets, bytes, now)) {
-            return Passage::Throttled;
+        let charge = Charge {
+            sender: sender.map(|leg| &*leg.meter),
+            line: self.line.as_deref(),
+            receiver: receiver.map(|leg| &*leg.meter),
+        };
+        match (charge.take(packets, bytes, now, packets == 1), packets) {
+            (true, _) => Passage::Free,
+            (false, 1) => Passage::Throttled,
+            (false, _) => Passage::Crowded,
         }
-        if self.line.as_ref().is_some_and(|line| !line.take(bytes, now)) {
-            sender.or(receiver).into_iter().for_each(|leg| leg.meter.throttle(packets));
-            return Passage::Throttled;
-        }
-        if receiver.is_some_and(|leg| !leg.meter.take_in(packets, bytes, now)) {
-            return Passage::Throttled;
-        }
-        Passage::Free
     }
 
     /// Whether nothing has changed on the way.

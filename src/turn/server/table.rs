@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use stun::error_code::{CODE_ALLOC_QUOTA_REACHED, CODE_INSUFFICIENT_CAPACITY, ErrorCode};
 
@@ -13,6 +14,7 @@ use crate::clock::{Now, Tick, Timestamp};
 use crate::ids::ParticipantId;
 use crate::turn::Limits;
 use crate::turn::credentials::{Holder, MAX_TTL};
+use crate::turn::meter::Share;
 use crate::turn::rate::network;
 
 /// How many revoked participants are remembered; more than a day's worth of people sent away.
@@ -50,6 +52,9 @@ pub(super) struct Table {
     /// Who is outside of all quotas.
     pub(super) exempt: Option<Holder>,
     revoked: HashMap<ParticipantId, Timestamp>,
+    /// What each holder may move. It outlives the allocations until it is whole again: nobody gets more by ending one and making
+    /// another.
+    shares: HashMap<Holder, Arc<Share>>,
 }
 
 impl Table {
@@ -101,6 +106,12 @@ impl Table {
     pub(super) fn tokens_of(&self, holder: Holder) -> Vec<Token> {
         let held = self.reserved.iter().filter(|(_, reserved)| reserved.holder == holder);
         held.map(|(token, _)| *token).collect()
+    }
+
+    /// What `holder` may move by all of its allocations together.
+    pub(super) fn share_of(&mut self, holder: Holder, bytes_per_second: u64, now: Tick) -> Arc<Share> {
+        self.shares.retain(|_, share| Arc::strong_count(share) > 1 || !share.is_whole(now));
+        Arc::clone(self.shares.entry(holder).or_insert_with(|| Arc::new(Share::new(bytes_per_second))))
     }
 
     /// Looks at the allocation of `client` again when something of it ends.

@@ -3,16 +3,17 @@
 
 use std::io::{self, IoSlice};
 use std::mem::{MaybeUninit, size_of};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr;
+use std::sync::LazyLock;
 
 use libc::{c_int, c_void, cmsghdr, iovec, mmsghdr, msghdr, socklen_t};
 use socket2::{SockAddr, SockAddrStorage};
 
-use super::{Arrival, MOST_ARRIVALS, MOST_BYTES, SLOT_BYTES, SLOTS, Train};
+use super::{Arrival, MOST_ARRIVALS, MOST_BYTES, SLOT_BYTES, SLOTS, Train, send_apart};
 
-/// Up to this length an arrival is moved rather than left where it takes up the room of a large one.
+/// Up to this length an arrival is moved rather than left where the next one could come in.
 const SMALL: usize = 1 << 13;
 
 const CACHE_LINE: usize = 64;
@@ -50,7 +51,10 @@ pub(in crate::turn::io) struct Receiver {
     names: Box<[SockAddrStorage]>,
     controls: Box<[Control]>,
     arrivals: Vec<Arrival>,
+    /// How many bytes of the kept ones there are, in front of the slots.
     used: usize,
+    /// Something is kept in its slot.
+    slots_taken: bool,
 }
 
 impl Receiver {
@@ -62,6 +66,7 @@ impl Receiver {
             controls: vec![NO_CONTROL; SLOTS].into_boxed_slice(),
             arrivals: Vec::new(),
             used: 0,
+            slots_taken: false,
         }
     }
 
@@ -73,11 +78,10 @@ impl Receiver {
         if self.is_full() {
             return Ok(false);
         }
-        let first = self.used;
         let room = SLOTS.min(MOST_ARRIVALS - self.arrivals.len());
         let mut vectors = [const { MaybeUninit::<iovec>::uninit() }; SLOTS];
         let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; SLOTS];
-        let slots = self.bytes[first..].chunks_exact_mut(SLOT_BYTES).zip(&mut self.names);
+        let slots = self.bytes[MOST_BYTES..].chunks_exact_mut(SLOT_BYTES).zip(&mut self.names);
         for (((slot, name), control), (vector, header)) in
             slots.zip(&mut self.controls).take(room).zip(vectors.iter_mut().zip(&mut headers))
         {
@@ -103,32 +107,35 @@ impl Receiver {
         };
         for (offset, header) in headers[..received].iter().enumerate() {
             // SAFETY: the kernel has filled in as many headers as it said, names and controls included.
-            let arrival = unsafe { arrival(header.assume_init_ref(), first + offset * SLOT_BYTES) };
+            let arrival = unsafe { arrival(header.assume_init_ref(), MOST_BYTES + offset * SLOT_BYTES) };
             self.keep(arrival);
         }
         Ok(received < room)
     }
 
-    /// Keeps an arrival, close behind the last one when it is small: then there is room for many.
+    /// Keeps an arrival: a small one with the others, so that its slot can be used again, and a large one where it lies.
     fn keep(&mut self, mut arrival: Arrival) {
         let length = arrival.range.len();
-        if length <= SMALL {
+        if length <= SMALL && self.used + length <= MOST_BYTES {
             self.bytes.copy_within(arrival.range, self.used);
             arrival.range = self.used..self.used + length;
+            self.used = arrival.range.end.next_multiple_of(CACHE_LINE);
+        } else {
+            self.slots_taken = true;
         }
-        self.used = arrival.range.end.next_multiple_of(CACHE_LINE);
         self.arrivals.push(arrival);
     }
 
     /// Whether what is kept must be dealt with before there is room for more.
     pub(in crate::turn::io) fn is_full(&self) -> bool {
-        self.arrivals.len() == MOST_ARRIVALS || self.used > MOST_BYTES
+        self.arrivals.len() == MOST_ARRIVALS || self.slots_taken
     }
 
     /// Forgets what is kept.
     pub(in crate::turn::io) fn clear(&mut self) {
         self.arrivals.clear();
         self.used = 0;
+        self.slots_taken = false;
     }
 
     /// What is kept.
@@ -181,13 +188,23 @@ unsafe fn arrival(header: &mmsghdr, start: usize) -> Arrival {
     Arrival { source, local, range: start..start + length, segment }
 }
 
+/// Whether the kernel takes trains. One that doesn't know them (before 4.18) would send each as one long datagram, without an error.
+static TAKES_TRAINS: LazyLock<bool> = LazyLock::new(|| {
+    // The size 0 is what every socket has.
+    let known = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|probe| set(&probe, libc::SOL_UDP, libc::UDP_SEGMENT, 0));
+    if let Err(error) = &known {
+        tracing::info!(%error, "this kernel sends datagrams one by one; a newer one makes the relay several times as fast");
+    }
+    known.is_ok()
+});
+
 /// Sends trains.
 pub(in crate::turn::io) struct Sender {
     vectors: Vec<iovec>,
     names: Vec<SockAddr>,
     controls: Vec<Control>,
     headers: Vec<mmsghdr>,
-    /// Whether the kernel takes trains; unknown until it has refused one.
+    /// Whether the kernel takes trains.
     trains: bool,
 }
 
@@ -197,7 +214,7 @@ unsafe impl Send for Sender {}
 impl Default for Sender {
     fn default() -> Self {
         let (vectors, names, controls, headers) = Default::default();
-        Self { vectors, names, controls, headers, trains: true }
+        Self { vectors, names, controls, headers, trains: *TAKES_TRAINS }
     }
 }
 
@@ -205,7 +222,7 @@ impl Sender {
     /// Sends the datagrams of `trains`, whose payloads are ranges of `bytes`. Returns how many the system refused.
     pub(in crate::turn::io) fn send(&mut self, socket: &UdpSocket, trains: &[Train], bytes: &[u8]) -> usize {
         if !self.trains {
-            return trains.iter().map(|train| apart(socket, train, bytes)).sum();
+            return trains.iter().map(|train| send_apart(socket, train, bytes)).sum();
         }
         self.load(trains, bytes);
         let (mut sent, mut refused) = (0, 0);
@@ -230,11 +247,8 @@ impl Sender {
                     break;
                 }
                 _ if train.parts.len() == 1 => refused += 1,
-                // The device can't cut trains up (EIO), or the datagrams are too large for its trains (EINVAL).
-                error => {
-                    self.trains &= !matches!(error, Some(libc::EIO | libc::ENOPROTOOPT | libc::EOPNOTSUPP));
-                    refused += apart(socket, train, bytes);
-                }
+                // The device on this way can't cut trains up (EIO), or the datagrams are too large for that (EINVAL).
+                _ => refused += send_apart(socket, train, bytes),
             }
             sent += 1;
         }
@@ -303,15 +317,6 @@ pub(in crate::turn::io) fn send_whole(socket: &UdpSocket, to: SocketAddr, payloa
     sent
 }
 
-/// Sends the datagrams of a train one by one. Returns how many the system refused.
-fn apart(socket: &UdpSocket, train: &Train, bytes: &[u8]) -> usize {
-    let refused = |part: &&super::Part| {
-        let slices = [part.head(), &bytes[part.payload.clone()]].map(IoSlice::new);
-        send_one(socket, train.to, train.from, &slices).is_err()
-    };
-    train.parts.iter().filter(refused).count()
-}
-
 /// A message to `name`, sent from the address `from` and cut up into datagrams of `segment` bytes where these are said.
 fn message(
     name: &SockAddr,
@@ -365,7 +370,10 @@ impl Controls<'_> {
         // SAFETY: header and value lie within the control, as was asserted; the start is aligned, because the control is and each
         // length that was added to it is a multiple of a header's alignment.
         unsafe {
-            header.write(cmsghdr { cmsg_len: length as _, cmsg_level: level, cmsg_type: kind });
+            // Some C libraries have private fields for padding.
+            let mut written: cmsghdr = std::mem::zeroed();
+            (written.cmsg_len, written.cmsg_level, written.cmsg_type) = (length as _, level, kind);
+            header.write(written);
             libc::CMSG_DATA(header).cast::<T>().write_unaligned(value);
         }
         self.length += space;

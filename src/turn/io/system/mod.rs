@@ -1,6 +1,7 @@
 //! Moving datagrams by the system's calls: many with one call where the system can, one at a time elsewhere.
 
-use std::net::{IpAddr, SocketAddr};
+use std::io::IoSlice;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::Range;
 
 #[cfg(target_os = "linux")]
@@ -80,6 +81,15 @@ impl Part {
     pub(super) fn head(&self) -> &[u8] {
         self.head.as_ref().map_or(&[], |head| head)
     }
+}
+
+/// Sends the datagrams of a train one by one. Returns how many the system refused.
+fn send_apart(socket: &UdpSocket, train: &Train, bytes: &[u8]) -> usize {
+    let refused = |part: &&Part| {
+        let slices = [part.head(), &bytes[part.payload.clone()]].map(IoSlice::new);
+        send_one(socket, train.to, train.from, &slices).is_err()
+    };
+    train.parts.iter().filter(refused).count()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use socket2::SockRef;
 
-use super::{Arrival, MOST_ARRIVALS, MOST_BYTES, SLOT_BYTES, SLOTS, Train};
+use super::{Arrival, MOST_ARRIVALS, MOST_BYTES, SLOT_BYTES, SLOTS, Train, send_apart};
 
 /// Whether [`send_whole`] does what it says.
 pub(in crate::turn) const KEEPS_WHOLE: bool = false;
@@ -30,6 +30,7 @@ impl Receiver {
     /// # Errors
     /// When the system refuses to give any.
     pub(in crate::turn::io) fn receive(&mut self, socket: &UdpSocket) -> io::Result<bool> {
+        let before = self.arrivals.len();
         for _ in 0..SLOTS {
             if self.is_full() {
                 break;
@@ -41,6 +42,8 @@ impl Receiver {
                     self.used += length;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                // What came before it is not lost; it comes again.
+                Err(_) if self.arrivals.len() > before => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
@@ -76,14 +79,7 @@ pub(in crate::turn::io) struct Sender;
 impl Sender {
     /// Sends the datagrams of `trains`, whose payloads are ranges of `bytes`. Returns how many the system refused.
     pub(in crate::turn::io) fn send(&mut self, socket: &UdpSocket, trains: &[Train], bytes: &[u8]) -> usize {
-        let refused = trains.iter().map(|train| {
-            let refused = |part: &&super::Part| {
-                let slices = [part.head(), &bytes[part.payload.clone()]].map(IoSlice::new);
-                send_one(socket, train.to, train.from, &slices).is_err()
-            };
-            train.parts.iter().filter(refused).count()
-        });
-        refused.sum()
+        trains.iter().map(|train| send_apart(socket, train, bytes)).sum()
     }
 }
 

@@ -51,12 +51,16 @@ fn trains_arrive_as_the_same_datagrams_however_they_are_sent_and_read() {
             assert_eq!(plain::Sender.send(&from, &train, &bytes), 0, "{sizes:?}");
             plain::prepare(&to);
             let mut receiver = plain::Receiver::new();
-            while !receiver.receive(&to).unwrap() {
-                let full: Vec<Vec<u8>> = datagrams(receiver.arrivals(), receiver.bytes());
-                assert_eq!(full, expected[..full.len()]);
+            let mut found = Vec::new();
+            loop {
+                let over = receiver.receive(&to).unwrap();
+                found.extend(datagrams(receiver.arrivals(), receiver.bytes()));
                 receiver.clear();
+                if over {
+                    break;
+                }
             }
-            assert!(!receiver.arrivals().is_empty(), "the rest");
+            assert_eq!(found, expected);
         }
     }
 }
@@ -64,9 +68,8 @@ fn trains_arrive_as_the_same_datagrams_however_they_are_sent_and_read() {
 #[test]
 fn arrivals_of_several_sockets_lie_side_by_side() {
     let ((from, one), (_, two)) = (pair(), pair());
-    for (to, what) in [(&one, b"one"), (&two, b"two")] {
-        send_one(&from, to.local_addr().unwrap(), None, &[IoSlice::new(what)]).unwrap();
-    }
+    send_one(&from, one.local_addr().unwrap(), None, &[IoSlice::new(b"one")]).unwrap();
+    plain::send_one(&from, two.local_addr().unwrap(), None, &[IoSlice::new(b"t"), IoSlice::new(b"wo")]).unwrap();
     let mut receiver = Receiver::new();
     assert!(receiver.receive(&one).unwrap());
     assert!(receiver.receive(&two).unwrap());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ::turn::proto::data::Data;
 use stun::agent::TransactionId;
-use stun::message::{CLASS_INDICATION, METHOD_DATA, METHOD_SEND, Message, MessageType};
+use stun::message::{CLASS_INDICATION, METHOD_DATA, METHOD_REFRESH, METHOD_SEND, Message, MessageType};
 
 use super::super::{ClientSocket, Output, PeerSocket, Transport};
 use super::scenario::*;
@@ -112,7 +112,7 @@ fn t11_two_relayed_clients_meet_inside() {
     let [output] = &outputs[..] else { panic!("{outputs:?}") };
     assert_eq!(shown(output, &packet), (two.client, channel_data(0x4abc, b"hello")));
     let counters = site.server.counters();
-    assert_eq!((counters.packets_out, counters.packets_in, counters.bytes_out, counters.bytes_in), (3, 2, 15, 10));
+    assert_eq!((counters.packets_out, counters.packets_in, counters.bytes_out, counters.bytes_in), (2, 2, 10, 10));
 }
 
 #[test]
@@ -189,6 +189,25 @@ fn t28_a_participant_moves_no_more_by_many_allocations() {
     };
     assert_eq!((passed(&first), passed(&second), passed(&other)), (10, 5, 10));
     assert_eq!(site.server.counters().throttled, 10 + 15 + 10);
+}
+
+#[test]
+fn t28_allocating_anew_gives_no_new_share() {
+    let mut site = Site::with(|config| {
+        config.limits.bytes_per_second = 10_000;
+        config.limits.bytes_per_second_per_user = 15_000;
+    });
+    let person = site.person(1);
+    let mut passed = |site: &mut Site| {
+        site.allocate(&person);
+        site.bind(&person, 0x4000, PEER);
+        let passed = (0..20).map(|_| site.client_sends(person.client, &channel_data(0x4000, &[1; 1000])).len()).sum::<usize>();
+        site.ask(&person, METHOD_REFRESH, vec![lifetime(0)]);
+        passed
+    };
+    assert_eq!((passed(&mut site), passed(&mut site), passed(&mut site)), (10, 5, 0));
+    site.seconds(1);
+    assert_eq!(passed(&mut site), 10, "a second later the share is whole again");
 }
 
 #[test]

@@ -76,9 +76,11 @@ fn t28_who_has_used_up_its_share_is_throttled_on_its_way() {
     site.bind(&two, 0x4000, PEER);
     let (first, second) = (outward(&site, &one).unwrap(), outward(&site, &two).unwrap());
     assert_eq!(first.admit(1, 1000, site.now.tick), Passage::Free);
-    assert_eq!(first.admit(2, 400, site.now.tick), Passage::Throttled, "its own share");
+    assert_eq!(first.admit(2, 400, site.now.tick), Passage::Crowded, "together they are too much");
+    assert_eq!(first.admit(1, 200, site.now.tick), Passage::Throttled, "its own share");
     assert_eq!(second.admit(1, 501, site.now.tick), Passage::Throttled, "the relay's");
-    assert_eq!(site.server.counters().throttled, 3);
+    assert_eq!(site.server.counters().throttled, 2);
+    assert_eq!(second.admit(1, 500, site.now.tick), Passage::Free, "what was refused was not charged");
     site.oversleep(1);
     assert_eq!(first.admit(1, 900, site.now.tick), Passage::Free);
 }
