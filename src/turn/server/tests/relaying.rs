@@ -144,7 +144,7 @@ fn nothing_is_sent_to_the_port_of_an_allocation_that_has_ended() {
     site.server.client_gone(two.client);
     site.outputs();
     assert_eq!(site.client_sends(one.client, &channel_data(0x4000, b"hello")), []);
-    assert_eq!(site.server.counters().forbidden, 1);
+    assert_eq!(site.server.counters().forbidden_packets, 1);
 }
 
 #[test]
