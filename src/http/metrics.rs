@@ -22,6 +22,19 @@ const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What the system tells this process about itself, where there is such a thing.
 const OWN_STATUS: &str = "/proc/self/status";
 
+/// What is said of the requests that were answered with a challenge.
+const CHALLENGES: &str = "Requests asked for a name and password, as every client's first request is.";
+/// What is said of bad names and passwords. The one figure that counts what others count too.
+const FAILURES: &str = "Requests with a bad name or password, each also a challenge or, where it got no answer, limited.";
+/// What is said of messages that the relay would not act on.
+const DENIALS: &str = "Messages of clients turned away: requests refused, for the peer they name (forbidden_peer) or otherwise \
+                       (refused), those not answered because their source had its share (limited), and what is no message that \
+                       a client may send (malformed).";
+/// What is said of packets that were lost here.
+const DROPS: &str = "Packets dropped: the system would not send them or their client reads too slowly (send), it would not receive \
+                     them or they are too long (receive), they are above a share (throttled), no permission or channel covers them \
+                     (unpermitted), their peer is not allowed (forbidden_peer).";
+
 /// Tells what the server does, in figures.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "metrics", tag = "server",
@@ -78,6 +91,10 @@ fn write(figures: &Figures, resident_bytes: Option<u64>) -> String {
     if let Some(bytes) = resident_bytes {
         metric(&mut text, "process_resident_memory_bytes gauge", "Memory that the process has, in bytes.", &[("", bytes)]);
     }
+    if let Some(works) = figures.relay_works {
+        let help = "Whether the relay passed its own last test (1) or not (0). Absent until a test has ended.";
+        metric(&mut text, "hearth_relay_works gauge", help, &[("", works.into())]);
+    }
     if let Some(counters) = &figures.relay {
         relay(&mut text, counters);
     }
@@ -92,28 +109,35 @@ fn relay(text: &mut String, counters: &RelayCounters) {
     ];
     let directions = |to_peer, from_peer| [(r#"{direction="to_peer"}"#, to_peer), (r#"{direction="from_peer"}"#, from_peer)];
     let denials = [
-        (r#"{reason="challenged"}"#, counters.challenged),
         (r#"{reason="refused"}"#, counters.refused),
         (r#"{reason="forbidden_peer"}"#, counters.forbidden),
-        (r#"{reason="unpermitted"}"#, counters.unpermitted),
         (r#"{reason="limited"}"#, counters.limited),
-        (r#"{reason="throttled"}"#, counters.throttled),
         (r#"{reason="malformed"}"#, counters.malformed),
     ];
-    let errors = [(r#"{operation="send"}"#, counters.send_errors), (r#"{operation="receive"}"#, counters.receive_errors)];
+    let drops = [
+        (r#"{reason="send"}"#, counters.send_errors),
+        (r#"{reason="receive"}"#, counters.receive_errors),
+        (r#"{reason="throttled"}"#, counters.throttled),
+        (r#"{reason="unpermitted"}"#, counters.unpermitted),
+        (r#"{reason="forbidden_peer"}"#, counters.forbidden_packets),
+    ];
     let packets = directions(counters.packets_out, counters.packets_in);
     let bytes = directions(counters.bytes_out, counters.bytes_in);
     let mut add = |kind: &str, help: &str, samples: &[(&str, u64)]| metric(text, kind, help, samples);
     add("hearth_relay_allocations gauge", "Allocations alive, by the transport of their client.", &by_transport);
     add("hearth_relay_allocations_made_total counter", "Allocations made.", &[("", counters.allocated)]);
-    add("hearth_relay_received_total counter", "Datagrams and frames from clients.", &[("", counters.received)]);
+    add("hearth_relay_messages_received_total counter", "Datagrams and frames from clients.", &[("", counters.received)]);
     add("hearth_relay_bindings_total counter", "STUN Binding requests answered.", &[("", counters.bindings)]);
-    add("hearth_relay_packets_total counter", "Packets relayed.", &packets);
-    add("hearth_relay_bytes_total counter", "Payload bytes relayed.", &bytes);
-    add("hearth_relay_denials_total counter", "Requests and packets turned away.", &denials);
-    let failed = counters.failed_authentications;
-    add("hearth_relay_authentication_failures_total counter", "Requests with a bad name or password.", &[("", failed)]);
-    add("hearth_relay_errors_total counter", "What the system refused to send or receive.", &errors);
+    add(
+        "hearth_relay_packets_total counter",
+        "Packets taken on for relaying. Those lost on the way out are also in hearth_relay_drops_total.",
+        &packets,
+    );
+    add("hearth_relay_bytes_total counter", "Payload bytes of the packets taken on for relaying.", &bytes);
+    add("hearth_relay_challenges_total counter", CHALLENGES, &[("", counters.challenged)]);
+    add("hearth_relay_authentication_failures_total counter", FAILURES, &[("", counters.failed_authentications)]);
+    add("hearth_relay_denials_total counter", DENIALS, &denials);
+    add("hearth_relay_drops_total counter", DROPS, &drops);
 }
 
 /// Adds one metric. `kind` is its name and its type, each sample its labels and its value.
@@ -146,7 +170,7 @@ mod tests {
     #[test]
     fn every_metric_has_help_and_a_type_before_its_samples() {
         let counters = RelayCounters { bytes_out: 7, failed_authentications: 3, ..RelayCounters::default() };
-        let text = write(&Figures { meetings: 1, seats: 4, relay: Some(counters) }, Some(4096));
+        let text = write(&Figures { meetings: 1, seats: 4, relay: Some(counters), relay_works: Some(true) }, Some(4096));
         let mut known = None;
         for line in text.lines() {
             match line.split(' ').collect::<Vec<_>>()[..] {
@@ -165,14 +189,50 @@ mod tests {
             "process_resident_memory_bytes 4096",
             r#"hearth_relay_bytes_total{direction="to_peer"} 7"#,
             "hearth_relay_authentication_failures_total 3",
+            "hearth_relay_works 1",
         ] {
             assert!(text.lines().any(|there| there == line), "{line} is missing in {text}");
         }
     }
 
     #[test]
+    fn whether_the_relay_works_is_told_once_it_is_known() {
+        let told = |relay_works| {
+            let figures = Figures { meetings: 0, seats: 0, relay: Some(RelayCounters::default()), relay_works };
+            let text = write(&figures, None);
+            text.lines().find(|line| line.starts_with("hearth_relay_works")).map(str::to_owned)
+        };
+        assert_eq!((told(None), told(Some(false)).as_deref()), (None, Some("hearth_relay_works 0")));
+    }
+
+    #[test]
+    fn every_packet_and_request_is_counted_by_one_reason() {
+        let counters = RelayCounters {
+            challenged: 1,
+            refused: 2,
+            forbidden: 3,
+            limited: 4,
+            malformed: 5,
+            send_errors: 6,
+            receive_errors: 7,
+            throttled: 8,
+            unpermitted: 9,
+            forbidden_packets: 10,
+            ..RelayCounters::default()
+        };
+        let text = write(&Figures { meetings: 0, seats: 0, relay: Some(counters), relay_works: None }, None);
+        let mut seen: Vec<u64> = ["challenges_total", "denials_total", "drops_total"]
+            .iter()
+            .flat_map(|name| text.lines().filter_map(move |line| line.strip_prefix("hearth_relay_")?.strip_prefix(name)))
+            .map(|rest| rest.rsplit_once(' ').unwrap().1.parse().unwrap())
+            .collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (1..=10).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn without_a_relay_nothing_is_said_of_one() {
-        let text = write(&Figures { meetings: 0, seats: 0, relay: None }, None);
+        let text = write(&Figures { meetings: 0, seats: 0, relay: None, relay_works: None }, None);
         assert!(!text.contains("relay") && !text.contains("process") && text.ends_with("hearth_seats 0\n"), "{text}");
     }
 

@@ -8,6 +8,7 @@
 
 mod bookkeeper;
 mod outbox;
+mod relayed;
 mod room_task;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,8 @@ pub struct Figures {
     pub seats: usize,
     /// What the relay has done, where there is one.
     pub relay: Option<RelayCounters>,
+    /// Whether the relay did what it is for when it last tested itself; `None` before the first test has ended.
+    pub relay_works: Option<bool>,
 }
 
 /// Why the hub did not do what was asked.
@@ -210,6 +213,7 @@ impl Hub {
             meetings: seats.iter().filter(|seats| **seats > 0).count(),
             seats: seats.iter().sum(),
             relay: self.inner.relay.as_ref().map(Relay::counters),
+            relay_works: self.inner.relay.as_ref().and_then(Relay::health).map(|health| health.finding.works()),
         }
     }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::bookkeeper::Note;
+use super::relayed::SeatStart;
 use super::{Hub, Outbox};
 use crate::clock::{Now, Tick};
-use crate::ids::{ConnectionId, RoomId};
+use crate::ids::{ConnectionId, ParticipantId, RoomId};
 use crate::meeting::{Input, Output, Participant, Refusal, Room};
 
 /// What a room's task can be asked.
@@ -54,6 +55,8 @@ pub(super) struct RoomTask {
     room: Room,
     orders: mpsc::Receiver<Order>,
     outboxes: HashMap<ConnectionId, Outbox>,
+    /// Of those who have taken a seat, where there is a relay.
+    starts: HashMap<ParticipantId, SeatStart>,
     life: Life,
     /// Where the number of seats is told to those who only want to count.
     seats: Arc<AtomicUsize>,
@@ -61,7 +64,7 @@ pub(super) struct RoomTask {
 
 impl RoomTask {
     pub(super) fn new(hub: Hub, id: RoomId, room: Room, orders: mpsc::Receiver<Order>, seats: Arc<AtomicUsize>) -> Self {
-        Self { hub, id, room, orders, outboxes: HashMap::new(), life: Life::Open, seats }
+        Self { hub, id, room, orders, outboxes: HashMap::new(), starts: HashMap::new(), life: Life::Open, seats }
     }
 
     pub(super) async fn run(mut self) {
@@ -108,6 +111,8 @@ impl RoomTask {
                 // The seat may have been lost before it was taken back, and its credentials with it.
                 if let (Some(relay), Some(participant)) = (&self.hub.inner.relay, participant) {
                     relay.readmit(participant);
+                    let start = || SeatStart::new(relay.traffic_of(participant), Tick::now());
+                    self.starts.entry(participant).or_insert_with(start);
                 }
                 Ok(())
             }
@@ -145,17 +150,22 @@ impl RoomTask {
                     tracing::info!(event = "meeting_ended", ?reason, "a meeting is over");
                     self.life = Life::Over;
                 }
-                Output::Revoke(participant) => {
-                    if let Some(relay) = &self.hub.inner.relay {
-                        relay.revoke(participant);
-                        let moved = relay.traffic_of(participant);
-                        let bytes = moved.map_or(0, |moved| moved.bytes_in + moved.bytes_out);
-                        tracing::debug!(event = "seat_ended", relayed = bytes > 0, relayed_bytes = bytes, "a seat was given up");
-                    }
-                }
+                Output::Revoke(participant) => self.revoke(participant),
             }
         }
         self.seats.store(self.room.seat_count(), Ordering::Relaxed);
+    }
+
+    /// Ends what is relayed for somebody who has given up the seat, and notes whether their call was.
+    fn revoke(&mut self, participant: ParticipantId) {
+        let Some(relay) = &self.hub.inner.relay else { return };
+        relay.revoke(participant);
+        let now = Tick::now();
+        // Who never came has no start, and nothing that was relayed.
+        let start = self.starts.remove(&participant).unwrap_or_else(|| SeatStart::new(None, now));
+        let of_seat = start.end(relay.traffic_of(participant), now);
+        let (relayed, relayed_bytes, seconds) = (of_seat.is_the_call(), of_seat.bytes, of_seat.time.as_secs());
+        tracing::debug!(event = "seat_ended", relayed, relayed_bytes, seconds, "a seat was given up");
     }
 
     /// Whether the room is done with, in which case it has left the table. A room where somebody holds a seat, or for which

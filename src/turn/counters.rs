@@ -5,25 +5,27 @@
 pub struct Counters {
     /// Datagrams and frames of streams that arrived at the listeners.
     pub received: u64,
-    /// Datagrams dropped because they are no message that a client may send.
+    /// Datagrams and frames dropped because they are no message that a client may send.
     pub malformed: u64,
     /// Answers not given because the source had its share for the second.
     pub limited: u64,
     /// Binding requests answered.
     pub bindings: u64,
-    /// Requests answered with 401 or 438.
+    /// Requests without a good name, password and nonce that were answered: with 401 or 438, or with 400 where they can't be read.
     pub challenged: u64,
-    /// Requests with a name, realm or password that is not good, answered or not.
+    /// Those of the challenged and the limited that had a name, realm or password that is not good.
     pub failed_authentications: u64,
-    /// Authenticated requests refused with another code.
+    /// Authenticated requests refused, for another reason than the peers they name.
     pub refused: u64,
     /// Allocations made.
     pub allocated: u64,
-    /// Peers refused by the peer policy, in requests and in packets.
+    /// Authenticated requests refused because the peer policy forbids a peer they name.
     pub forbidden: u64,
-    /// Packets dropped because no permission or channel covers them.
+    /// Packets dropped because the peer policy forbids the peer they go to or come from.
+    pub forbidden_packets: u64,
+    /// Packets dropped because no permission or channel covers them, or not any longer.
     pub unpermitted: u64,
-    /// Packets dropped because an allocation, or the relay as a whole, moved more than its share.
+    /// Packets dropped because an allocation, its holder, or the relay as a whole moved more than its share.
     pub throttled: u64,
     /// Packets sent to peers.
     pub packets_out: u64,

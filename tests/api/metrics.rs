@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::{Options, Person, TestServer};
+use crate::harness::{Options, Person, TestServer, eventually};
 
 const TOKEN: &str = "b4f5c0ffee00b4f5c0ffee00b4f5c0ff";
 
@@ -107,11 +107,12 @@ async fn d10_people_and_packets_are_counted_and_not_named() {
     let after = figures(&ben).await;
     assert_eq!((value(&after, "hearth_meetings"), value(&after, "hearth_seats")), (1, 2));
     for (sample, expected) in [
-        ("hearth_relay_received_total", 2),
-        (r#"hearth_relay_denials_total{reason="challenged"}"#, 1),
+        ("hearth_relay_messages_received_total", 2),
+        ("hearth_relay_challenges_total", 1),
         (r#"hearth_relay_denials_total{reason="malformed"}"#, 1),
         ("hearth_relay_authentication_failures_total", 0),
         (r#"hearth_relay_allocations{transport="udp"}"#, 0),
+        (r#"hearth_relay_drops_total{reason="unpermitted"}"#, 0),
     ] {
         assert_eq!(value(&after, sample), expected, "{sample}");
     }
@@ -121,4 +122,14 @@ async fn d10_people_and_packets_are_counted_and_not_named() {
     for told in [&room, "Ben", "127.0.0.1", &ben.id] {
         assert!(!after.contains(told), "{told} is told");
     }
+}
+
+#[tokio::test]
+async fn whether_the_relay_works_is_told_once_it_has_tested_itself() {
+    let untested = TestServer::start();
+    assert!(!figures(&Person::guest(&untested)).await.contains("hearth_relay_works"));
+    let tested = TestServer::with(&Options { self_test: true, ..Options::default() });
+    let guest = Person::guest(&tested);
+    eventually("the test has ended", async || figures(&guest).await.contains("hearth_relay_works")).await;
+    assert_eq!(value(&figures(&guest).await, "hearth_relay_works"), 1);
 }

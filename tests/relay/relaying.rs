@@ -82,7 +82,7 @@ async fn t6_nothing_reaches_a_service_on_this_machine() {
     client.send(&[0x40, 0, 0, 3, b'b', b'o', b'o', 0]).await;
     client.heard_nothing().await;
     canary.is_untouched().await;
-    assert_eq!(site.counters().await.forbidden, 1);
+    assert_eq!(site.counters().await.forbidden_packets, 1);
 
     // Nor does anything come from it. The relay socket reads in order, so the marker shows that what came before was dropped.
     let own = client.relayed.unwrap();

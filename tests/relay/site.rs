@@ -204,25 +204,27 @@ impl Site {
         let samples: HashMap<&str, u64> = samples.map(|(sample, value)| (sample, value.parse().unwrap())).collect();
         let of = |sample: &str| samples[format!("hearth_relay_{sample}").as_str()];
         let denials = |reason| of(&format!("denials_total{{reason=\"{reason}\"}}"));
+        let drops = |reason| of(&format!("drops_total{{reason=\"{reason}\"}}"));
         let by = |transport| of(&format!("allocations{{transport=\"{transport}\"}}"));
         Counters {
-            received: of("received_total"),
+            received: of("messages_received_total"),
             malformed: denials("malformed"),
             limited: denials("limited"),
             bindings: of("bindings_total"),
-            challenged: denials("challenged"),
+            challenged: of("challenges_total"),
             failed_authentications: of("authentication_failures_total"),
             refused: denials("refused"),
             allocated: of("allocations_made_total"),
             forbidden: denials("forbidden_peer"),
-            unpermitted: denials("unpermitted"),
-            throttled: denials("throttled"),
+            forbidden_packets: drops("forbidden_peer"),
+            unpermitted: drops("unpermitted"),
+            throttled: drops("throttled"),
             packets_out: of(r#"packets_total{direction="to_peer"}"#),
             bytes_out: of(r#"bytes_total{direction="to_peer"}"#),
             packets_in: of(r#"packets_total{direction="from_peer"}"#),
             bytes_in: of(r#"bytes_total{direction="from_peer"}"#),
-            send_errors: of(r#"errors_total{operation="send"}"#),
-            receive_errors: of(r#"errors_total{operation="receive"}"#),
+            send_errors: drops("send"),
+            receive_errors: drops("receive"),
             allocations: by("udp") + by("tcp") + by("tls"),
             allocations_by_udp: by("udp"),
             allocations_by_tcp: by("tcp"),

@@ -74,6 +74,15 @@ pub(super) struct Places {
 }
 
 impl Finding {
+    /// Whether the relay did what it is for, at the address that people are told or, where that one can't be asked from here, at
+    /// its own.
+    pub const fn works(self) -> bool {
+        match self {
+            Self::Works | Self::OnlyInside => true,
+            Self::Broken { .. } => false,
+        }
+    }
+
     /// One sentence for the log: what is so, and where it isn't as it should be, the likely cause and the mend.
     pub(super) fn told(self, places: &Places) -> String {
         let Places { own, advertised, ports } = places;

@@ -2,7 +2,8 @@
 
 use stun::attributes::{ATTR_MESSAGE_INTEGRITY, ATTR_NONCE, ATTR_REALM, ATTR_USERNAME, AttrType};
 use stun::error_code::{
-    CODE_BAD_REQUEST, CODE_STALE_NONCE, CODE_UNAUTHORIZED, CODE_UNKNOWN_ATTRIBUTE, CODE_WRONG_CREDENTIALS, ErrorCode,
+    CODE_BAD_REQUEST, CODE_FORBIDDEN, CODE_STALE_NONCE, CODE_UNAUTHORIZED, CODE_UNKNOWN_ATTRIBUTE, CODE_WRONG_CREDENTIALS,
+    ErrorCode,
 };
 use stun::integrity::MessageIntegrity;
 use stun::message::{METHOD_ALLOCATE, METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSION, METHOD_REFRESH, Message, Setter};
@@ -69,7 +70,8 @@ impl Server {
             Ok(Some(answer)) => self.answer(client, answer),
             Ok(None) => {}
             Err(code) => {
-                self.counters.refused += 1;
+                // A forbidden peer was counted where it was found.
+                self.counters.refused += u64::from(code != CODE_FORBIDDEN);
                 self.answer(client, refusal(question, code, unknown, Some(&call.key)));
             }
         }

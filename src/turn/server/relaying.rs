@@ -23,7 +23,7 @@ impl Server {
         // A packet may still be on its way from the edge when its allocation has ended.
         let Some(client) = self.table.relays.get(&relay).copied() else { return self.counters.unpermitted += 1 };
         if !self.peers.allows(peer.0) {
-            self.counters.forbidden += 1;
+            self.counters.forbidden_packets += 1;
             return;
         }
         self.deliver((None, client), self.peers.known(peer.0), 0..bytes.len(), now);
@@ -58,7 +58,7 @@ impl Server {
         let relay = open.and_then(|open| open.relay(Family::of(peer.ip())).copied().map(|relay| (open, relay)));
         let Some((_, relay)) = relay else { return self.counters.unpermitted += 1 };
         if !self.peers.allows(peer) {
-            self.counters.forbidden += 1;
+            self.counters.forbidden_packets += 1;
             return;
         }
         match self.peers.owner(peer) {

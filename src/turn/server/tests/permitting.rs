@@ -40,7 +40,7 @@ fn t6_a_permission_opens_no_forbidden_port_of_its_address() {
         assert_eq!(site.say(&person, &own, b"boo"), []);
         assert_eq!(site.peer_sends(relay, &own, b"boo"), []);
     }
-    assert_eq!(site.server.counters().forbidden, 8);
+    assert_eq!(site.server.counters().forbidden_packets, 8);
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn nothing_is_sent_to_the_port_of_an_allocation_that_has_ended() {
     site.server.client_gone(two.client);
     site.outputs();
     assert_eq!(site.client_sends(one.client, &channel_data(0x4000, b"hello")), []);
-    assert_eq!(site.server.counters().forbidden, 1);
+    assert_eq!(site.server.counters().forbidden_packets, 1);
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn t28_allocating_anew_gives_no_new_share() {
         config.limits.bytes_per_second_per_user = 15_000;
     });
     let person = site.person(1);
-    let mut passed = |site: &mut Site| {
+    let passed = |site: &mut Site| {
         site.allocate(&person);
         site.bind(&person, 0x4000, PEER);
         let passed = (0..20).map(|_| site.client_sends(person.client, &channel_data(0x4000, &[1; 1000])).len()).sum::<usize>();
