@@ -187,11 +187,13 @@ impl Relay {
 
     /// Tests the relay now and every hour by sending a packet through the address that people are told, until the program stops.
     /// What is found stands in [`Relay::health`], and in the log when it is something new. Where the relay's address is private
-    /// and no other is configured, the address outside is asked of `stun_servers`, and of nobody else.
+    /// and no other is configured, the address outside is asked of `stun_servers`, of nobody else, and people are told that one.
     pub fn keep_testing(&self, stun_servers: Vec<StunServer>, tasks: &Tasks) {
         let (test, tasks_of_test) = (Arc::clone(&self.self_test), tasks.clone());
         self.edge.drive(&[], |core, _| core.exempt(test.prober));
-        tasks.spawn(async move { test.keep(&stun_servers, &tasks_of_test).await });
+        let edge = Arc::clone(&self.edge);
+        let publish = move |own, outside| edge.drive(&[], |core, _| core.publish(IpAddr::V4(own), IpAddr::V4(outside)));
+        tasks.spawn(async move { test.keep(&stun_servers, publish, &tasks_of_test).await });
     }
 
     /// What the last test found; `None` before the first has ended, and where [`Relay::keep_testing`] was not called.

@@ -81,6 +81,12 @@ impl Peers {
         changed
     }
 
+    /// Advertises `known` for the address that relay sockets are bound to at `bound`. True when that is news.
+    pub(super) fn publish(&mut self, bound: IpAddr, known: IpAddr) -> bool {
+        let pair = self.published.iter_mut().find(|(address, _)| *address == bound);
+        pair.is_some_and(|pair| std::mem::replace(&mut pair.1, known) != known)
+    }
+
     /// Notes that a relay socket for `owner` is bound to `address`.
     pub(super) fn opened(&mut self, address: SocketAddr, owner: ClientSocket) {
         self.live.insert(address, owner);

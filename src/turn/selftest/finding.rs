@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
 /// What a test of the relay by itself found.
@@ -71,6 +71,14 @@ pub(super) struct Places {
     pub(super) advertised: SocketAddr,
     /// Where it relays.
     pub(super) ports: RangeInclusive<u16>,
+}
+
+impl Places {
+    /// The same relay, with the address outside by which people find it when one is known.
+    pub(super) fn seen_at(&self, outside: Option<Ipv4Addr>) -> Self {
+        let advertised = outside.map_or(self.advertised, |outside| SocketAddr::from((outside, self.advertised.port())));
+        Self { advertised, ..self.clone() }
+    }
 }
 
 impl Finding {

@@ -51,6 +51,8 @@ pub(super) struct SelfTest {
     places: Option<Places>,
     /// The address to relay at, when a router translates it and nobody said to what.
     untranslated: Option<Ipv4Addr>,
+    /// The address to which it is translated, as soon as that was found.
+    outside: Mutex<Option<Ipv4Addr>>,
     health: Mutex<Option<Health>>,
 }
 
@@ -63,6 +65,7 @@ impl SelfTest {
             realm: settings.realm.clone(),
             places: places(settings, listen),
             untranslated: settings.relay_ipv4.filter(|own| settings.external_ipv4.is_none() && outside::is_translated(*own)),
+            outside: Mutex::default(),
             health: Mutex::default(),
         }
     }
@@ -73,16 +76,18 @@ impl SelfTest {
     }
 
     /// Tests now and again until the program stops, and logs what is found when it is something else than before.
-    pub(super) async fn keep(&self, servers: &[StunServer], tasks: &Tasks) {
+    /// Where the address outside is found, `publish` is called with the relay's own and that one.
+    pub(super) async fn keep(&self, servers: &[StunServer], publish: impl Fn(Ipv4Addr, Ipv4Addr), tasks: &Tasks) {
         let Some(places) = &self.places else { return };
         tokio::select! {
             () = tasks.stopping() => {}
-            ((), ()) = async { tokio::join!(self.keep_testing(places), self.keep_asking(places, servers)) } => {}
+            ((), ()) = async { tokio::join!(self.keep_testing(places), self.keep_asking(places, servers, publish)) } => {}
         }
     }
 
     async fn keep_testing(&self, places: &Places) {
         loop {
+            let places = &places.seen_at(*self.outside.lock().unwrap_or_else(PoisonError::into_inner));
             let finding = self.test(places).await;
             let health = Health { at: Timestamp::now(), finding };
             let before = self.health.lock().unwrap_or_else(PoisonError::into_inner).replace(health);
@@ -97,11 +102,15 @@ impl SelfTest {
         }
     }
 
-    async fn keep_asking(&self, places: &Places, servers: &[StunServer]) {
+    async fn keep_asking(&self, places: &Places, servers: &[StunServer], publish: impl Fn(Ipv4Addr, Ipv4Addr)) {
         let Some(own) = self.untranslated else { return };
         let mut before = None;
         loop {
             let outside = outside::find(own, servers).await;
+            if let Outside::Known(address) = outside {
+                publish(own, address);
+                self.outside.lock().unwrap_or_else(PoisonError::into_inner).replace(address);
+            }
             if before.replace(outside) != Some(outside)
                 && let Some(told) = outside.told(own, places)
             {

@@ -60,9 +60,9 @@ impl Outside {
         match self {
             Self::Known(address) if address == own => None,
             Self::Known(address) => Some(format!(
-                "people outside can't reach the relay at {own}, which is private; seen from outside, this machine is {address}: \
-                 write external_address = \"{address}\" into [relay], and let the router forward UDP and TCP port {port} and UDP \
-                 ports {first}-{last} to {own}"
+                "the relay at {own}, which is private, tells people its address outside, {address}, as a STUN server sees it: let the \
+                 router forward UDP and TCP port {port} and UDP ports {first}-{last} to {own}, and write external_address = \
+                 \"{address}\" into [relay] if that address stays the same"
             )),
             Self::Unasked => Some(format!(
                 "only people in the same network can reach the relay at {own}, which is private; if others are to, write the \

@@ -116,7 +116,7 @@ async fn a_test_that_is_under_way_ends_with_the_program() {
     let (_socket, at) = black_hole().await;
     let (tasks, test) = (Tasks::new(), SelfTest::new(&settings(), &[at]));
     let of_test = tasks.clone();
-    let running = tasks.spawn(async move { test.keep(&[], &of_test).await });
+    let running = tasks.spawn(async move { test.keep(&[], |_, _| {}, &of_test).await });
     tokio::task::yield_now().await;
     assert!(!running.is_finished());
     assert!(tasks.stop(std::future::pending()).await, "the test had to be cut off");

@@ -214,6 +214,14 @@ impl Server {
         }
     }
 
+    /// Advertises `known` from now on for the address `bound` that relay sockets are bound to. Those who were told another one are
+    /// found by the new one as well.
+    pub fn publish(&mut self, bound: IpAddr, known: IpAddr) {
+        if self.peers.publish(bound, known) {
+            self.table.open.values().for_each(|open| open.meter.change());
+        }
+    }
+
     /// What was done so far.
     pub fn counters(&self) -> Counters {
         let by = |transport| self.table.open.keys().filter(|client| client.transport == transport).count() as u64;

@@ -58,6 +58,24 @@ fn malformed_send_indications_are_dropped() {
 }
 
 #[test]
+fn an_address_outside_that_is_found_later_leads_to_those_who_were_told_another() {
+    let inside = "10.0.0.5".parse().unwrap();
+    let mut site = Site::with(|config| config.published = vec![(inside, inside)]);
+    let people: Vec<Person> = (1..=2).map(|n| site.person(n)).collect();
+    for (person, told, port) in [(&people[0], inside, 50_001), (&people[1], OWN_V4, 50_002)] {
+        site.server.publish(inside, told);
+        let (request, outputs) = site.ask(person, stun::message::METHOD_ALLOCATE, vec![udp()]);
+        let [Output::OpenRelay { relay, .. }] = outputs[..] else { panic!("{outputs:?}") };
+        let expected = person.allocated(&request, std::net::SocketAddr::new(told, port), 600);
+        assert_eq!(site.opened(relay, Ok(std::net::SocketAddr::new(inside, port))), [expected]);
+    }
+    site.permit(&people[0], &["198.41.0.4:50002"]);
+    site.permit(&people[1], &["198.41.0.4:50001"]);
+    let outputs = site.say(&people[1], "198.41.0.4:50001", b"hi");
+    assert!(matches!(outputs[..], [Output::ToClient { client, .. }] if client == people[0].client), "{outputs:?}");
+}
+
+#[test]
 fn what_must_not_be_fragmented_is_told_apart() {
     let mut site = Site::new();
     let (person, relay, _) = site.allocated(1);
