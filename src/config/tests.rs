@@ -130,6 +130,18 @@ fn keys_that_do_not_fit_each_other_are_refused() {
 }
 
 #[test]
+fn bandwidths_that_carry_no_call_are_refused() {
+    for key in ["max_kbps", "max_kbps_per_allocation", "max_kbps_per_participant"] {
+        for kbps in [0, 1, 999] {
+            let told = problems(&format!("[relay]\n{key} = {kbps}"), &[]);
+            let start = format!("relay.{key}: a call does not fit into {kbps} kilobits per second — write 1000 or more");
+            assert!(told.len() == 1 && told[0].starts_with(&start), "{told:?}");
+        }
+        assert!(load_text(&format!("[relay]\n{key} = 1000"), &[], Overrides::default()).is_ok(), "{key}");
+    }
+}
+
+#[test]
 fn a_file_that_is_none_is_told_with_its_line() {
     let told = problems("[server]\nname = \"Hearth\"\nlisten = [\n", &[]);
     assert_eq!(told.len(), 1);
