@@ -294,7 +294,7 @@ async fn relay(
         listen: config.listen.clone(),
         tls: Some(turn::Tls { listen: config.listen_tls.clone(), config: Arc::clone(tls) }),
         relay_ipv4: Some(config.address.unwrap_or_else(turn::default_relay_ipv4)),
-        relay_ipv6: config.address_ipv6.or_else(turn::default_relay_ipv6),
+        relay_ipv6: config.address_ipv6.or_else(|| turn::default_relay_ipv6().filter(|_| config.ipv6)),
         external_ipv4: config.external_address,
         ports: config.ports.first..=config.ports.last,
         allow_peers: config.allow_peers.iter().map(|range| (range.address, range.prefix)).collect(),

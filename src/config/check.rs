@@ -100,6 +100,9 @@ fn check_relay(relay: &Relay, refuse: &mut impl FnMut(&str, String, &str)) {
     for (key, _) in at_least_one.into_iter().filter(|(_, number)| *number == Some(0)) {
         refuse(key, String::from("with 0 nothing would be relayed"), "write at least 1, or set relay.enabled = false");
     }
+    if !relay.ipv6 && relay.address_ipv6.is_some() {
+        refuse("relay.address_ipv6", String::from("relay.ipv6 = false turns it off"), "leave out one of the two");
+    }
     check_bandwidths(relay, refuse);
     let ttl = relay.credential_ttl_seconds;
     if !CREDENTIAL_TTL_SECONDS.contains(&ttl) {

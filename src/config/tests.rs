@@ -126,6 +126,8 @@ fn keys_that_do_not_fit_each_other_are_refused() {
         assert!(load_text(&format!("[relay]\n{apart}"), &[], Overrides::default()).is_ok(), "{apart}");
     }
     assert_eq!(problems("[server]\nlisten = [\"0.0.0.0:1\", \"0.0.0.0:1\"]", &[]).len(), 1);
+    let told = problems("[relay]\nipv6 = false\naddress_ipv6 = \"2001:db8::10\"", &[]);
+    assert_eq!(told, ["relay.address_ipv6: relay.ipv6 = false turns it off — leave out one of the two"]);
     assert_eq!(problems("[server]\nname = \" \"\ndata_dir = \"\"", &[]).len(), 2);
 }
 
