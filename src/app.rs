@@ -230,7 +230,7 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Listener>> {
     for &address in addresses {
         match Listener::bind(address) {
             Ok(listener) => listeners.push(listener),
-            Err(error) if address.is_ipv6() && addresses.len() > 1 && no_such_family(&error) => {
+            Err(error) if address.is_ipv6() && addresses.len() > 1 && turn::is_without_family(&error) => {
                 tracing::debug!(%address, "this machine has no IPv6; passed over");
             }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -242,11 +242,6 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Listener>> {
         }
     }
     Ok(listeners)
-}
-
-fn no_such_family(error: &io::Error) -> bool {
-    // EAFNOSUPPORT has no kind of its own; it reads as unsupported or uncategorised.
-    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported) || error.raw_os_error() == Some(97)
 }
 
 /// The address that people are told: the configured one, or this machine's own.

@@ -61,7 +61,7 @@ section! {
         bindings_per_second: u32 = 20;
         /// Whether the relay sends a packet through itself at the start and every hour, and says in the log what stops it.
         self_test: bool = true;
-        /// How many threads relay. One for each processor, up to 4, when left out.
+        /// How many threads relay. When left out, one for each processor, up to 4, and on other systems than Linux one.
         threads: Option<u32> = None, for example "1";
     }
 }

@@ -27,6 +27,7 @@ mod selftest;
 pub mod server;
 
 pub use counters::{Counters, Traffic};
+pub use io::is_without_family;
 pub use selftest::{Fault, Finding, Health, Step, StunServer};
 
 use self::credentials::SharedSecret;
@@ -67,7 +68,7 @@ pub struct Settings {
     pub allow_peers: Vec<(IpAddr, u8)>,
     /// How much anyone may have of anything.
     pub limits: Limits,
-    /// How many threads relay datagrams; one for each processor, up to 4, when not said.
+    /// How many threads relay datagrams; when not said, one for each processor, up to 4, and on other systems than Linux one.
     pub threads: Option<usize>,
 }
 
