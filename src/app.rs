@@ -285,12 +285,14 @@ async fn relay(
     }
     let secret = auth::load_or_create(&data_dir.join("keys").join("relay"))?;
     let credentials = CredentialIssuer::new(secret.clone(), Duration::from_secs(config.credential_ttl_seconds.into()));
+    let relay_ipv4 = config.address.or_else(|| turn::default_relay_ipv4(&config.listen));
     let settings = turn::Settings {
         listen: config.listen.clone(),
         tls: Some(turn::Tls { listen: config.listen_tls.clone(), config: Arc::clone(tls) }),
-        relay_ipv4: Some(config.address.unwrap_or_else(turn::default_relay_ipv4)),
+        relay_ipv4,
         relay_ipv6: config.address_ipv6.or_else(|| turn::default_relay_ipv6().filter(|_| config.ipv6)),
-        external_ipv4: config.external_address,
+        // Without an address that it would stand for it means nothing.
+        external_ipv4: config.external_address.filter(|_| relay_ipv4.is_some()),
         ports: config.ports.first..=config.ports.last,
         allow_peers: config.allow_peers.iter().map(|range| (range.address, range.prefix)).collect(),
         realm: REALM.to_owned(),
