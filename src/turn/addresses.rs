@@ -58,6 +58,8 @@ fn first_for_others(addresses: impl IntoIterator<Item = IpAddr>) -> Option<Ipv4A
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -75,6 +77,44 @@ mod tests {
         let first = |addresses: &[&str]| first_for_others(addresses.iter().map(|address| address.parse().unwrap()));
         assert_eq!(first(&["127.0.0.1", "::1", "169.254.7.7", "fe80::1", "10.1.2.3", "192.0.2.7"]), Some([10, 1, 2, 3].into()));
         assert_eq!(first(&["0.0.0.0", "127.0.0.53", "169.254.0.1", "2001:db8::1"]), None);
+    }
+
+    #[test]
+    fn without_a_way_out_the_default_is_an_address_of_the_local_network_or_none() {
+        let inner = "turn::addresses::tests::the_defaults_of_a_machine_without_a_way_out";
+        let ways: [&[&str]; 2] = [&["--net"], &["--net", "--map-root-user"]];
+        let works = |way: &&&[&str]| {
+            let tried = Command::new("unshare").args(**way).args(["ip", "link", "set", "lo", "up"]).output();
+            tried.is_ok_and(|output| output.status.success())
+        };
+        let Some(way) = ways.iter().find(works) else {
+            // This user may not make a network namespace, or the tools are not there.
+            return;
+        };
+        let mut command = Command::new("unshare");
+        command.args(*way).arg(std::env::current_exe().unwrap());
+        let output = command.args(["--exact", inner, "--ignored"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+    }
+
+    #[test]
+    #[ignore = "needs a network of its own, which the test above makes for it"]
+    fn the_defaults_of_a_machine_without_a_way_out() {
+        let devices = std::fs::read_to_string("/proc/self/net/dev").unwrap();
+        if devices.lines().skip(2).any(|line| !line.trim_start().starts_with("lo:")) {
+            // A network that somebody uses: nothing is changed.
+            return;
+        }
+        let ip = |arguments: &str| assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success());
+        ip("link set lo up");
+        assert_eq!(default_relay_ipv4(&[ANY]), None);
+        assert_eq!(default_relay_ipv4(&[LOOPBACK]), Some(Ipv4Addr::LOCALHOST));
+        assert_eq!(default_relay_ipv6(), None);
+        ip("addr add 169.254.7.7/16 dev lo");
+        ip("addr add 10.1.2.3/24 dev lo");
+        assert_eq!(default_relay_ipv4(&[ANY]), Some([10, 1, 2, 3].into()));
+        assert_eq!(default_relay_ipv4(&[LOOPBACK]), Some([10, 1, 2, 3].into()));
     }
 
     #[test]
