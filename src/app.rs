@@ -230,7 +230,7 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Listener>> {
     for &address in addresses {
         match Listener::bind(address) {
             Ok(listener) => listeners.push(listener),
-            Err(error) if address.is_ipv6() && addresses.len() > 1 && no_such_family(&error) => {
+            Err(error) if address.is_ipv6() && addresses.len() > 1 && turn::is_without_family(&error) => {
                 tracing::debug!(%address, "this machine has no IPv6; passed over");
             }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -242,11 +242,6 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Listener>> {
         }
     }
     Ok(listeners)
-}
-
-fn no_such_family(error: &io::Error) -> bool {
-    // EAFNOSUPPORT has no kind of its own; it reads as unsupported or uncategorised.
-    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported) || error.raw_os_error() == Some(97)
 }
 
 /// The address that people are told: the configured one, or this machine's own.
@@ -290,12 +285,14 @@ async fn relay(
     }
     let secret = auth::load_or_create(&data_dir.join("keys").join("relay"))?;
     let credentials = CredentialIssuer::new(secret.clone(), Duration::from_secs(config.credential_ttl_seconds.into()));
+    let relay_ipv4 = config.address.or_else(|| turn::default_relay_ipv4(&config.listen));
     let settings = turn::Settings {
         listen: config.listen.clone(),
         tls: Some(turn::Tls { listen: config.listen_tls.clone(), config: Arc::clone(tls) }),
-        relay_ipv4: Some(config.address.unwrap_or_else(turn::default_relay_ipv4)),
-        relay_ipv6: config.address_ipv6.or_else(turn::default_relay_ipv6),
-        external_ipv4: config.external_address,
+        relay_ipv4,
+        relay_ipv6: config.address_ipv6.or_else(|| turn::default_relay_ipv6().filter(|_| config.ipv6)),
+        // Without an address that it would stand for it means nothing.
+        external_ipv4: config.external_address.filter(|_| relay_ipv4.is_some()),
         ports: config.ports.first..=config.ports.last,
         allow_peers: config.allow_peers.iter().map(|range| (range.address, range.prefix)).collect(),
         realm: REALM.to_owned(),

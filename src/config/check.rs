@@ -16,6 +16,8 @@ const PARTICIPANTS: RangeInclusive<u32> = 2..=8;
 const CREDENTIAL_TTL_SECONDS: RangeInclusive<u32> = 60..=86_400;
 /// Two people who are both relayed need one each.
 const FEWEST_RELAY_PORTS: u32 = 2;
+/// Less carries no picture, and far less not even one packet at a time.
+const FEWEST_KBPS: u32 = 1000;
 
 /// Adds to `problems` what is wrong with `config`.
 pub(super) fn check(config: &Config, problems: &mut Problems) {
@@ -91,9 +93,6 @@ fn check_relay(relay: &Relay, refuse: &mut impl FnMut(&str, String, &str)) {
         ("relay.max_allocations", Some(relay.max_allocations)),
         ("relay.max_allocations_per_address", Some(relay.max_allocations_per_address)),
         ("relay.max_allocations_per_participant", Some(relay.max_allocations_per_participant)),
-        ("relay.max_kbps_per_allocation", Some(relay.max_kbps_per_allocation)),
-        ("relay.max_kbps_per_participant", Some(relay.max_kbps_per_participant)),
-        ("relay.max_kbps", relay.max_kbps),
         ("relay.challenges_per_second", Some(relay.challenges_per_second)),
         ("relay.bindings_per_second", Some(relay.bindings_per_second)),
         ("relay.threads", relay.threads),
@@ -101,9 +100,26 @@ fn check_relay(relay: &Relay, refuse: &mut impl FnMut(&str, String, &str)) {
     for (key, _) in at_least_one.into_iter().filter(|(_, number)| *number == Some(0)) {
         refuse(key, String::from("with 0 nothing would be relayed"), "write at least 1, or set relay.enabled = false");
     }
+    if !relay.ipv6 && relay.address_ipv6.is_some() {
+        refuse("relay.address_ipv6", String::from("relay.ipv6 = false turns it off"), "leave out one of the two");
+    }
+    check_bandwidths(relay, refuse);
     let ttl = relay.credential_ttl_seconds;
     if !CREDENTIAL_TTL_SECONDS.contains(&ttl) {
         refuse("relay.credential_ttl_seconds", format!("{ttl} is out of range"), "write a number of seconds from 60 to 86400");
+    }
+}
+
+fn check_bandwidths(relay: &Relay, refuse: &mut impl FnMut(&str, String, &str)) {
+    let bandwidths = [
+        ("relay.max_kbps_per_allocation", Some(relay.max_kbps_per_allocation), "write 1000 or more"),
+        ("relay.max_kbps_per_participant", Some(relay.max_kbps_per_participant), "write 1000 or more"),
+        ("relay.max_kbps", relay.max_kbps, "write 1000 or more, or leave the key out for no limit"),
+    ];
+    for (key, kbps, mend) in bandwidths {
+        if let Some(kbps) = kbps.filter(|kbps| *kbps < FEWEST_KBPS) {
+            refuse(key, format!("a call does not fit into {kbps} kilobits per second"), mend);
+        }
     }
 }
 

@@ -26,6 +26,8 @@ section! {
         address: Option<Ipv4Addr> = None, for example "192.0.2.10";
         /// The IPv4 address under which others reach `address`, when this machine stands behind a router that translates it.
         external_address: Option<Ipv4Addr> = None, for example "203.0.113.7";
+        /// Whether to relay to IPv6 too, where this machine has a public IPv6 address.
+        ipv6: bool = true;
         /// The IPv6 address of this machine to relay from. Found by itself when left out; without one, IPv4 alone is relayed.
         address_ipv6: Option<Ipv6Addr> = None, for example "2001:db8::10";
         /// The UDP ports to relay from. A firewall must let them in.
@@ -59,7 +61,7 @@ section! {
         bindings_per_second: u32 = 20;
         /// Whether the relay sends a packet through itself at the start and every hour, and says in the log what stops it.
         self_test: bool = true;
-        /// How many threads relay. One for each processor, up to 4, when left out.
+        /// How many threads relay. When left out, one for each processor, up to 4, and on other systems than Linux one.
         threads: Option<u32> = None, for example "1";
     }
 }

@@ -126,7 +126,21 @@ fn keys_that_do_not_fit_each_other_are_refused() {
         assert!(load_text(&format!("[relay]\n{apart}"), &[], Overrides::default()).is_ok(), "{apart}");
     }
     assert_eq!(problems("[server]\nlisten = [\"0.0.0.0:1\", \"0.0.0.0:1\"]", &[]).len(), 1);
+    let told = problems("[relay]\nipv6 = false\naddress_ipv6 = \"2001:db8::10\"", &[]);
+    assert_eq!(told, ["relay.address_ipv6: relay.ipv6 = false turns it off — leave out one of the two"]);
     assert_eq!(problems("[server]\nname = \" \"\ndata_dir = \"\"", &[]).len(), 2);
+}
+
+#[test]
+fn bandwidths_that_carry_no_call_are_refused() {
+    for key in ["max_kbps", "max_kbps_per_allocation", "max_kbps_per_participant"] {
+        for kbps in [0, 1, 999] {
+            let told = problems(&format!("[relay]\n{key} = {kbps}"), &[]);
+            let start = format!("relay.{key}: a call does not fit into {kbps} kilobits per second — write 1000 or more");
+            assert!(told.len() == 1 && told[0].starts_with(&start), "{told:?}");
+        }
+        assert!(load_text(&format!("[relay]\n{key} = 1000"), &[], Overrides::default()).is_ok(), "{key}");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use crate::ids::{ParticipantId, Secret, random_bytes};
 use crate::lifecycle::Tasks;
 
+mod addresses;
 mod counters;
 pub mod credentials;
 #[cfg(any(test, fuzzing))]
@@ -26,7 +27,9 @@ mod rate;
 mod selftest;
 pub mod server;
 
+pub use addresses::{default_relay_ipv4, default_relay_ipv6};
 pub use counters::{Counters, Traffic};
+pub use io::is_without_family;
 pub use selftest::{Fault, Finding, Health, Step, StunServer};
 
 use self::credentials::SharedSecret;
@@ -67,7 +70,7 @@ pub struct Settings {
     pub allow_peers: Vec<(IpAddr, u8)>,
     /// How much anyone may have of anything.
     pub limits: Limits,
-    /// How many threads relay datagrams; one for each processor, up to 4, when not said.
+    /// How many threads relay datagrams; when not said, one for each processor, up to 4, and on other systems than Linux one.
     pub threads: Option<usize>,
 }
 
@@ -147,6 +150,12 @@ impl Relay {
         check(&settings)?;
         let (listen, ports, threads) = (settings.listen.clone(), settings.ports.clone(), settings.threads);
         let (relays, tls) = ((settings.relay_ipv4, settings.relay_ipv6), settings.tls.clone());
+        if addresses::is_out_of_reach(&listen, relays) {
+            tracing::warn!(
+                "the relay has no address that others can reach, and helps nobody; set relay.address to one of this machine's, or \
+                 start again when its network is up"
+            );
+        }
         let core = server::Server::new(config(settings.clone()));
         let (edge, local_addrs) = Edge::start(core, &listen, relays, ports, threads, tasks).await?;
         let tls_addrs = tls.map_or(Ok(Vec::new()), |tls| edge.listen_tls(&tls.listen, &tls.config))?;
@@ -213,30 +222,6 @@ impl Relay {
     }
 }
 
-/// The address that this machine reaches the internet from, for [`Settings::relay_ipv4`]; loopback when it has no such route.
-pub fn default_relay_ipv4() -> Ipv4Addr {
-    // Connecting a UDP socket chooses a route and sends nothing; the address is one for documentation.
-    let routed = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
-        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
-        socket.local_addr()
-    });
-    match routed.map(|address| address.ip()) {
-        Ok(IpAddr::V4(address)) if !address.is_unspecified() => address,
-        Ok(_) | Err(_) => Ipv4Addr::LOCALHOST,
-    }
-}
-
-/// The public address that this machine reaches the IPv6 internet from, for [`Settings::relay_ipv6`].
-pub fn default_relay_ipv6() -> Option<Ipv6Addr> {
-    let socket = std::net::UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).ok()?;
-    // As above: a documentation address, and nothing is sent.
-    socket.connect((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9)).ok()?;
-    match socket.local_addr().ok()?.ip() {
-        IpAddr::V6(address) if policy::is_public(IpAddr::V6(address)) => Some(address),
-        IpAddr::V6(_) | IpAddr::V4(_) => None,
-    }
-}
-
 fn check(settings: &Settings) -> std::io::Result<()> {
     let unspecified =
         settings.relay_ipv4.is_some_and(|ip| ip.is_unspecified()) || settings.relay_ipv6.is_some_and(|ip| ip.is_unspecified());
@@ -266,16 +251,5 @@ fn config(settings: Settings) -> server::Config {
         keeps_whole: io::KEEPS_WHOLE,
         limits: settings.limits,
         seed: Secret::new(random_bytes()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_relay_address_is_one_of_this_machine() {
-        let address = default_relay_ipv4();
-        assert!(std::net::UdpSocket::bind((address, 0)).is_ok(), "{address} can't be bound");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use hearth::clock::Timestamp;
-use hearth::ids::{ParticipantId, Secret};
+use hearth::ids::{ParticipantId, Secret, random_bytes};
 use hearth::turn::credentials::{Credential, CredentialIssuer};
 use hearth::turn::{Limits, Settings};
 use ring::hmac;
@@ -254,14 +254,13 @@ async fn t20_a_full_port_range_answers_508() {
     assert_eq!(code(&site.client().await.request(METHOD_ALLOCATE, vec![udp()]).await), 508, "there was but one");
 }
 
-/// Two sockets on ports that follow each other, above those that the server itself listens on.
+/// Two sockets on ports that follow each other, below those that systems give away by themselves, so that nobody else takes one
+/// while it is free for a moment.
 async fn neighbours() -> (UdpSocket, UdpSocket) {
     loop {
-        let first = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let port = first.local_addr().unwrap().port();
-        let next = port.checked_add(1).filter(|_| port >= 20_000);
-        if let Some(next) = next
-            && let Ok(second) = UdpSocket::bind(("127.0.0.1", next)).await
+        let port = 30_000 + u16::from_be_bytes(random_bytes()) % 2_000;
+        if let Ok(first) = UdpSocket::bind(("127.0.0.1", port)).await
+            && let Ok(second) = UdpSocket::bind(("127.0.0.1", port + 1)).await
         {
             return (first, second);
         }

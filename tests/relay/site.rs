@@ -123,6 +123,7 @@ fn keys(settings: &Settings) -> String {
     let keys = [
         ("address", relay_ipv4.map(|address| quoted(address.to_string()))),
         ("address_ipv6", relay_ipv6.map(|address| quoted(address.to_string()))),
+        ("ipv6", relay_ipv6.is_none().then(|| String::from("false"))),
         ("external_address", external_ipv4.map(|address| quoted(address.to_string()))),
         ("ports", Some(quoted(format!("{}-{}", ports.start(), ports.end())))),
         ("allow_peers", Some(format!("[{}]", peers.join(", ")))),

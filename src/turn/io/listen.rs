@@ -68,10 +68,11 @@ fn bind_each<T>(addresses: &[SocketAddr], mut bind: impl FnMut(SocketAddr) -> io
     Ok(bound)
 }
 
-/// Whether the system knows no such addresses.
-fn is_without_family(error: &io::Error) -> bool {
+/// Whether an address could not be bound because this machine has none of its family, as where IPv6 is turned off.
+pub fn is_without_family(error: &io::Error) -> bool {
     // EAFNOSUPPORT has no kind of its own; it reads as unsupported or uncategorised.
-    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported) || error.raw_os_error() == Some(97)
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+        || error.raw_os_error() == Some(libc::EAFNOSUPPORT)
 }
 
 fn datagrams_at(address: SocketAddr, shared: bool) -> io::Result<Arc<UdpSocket>> {
@@ -131,6 +132,13 @@ mod tests {
         assert!(bind_each(&both, failing(io::ErrorKind::AddrInUse)).is_err());
         assert!(bind_each(&both[1..], failing(io::ErrorKind::AddrNotAvailable)).is_err(), "nothing would be served");
         assert!(bind_each(&both, |_| Err::<(), _>(io::ErrorKind::AddrNotAvailable.into())).is_err());
+    }
+
+    #[test]
+    fn a_family_that_the_system_does_not_know_is_told_from_other_errors() {
+        assert!(is_without_family(&io::Error::from_raw_os_error(libc::EAFNOSUPPORT)));
+        assert!(is_without_family(&io::Error::from_raw_os_error(libc::EADDRNOTAVAIL)));
+        assert!(!is_without_family(&io::Error::from_raw_os_error(libc::EACCES)));
     }
 
     #[tokio::test]

@@ -37,6 +37,7 @@ mod tls;
 mod window;
 mod worker;
 
+pub use listen::is_without_family;
 pub(super) use system::KEEPS_WHOLE;
 
 use departures::Way;
@@ -50,8 +51,9 @@ use worker::{Mailbox, Order, Worker};
 /// How much longer than needed the timer sleeps, so that it never wakes before its time.
 const TIMER_SLACK: Duration = Duration::from_millis(1);
 
-/// How many threads relay when nobody says: beyond this, the network is slower than they are.
-const MOST_THREADS: usize = 4;
+/// How many threads relay when nobody says: beyond this, the network is slower than they are. Only Linux spreads the datagrams
+/// that come to one port over several sockets.
+const MOST_THREADS: usize = if cfg!(target_os = "linux") { 4 } else { 1 };
 
 /// The edge of one relay. All of its threads and tasks share it.
 pub(super) struct Edge {

@@ -35,7 +35,7 @@ const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
 /// How long the edge may take to open relay sockets.
 const OPENING_LIFETIME: Duration = Duration::from_secs(10);
 
-/// The flag of EVEN-PORT that asks for the port above as well (RFC 8656 §18.6).
+/// The flag of EVEN-PORT that asks for the port above as well (RFC 8656 §18.7).
 const RESERVE_NEXT: u8 = 0x80;
 
 /// ADDITIONAL-ADDRESS-FAMILY and ADDRESS-ERROR-CODE (RFC 8656 §18.11, §18.12), which the crate doesn't know.

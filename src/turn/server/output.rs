@@ -107,7 +107,7 @@ pub enum Output {
         peer: PeerSocket,
         /// The payload.
         payload: Range<usize>,
-        /// Whether to drop it rather than let it be cut into fragments (DONT-FRAGMENT, RFC 8656 §18.6).
+        /// Whether to drop it rather than let it be cut into fragments (DONT-FRAGMENT, RFC 8656 §18.9).
         whole: bool,
     },
     /// Bind a relay socket, and tell the core the outcome with [`super::Server::relay_opened`]. When [`Output::CloseRelay`] comes

@@ -20,7 +20,7 @@ use crate::turn::rate::network;
 /// How many revoked participants are remembered; more than a day's worth of people sent away.
 const MAX_REVOKED: usize = 16_384;
 
-/// The secret by which a client asks for the port that it had put in reserve (RFC 8656 §18.11).
+/// The secret by which a client asks for the port that it had put in reserve (RFC 8656 §18.10).
 pub(super) type Token = [u8; 8];
 
 /// A relay socket in reserve.
