@@ -112,6 +112,17 @@ async fn relay_ports_that_are_taken_are_a_fault() {
 }
 
 #[tokio::test]
+async fn a_test_that_finds_one_free_port_alone_gives_it_back() {
+    // Nobody else binds ports at this address.
+    let relay_ipv4 = Some(Ipv4Addr::new(127, 0, 71, 20));
+    let (relay, tasks) = start(Settings { relay_ipv4, ports: 20_000..=20_000, ..settings() }).await;
+    let fault = Fault::Refused { step: Step::Allocate, code: 508 };
+    assert_eq!(found_by(&relay, &tasks).await, Finding::Broken { at: relay.local_addrs()[0], fault });
+    let counters = relay.counters();
+    assert_eq!((counters.allocated, counters.allocations), (1, 0));
+}
+
+#[tokio::test]
 async fn a_test_that_is_under_way_ends_with_the_program() {
     let (_socket, at) = black_hole().await;
     let (tasks, test) = (Tasks::new(), SelfTest::new(&settings(), &[at]));
