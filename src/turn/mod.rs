@@ -93,9 +93,9 @@ pub struct Limits {
     pub permissions_per_allocation: usize,
     /// Channels bound on one allocation; above, 508.
     pub channels_per_allocation: usize,
-    /// Answers to unauthenticated requests per source and second; above, silence.
+    /// Answers to unauthenticated requests per source and second by UDP, and 16 times as many by TCP and TLS; above, silence.
     pub challenges_per_second: u32,
-    /// Answers to Binding requests per source and second; above, silence.
+    /// Answers to Binding requests per source and second by UDP, and 16 times as many by TCP and TLS; above, silence.
     pub bindings_per_second: u32,
     /// Payload bytes per second that one allocation may send, and as many that it may receive; above, packets are dropped.
     pub bytes_per_second: u64,
