@@ -7,20 +7,7 @@ use crate::ids::Secret;
 use crate::turn::{Limits, Relay};
 
 fn settings() -> Settings {
-    Settings {
-        listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
-        tls: None,
-        relay_ipv4: Some(Ipv4Addr::LOCALHOST),
-        relay_ipv6: None,
-        external_ipv4: None,
-        ports: 20_000..=29_999,
-        realm: String::from("hearth"),
-        secret: Secret::new([7; 32]),
-        shared_secret: None,
-        allow_peers: Vec::new(),
-        limits: Limits::default(),
-        threads: Some(1),
-    }
+    Settings::on_loopback()
 }
 
 async fn start(settings: Settings) -> (Relay, Tasks) {
