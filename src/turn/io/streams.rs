@@ -316,6 +316,10 @@ impl Edge {
             if patience.is_over(Tick::now(), || self.state().core.holds(client)) {
                 return;
             }
+            // Whoever got an allocation by the last read knows it after that alone.
+            if !inbox.takes_long_frames() && self.state().core.holds(client) {
+                inbox.take_long_frames();
+            }
             let wait = patience.ends().since(Tick::now()) + TIMER_SLACK;
             heard = match tokio::time::timeout(wait, stream.socket.readable()).await {
                 Err(_) => Some(Heard { frames: 0, waits: false }),
