@@ -384,9 +384,12 @@ mod tests {
         let client = ClientSocket { transport: Transport::Tcp, local: listener.local_addr().unwrap(), remote };
         relay.edge.admit(socket, None);
         assert!(relay.edge.state().streams.get(&client).is_some());
-        while relay.edge.state().streams.get(&client).is_some() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let gone = async {
+            while relay.edge.state().streams.get(&client).is_some() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), gone).await.expect("its place is still taken");
         assert!(tasks.stop(std::future::pending()).await);
     }
 }
