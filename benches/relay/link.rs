@@ -37,7 +37,12 @@ impl Link {
     /// Hands over, one by one, the frames that one call to the system reads. Nothing to read is no error.
     pub fn receive(&mut self, inbox: &mut Inbox, mut each: impl FnMut(&[u8])) -> io::Result<()> {
         let read = match self {
-            Self::Udp { socket, .. } => socket.receive(inbox, |run| run.datagrams().for_each(&mut each)),
+            // Other programs on this machine may send to a port that was somebody else's before.
+            Self::Udp { socket, to } => socket.receive(inbox, |run| {
+                if run.source == *to {
+                    run.datagrams().for_each(&mut each);
+                }
+            }),
             Self::Stream(stream) => stream.receive(each),
         };
         read.or_else(|error| if error.kind() == io::ErrorKind::WouldBlock { Ok(()) } else { Err(error) })

@@ -41,13 +41,14 @@ section! {
         /// Ranges of private addresses that the relay may send to, such as "10.1.0.0/16" where people are in the same local
         /// network. Without them it reaches public addresses only.
         allow_peers: Vec<Cidr> = Vec::new();
-        /// How many allocations there may be at once. Each participant who needs the relay has one or a few.
+        /// How many allocations there may be at once, and how many TCP and TLS connections. Each participant who needs the relay has
+        /// one or a few.
         max_allocations: u32 = 2000;
-        /// How many of them one network address may hold: a whole office often shares one. Of TCP and TLS connections it may hold
-        /// up to 128, whatever stands here.
+        /// How many of them one network address may hold: a whole office often shares one. It may have as many TCP and TLS
+        /// connections.
         max_allocations_per_address: u32 = 128;
-        /// How many of them one participant of a meeting may hold. Browsers hold one for each way to the relay (UDP, TCP, and TLS
-        /// on two ports) and each of the other participants.
+        /// How many of them one participant of a meeting may hold. Browsers hold one for each way to the relay (UDP, TCP and TLS)
+        /// and each of the other participants.
         max_allocations_per_participant: u32 = 32;
         /// What one allocation may send, and as much what it may receive, in kilobits per second.
         max_kbps_per_allocation: u32 = 8000;
@@ -55,9 +56,10 @@ section! {
         max_kbps_per_participant: u32 = 32000;
         /// What may pass through the relay in all, in kilobits per second. No limit when left out.
         max_kbps: Option<u32> = None, for example "100000";
-        /// How many requests without a valid password one network address gets answered in a second.
+        /// How many requests without a valid password one network address gets answered in a second by UDP. By TCP and TLS, where
+        /// nobody can ask in the name of another address, it is 16 times as many.
         challenges_per_second: u32 = 10;
-        /// How many times in a second one network address may ask for its own address (STUN).
+        /// How many times in a second one network address may ask for its own address (STUN) by UDP; 16 times as many by TCP and TLS.
         bindings_per_second: u32 = 20;
         /// Whether the relay sends a packet through itself at the start and every hour, and says in the log what stops it.
         self_test: bool = true;

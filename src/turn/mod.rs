@@ -88,17 +88,17 @@ pub struct Tls {
 pub struct Limits {
     /// Allocations of one participant, or of one name that other software made; above, 486.
     pub allocations_per_user: usize,
-    /// Allocations from one IPv4 address or IPv6 /64; above, 508.
+    /// Allocations from one IPv4 address or IPv6 /64; above, 508. As many streams, with or without one; above, they are closed.
     pub allocations_per_source: usize,
-    /// Allocations in all; above, 508.
+    /// Allocations in all; above, 508. As many streams; above, the oldest without an allocation is closed.
     pub allocations: usize,
     /// Peers permitted on one allocation; above, 508.
     pub permissions_per_allocation: usize,
     /// Channels bound on one allocation; above, 508.
     pub channels_per_allocation: usize,
-    /// Answers to unauthenticated requests per source and second; above, silence.
+    /// Answers to unauthenticated requests per source and second by UDP, and 16 times as many by TCP and TLS; above, silence.
     pub challenges_per_second: u32,
-    /// Answers to Binding requests per source and second; above, silence.
+    /// Answers to Binding requests per source and second by UDP, and 16 times as many by TCP and TLS; above, silence.
     pub bindings_per_second: u32,
     /// Payload bytes per second that one allocation may send, and as many that it may receive; above, packets are dropped.
     pub bytes_per_second: u64,
@@ -251,5 +251,30 @@ fn config(settings: Settings) -> server::Config {
         keeps_whole: io::KEEPS_WHOLE,
         limits: settings.limits,
         seed: Secret::new(random_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Settings {
+        /// A relay on loopback with the limits that hold when nothing is configured.
+        pub(in crate::turn) fn on_loopback() -> Self {
+            Self {
+                listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+                tls: None,
+                relay_ipv4: Some(Ipv4Addr::LOCALHOST),
+                relay_ipv6: None,
+                external_ipv4: None,
+                ports: 20_000..=29_999,
+                realm: String::from("hearth"),
+                secret: Secret::new([7; 32]),
+                shared_secret: None,
+                allow_peers: Vec::new(),
+                limits: Limits::default(),
+                threads: Some(1),
+            }
+        }
     }
 }

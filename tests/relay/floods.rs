@@ -16,7 +16,7 @@ use turn::proto::channum::ChannelNumber;
 use turn::proto::data::Data;
 use turn::proto::lifetime::Lifetime;
 
-use crate::client::{Canary, Client, build, code, peer, text, udp};
+use crate::client::{By, Canary, Client, build, code, peer, receive_frame, say, text, udp};
 use crate::site::{Site, settings, start, with_local_peers};
 
 /// How much a flood may add to the memory of the server.
@@ -177,6 +177,26 @@ async fn t22_a_victim_gets_less_than_was_sent_in_its_name() {
     println!("t22: {got} bytes came for {sent} that were sent");
     assert!(got > 0, "nothing was answered at all");
     assert!(got <= sent, "{got} bytes came for {sent} that were sent");
+}
+
+#[tokio::test]
+async fn t22_a_whole_office_that_comes_by_streams_at_once_is_answered() {
+    // Six browsers, each with one connection by TCP and one by TLS for each of the other five.
+    const CLIENTS: usize = 60;
+    let site = start(with_usual_limits()).await;
+    let mut streams = Vec::new();
+    for n in 0..CLIENTS {
+        streams.push(site.stream(if n % 2 == 0 { By::Tcp } else { By::Tls }).await);
+    }
+    for stream in &mut streams {
+        say(stream, &shortest_allocate()).await.unwrap();
+    }
+    for stream in &mut streams {
+        let mut answer = Message { raw: receive_frame(stream).await, ..Message::default() };
+        answer.decode().unwrap();
+        assert_eq!(code(&answer), 401);
+    }
+    assert_eq!(site.counters().await.limited, 0);
 }
 
 /// Numbers that look random and are the same in each run.

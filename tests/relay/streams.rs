@@ -1,5 +1,6 @@
 //! The relay over TCP and TLS: what holds for one holds for the other.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use hearth::ids::ParticipantId;
@@ -7,6 +8,7 @@ use hearth::turn::{Limits, Settings};
 use rstest::rstest;
 use stun::message::{BINDING_REQUEST, METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSION, METHOD_REFRESH, Setter};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::TcpSocket;
 use turn::proto::channum::ChannelNumber;
 
 use crate::client::{By, Canary, Client, Line, PATIENCE, Pipe, STREAMS_PER_SOURCE, build, code, mint, peer, receive, say};
@@ -179,8 +181,12 @@ async fn t25_streams_of_other_protocols_are_closed(#[values(By::Tcp, By::Tls)] b
     let site = start(with_local_peers()).await;
     let mut oversized = vec![0, 1, 0xFF, 0xFC];
     oversized.extend(0x2112_A442_u32.to_be_bytes());
-    for first in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\x01\x00", &[0xFF], &frame(b"no allocation"), &oversized]
-    {
+    // Longer than any request, although somebody with an allocation may say as much.
+    let mut long = vec![0, 1, 0x10, 0x00];
+    long.extend(0x2112_A442_u32.to_be_bytes());
+    let no_allocation = frame(b"no allocation");
+    let tls = b"\x16\x03\x01\x02\x00\x01\x00";
+    for first in [&b"GET / HTTP/1.1\r\n\r\n"[..], tls, &[0xFF], &no_allocation, &oversized, &long] {
         let mut stream = site.stream(by).await;
         say(&mut stream, first).await.unwrap();
         // Well before the deadline for a frame.
@@ -211,6 +217,34 @@ async fn t25_one_source_has_so_many_streams_and_no_more(#[values(By::Tcp, By::Tl
         }
     };
     tokio::time::timeout(PATIENCE, admitted).await.expect("the freed place was not given to anybody");
+}
+
+#[tokio::test]
+async fn t25_strangers_who_take_all_places_make_room_and_who_has_an_allocation_stays() {
+    const PLACES: usize = 24;
+    const EACH: usize = 8;
+    let limits = Limits { allocations: PLACES, allocations_per_source: EACH, ..with_local_peers().limits };
+    let site = start(Settings { limits, ..with_local_peers() }).await;
+    let held = client(&site, By::Tcp).await;
+    let mut strangers = Vec::new();
+    for n in 0..3 * EACH {
+        let socket = TcpSocket::new_v4().unwrap();
+        let network = u8::try_from(n / EACH).unwrap();
+        socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 25, network), 0))).unwrap();
+        let mut stream = socket.connect(site.address).await.unwrap();
+        // With something said, none is closed for its silence.
+        say(&mut stream, &build(BINDING_REQUEST, Vec::new()).raw).await.unwrap();
+        stream.read_exact(&mut [0; 20]).await.unwrap();
+        strangers.push(stream);
+    }
+    // The last stranger has taken the place of the first.
+    closed(&mut strangers[0], Duration::from_secs(5)).await;
+    let others = [client(&site, By::Tcp).await, client(&site, By::Tls).await];
+    closed(&mut strangers[1], Duration::from_secs(5)).await;
+    closed(&mut strangers[2], Duration::from_secs(5)).await;
+    held.heard_nothing().await;
+    assert_eq!(code(&others[0].request(METHOD_REFRESH, vec![]).await), 0);
+    assert_eq!(site.counters().await.allocations, 3);
 }
 
 #[rstest]

@@ -5,6 +5,9 @@ use stun::message::{MAGIC_COOKIE, MESSAGE_HEADER_SIZE};
 /// The longest frame, padding apart. A client that asks for more room is no client: no datagram could carry it on.
 const MAX_FRAME: usize = 65_535;
 
+/// The longest frame of a client without an allocation: many times the longest request, and little enough for many strangers.
+const MAX_FRAME_OF_STRANGERS: usize = 4096;
+
 /// The length of a ChannelData header.
 const CHANNEL_HEADER: usize = 4;
 
@@ -20,9 +23,20 @@ pub(super) struct Inbox {
     partial: Vec<u8>,
     /// A message has come. Before that, no channel can be bound, and letters of other protocols look like the data of one.
     opened: bool,
+    takes_long_frames: bool,
 }
 
 impl Inbox {
+    /// Takes frames of any length from now on, not only those that a client needs to get an allocation.
+    pub(super) const fn take_long_frames(&mut self) {
+        self.takes_long_frames = true;
+    }
+
+    /// Whether frames of any length are taken.
+    pub(super) const fn takes_long_frames(&self) -> bool {
+        self.takes_long_frames
+    }
+
     /// Takes the next bytes of the stream, and hands each frame that is whole by now to `hand_in`, without its padding. Returns how
     /// many there were.
     ///
@@ -38,12 +52,8 @@ impl Inbox {
         let mut joined = std::mem::take(&mut self.partial);
         joined.extend_from_slice(bytes);
         let used = self.split(&joined, &mut frames, &mut hand_in)?;
-        joined.drain(..used);
-        // Who says nothing more holds nothing.
-        if joined.is_empty() {
-            joined = Vec::new();
-        }
-        self.partial = joined;
+        // No more is held than what waits, and nothing by who says nothing more.
+        self.partial = if used == 0 { joined } else { joined[used..].to_vec() };
         Ok(frames)
     }
 
@@ -80,7 +90,8 @@ impl Inbox {
         let [_, _, high, low, ..] = bytes else { return Ok(None) };
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         let uneven = header == MESSAGE_HEADER_SIZE && length % 4 != 0;
-        if uneven || header + length > MAX_FRAME { Err(Foreign) } else { Ok(Some(header + length)) }
+        let longest = if self.takes_long_frames { MAX_FRAME } else { MAX_FRAME_OF_STRANGERS };
+        if uneven || header + length > longest { Err(Foreign) } else { Ok(Some(header + length)) }
     }
 }
 
@@ -113,7 +124,7 @@ mod tests {
 
     /// Everything that comes out when the stream comes in these pieces.
     fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(Vec<Vec<u8>>, bool), Foreign> {
-        let (mut inbox, mut out) = (Inbox::default(), Vec::new());
+        let (mut inbox, mut out) = (Inbox { takes_long_frames: true, ..Inbox::default() }, Vec::new());
         for piece in pieces {
             let before = out.len();
             let count = inbox.take(piece, |frame| out.push(frame.to_vec()))?;
@@ -123,7 +134,7 @@ mod tests {
     }
 
     fn opened() -> Inbox {
-        Inbox { opened: true, ..Inbox::default() }
+        Inbox { opened: true, takes_long_frames: true, ..Inbox::default() }
     }
 
     #[test]
@@ -154,6 +165,27 @@ mod tests {
         assert_eq!(frames(stream.chunks(1400)), Ok((vec![message(0), long[0].clone(), long[1].clone()], false)));
         assert_eq!(frames([&message(65_516)[..4]]), Err(Foreign));
         assert_eq!(opened().take(&data(65_532)[..4], |_| {}), Err(Foreign));
+    }
+
+    #[test]
+    fn t25_strangers_hold_no_more_than_a_request_needs() {
+        let mut inbox = Inbox::default();
+        assert_eq!(inbox.take(&message(4076), |_| {}), Ok(1));
+        for long in [message(4080), data(4093)] {
+            assert_eq!(Inbox { opened: true, ..Inbox::default() }.take(&long[..4], |_| {}), Err(Foreign));
+        }
+        inbox.take_long_frames();
+        assert_eq!(inbox.take(&message(4080), |_| {}), Ok(1));
+        assert_eq!(inbox.take(&data(4093), |_| {}), Ok(0), "only its padding is missing");
+    }
+
+    #[test]
+    fn no_more_is_kept_than_what_waits() {
+        let mut inbox = Inbox::default();
+        let stream = [message(0).repeat(1000), message(40)].concat();
+        inbox.take(&stream[..1], |_| {}).unwrap();
+        assert_eq!(inbox.take(&stream[1..stream.len() - 10], |_| {}), Ok(1000));
+        assert_eq!((inbox.partial.len(), inbox.partial.capacity()), (50, 50));
     }
 
     #[test]

@@ -12,7 +12,18 @@ type Outcome = (Vec<Vec<u8>>, Option<bool>);
 /// A stream gives the same frames wherever it is cut, and they are what it consists of. The first bytes say where it is cut.
 pub fn frames(bytes: &[u8]) {
     let Some((cuts, stream)) = bytes.split_first_chunk::<CUTS>() else { return };
-    let (frames, waiting) = outcome([stream]);
+    let of_strangers = check(stream, *cuts, Inbox::default);
+    let of_holders = check(stream, *cuts, || {
+        let mut inbox = Inbox::default();
+        inbox.take_long_frames();
+        inbox
+    });
+    assert!(of_holders.starts_with(&of_strangers), "a frame changed with what is allowed after it");
+}
+
+/// Returns the frames.
+fn check(stream: &[u8], cuts: [u8; CUTS], inbox: impl Fn() -> Inbox) -> Vec<Vec<u8>> {
+    let (frames, waiting) = outcome(inbox(), [stream]);
     let mut at = 0;
     for frame in &frames {
         let padded = frame.len().next_multiple_of(4);
@@ -23,12 +34,14 @@ pub fn frames(bytes: &[u8]) {
         at += padded;
     }
     assert!(waiting.is_none_or(|waiting| waiting == (at < stream.len())), "bytes were lost");
-    assert_eq!(outcome(cut(stream, *cuts)), (frames.clone(), waiting), "cut by {cuts:?}");
-    assert_eq!(outcome(stream.chunks(1)), (frames, waiting), "byte by byte");
+    let whole = (frames, waiting);
+    assert_eq!(outcome(inbox(), cut(stream, cuts)), whole, "cut by {cuts:?}");
+    assert_eq!(outcome(inbox(), stream.chunks(1)), whole, "byte by byte");
+    whole.0
 }
 
-fn outcome<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
-    let (mut inbox, mut frames) = (Inbox::default(), Vec::new());
+fn outcome<'a>(mut inbox: Inbox, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    let mut frames = Vec::new();
     for piece in pieces {
         let before = frames.len();
         match inbox.take(piece, |frame| frames.push(frame.to_vec())) {

@@ -19,6 +19,7 @@ use crate::clock::{Now, Tick};
 use crate::ids::ParticipantId;
 use crate::lifecycle::Tasks;
 
+mod crowd;
 mod departures;
 mod forwarding;
 mod framing;
@@ -40,12 +41,12 @@ mod worker;
 pub use listen::is_without_family;
 pub(super) use system::KEEPS_WHOLE;
 
+use crowd::Crowd;
 use departures::Way;
 use listen::Listener;
 use packets::{Exit, Packet};
 use ports::Ports;
 use routes::Kept;
-use streams::Stream;
 use worker::{Mailbox, Order, Worker};
 
 /// How much longer than needed the timer sleeps, so that it never wakes before its time.
@@ -73,7 +74,7 @@ struct State {
     /// The core takes nothing more.
     closed: bool,
     listeners: Vec<Listening>,
-    streams: HashMap<ClientSocket, Arc<Stream>>,
+    streams: Crowd,
     relays: HashMap<RelayId, RelaySocket>,
     ports: Ports,
     /// When the timer wakes by itself.
@@ -116,10 +117,10 @@ impl Edge {
         let addresses = ipv4.map(IpAddr::V4).into_iter().chain(ipv6.map(IpAddr::V6)).collect();
         let listening = |at: &Listener| Listening { local: at.local, sockets: at.datagrams.clone() };
         let state = State {
+            streams: Crowd::new(core.limits()),
             core,
             closed: false,
             listeners: listeners.iter().map(listening).collect(),
-            streams: HashMap::new(),
             relays: HashMap::new(),
             ports: Ports::new(addresses, ports),
             wakes: None,

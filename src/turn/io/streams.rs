@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,13 +23,7 @@ use super::tls::Session;
 use super::{Edge, State, TIMER_SLACK};
 use crate::clock::Tick;
 use crate::ids::ParticipantId;
-use crate::turn::rate::network;
 use crate::turn::server::{ClientSocket, Transport};
-
-/// How many streams there may be in all, and from one IPv4 address or IPv6 /64: six people of one office need 90 to meet, with five
-/// connections each that browsers prepare by TCP and by TLS on two ports.
-const MAX_STREAMS: usize = 2000;
-const MAX_STREAMS_PER_SOURCE: usize = 128;
 
 /// Pause after the system refuses to accept, so that a full descriptor table doesn't spin the loop (attack D6).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -75,7 +70,7 @@ struct Heard {
 }
 
 impl Stream {
-    fn new(socket: TcpStream, session: Option<Session>) -> Arc<Self> {
+    pub(super) fn new(socket: TcpStream, session: Option<Session>) -> Arc<Self> {
         let options = SockRef::from(&socket);
         // Some systems refuse; the stream then works as it is.
         let _ = options.set_tcp_nodelay(true);
@@ -285,35 +280,23 @@ impl Edge {
         let stream = Stream::new(socket, session);
         let earlier = {
             let mut state = self.state();
+            let State { core, closed, streams, .. } = &mut *state;
             // Dropped at once: that costs less than telling why.
-            if state.closed || !state.has_room_for(remote.ip()) {
+            if *closed || !streams.may_have_more(remote.ip()) {
                 return;
             }
-            state.streams.insert(client, Arc::clone(&stream))
+            let Ok(oldest) = streams.make_room(|client| core.holds(client)) else { return };
+            // Its task takes leave of the core.
+            oldest.iter().for_each(|oldest| oldest.close());
+            streams.insert(client, Arc::clone(&stream))
         };
+        let place = Place { edge: Arc::clone(self), stream, client };
         if let Some(earlier) = earlier {
             // It was reset, and its task doesn't know yet that the same addresses are in use again.
             earlier.close();
             self.drive(&[], |core, _| core.client_gone(client));
         }
-        self.tasks.spawn(Arc::clone(self).serve_stream(stream, client));
-    }
-
-    async fn serve_stream(self: Arc<Self>, stream: Arc<Stream>, client: ClientSocket) {
-        tokio::select! {
-            () = self.tasks.stopping() => {}
-            () = stream.closing.cancelled() => {}
-            () = self.read_stream(&stream, client) => {}
-            () = stream.write() => {}
-        }
-        let own = {
-            let mut state = self.state();
-            let own = state.streams.get(&client).is_some_and(|current| Arc::ptr_eq(current, &stream));
-            own.then(|| state.streams.remove(&client)).is_some()
-        };
-        if own {
-            self.drive(&[], |core, _| core.client_gone(client));
-        }
+        self.tasks.spawn(place.serve());
     }
 
     /// Hands in all that comes, until the stream ends or has used up our patience.
@@ -333,6 +316,10 @@ impl Edge {
             if patience.is_over(Tick::now(), || self.state().core.holds(client)) {
                 return;
             }
+            // Whoever got an allocation by the last read knows it after that alone.
+            if !inbox.takes_long_frames() && self.state().core.holds(client) {
+                inbox.take_long_frames();
+            }
             let wait = patience.ends().since(Tick::now()) + TIMER_SLACK;
             heard = match tokio::time::timeout(wait, stream.socket.readable()).await {
                 Err(_) => Some(Heard { frames: 0, waits: false }),
@@ -343,10 +330,66 @@ impl Edge {
     }
 }
 
-impl State {
-    fn has_room_for(&self, source: IpAddr) -> bool {
-        let source = network(source);
-        let neighbours = self.streams.keys().filter(|client| network(client.remote.ip()) == source).count();
-        self.streams.len() < MAX_STREAMS && neighbours < MAX_STREAMS_PER_SOURCE
+/// A stream's place among the others, which it leaves when this is dropped, even if a task panics.
+struct Place {
+    edge: Arc<Edge>,
+    stream: Arc<Stream>,
+    client: ClientSocket,
+}
+
+impl Place {
+    async fn serve(self) {
+        let Self { edge, stream, client } = &self;
+        tokio::select! {
+            () = edge.tasks.stopping() => {}
+            () = stream.closing.cancelled() => {}
+            () = edge.read_stream(stream, *client) => {}
+            () = stream.write() => {}
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let own = self.edge.state().streams.remove(self.client, &self.stream);
+        if own {
+            let leave = || self.edge.drive(&[], |core, _| core.client_gone(self.client));
+            // Two panics at once would end the program. The second one is reported like any other.
+            let _ = std::panic::catch_unwind(AssertUnwindSafe(leave));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::lifecycle::Tasks;
+    use crate::turn::{Relay, Settings};
+
+    #[test]
+    fn a_stream_whose_task_panics_leaves_no_trace() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // Whoever reads a stream on this thread panics, because the buffers are taken.
+        BUFFERS.with_borrow_mut(|_| runtime.block_on(panic_in_a_stream()));
+    }
+
+    async fn panic_in_a_stream() {
+        let tasks = Tasks::new();
+        let relay = Relay::start(Settings::on_loopback(), &tasks).await.unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, remote) = listener.accept().await.unwrap();
+        let client = ClientSocket { transport: Transport::Tcp, local: listener.local_addr().unwrap(), remote };
+        relay.edge.admit(socket, None);
+        assert!(relay.edge.state().streams.get(&client).is_some());
+        let gone = async {
+            while relay.edge.state().streams.get(&client).is_some() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), gone).await.expect("its place is still taken");
+        assert!(tasks.stop(std::future::pending()).await);
     }
 }

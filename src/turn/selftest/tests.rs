@@ -7,20 +7,7 @@ use crate::ids::Secret;
 use crate::turn::{Limits, Relay};
 
 fn settings() -> Settings {
-    Settings {
-        listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
-        tls: None,
-        relay_ipv4: Some(Ipv4Addr::LOCALHOST),
-        relay_ipv6: None,
-        external_ipv4: None,
-        ports: 20_000..=29_999,
-        realm: String::from("hearth"),
-        secret: Secret::new([7; 32]),
-        shared_secret: None,
-        allow_peers: Vec::new(),
-        limits: Limits::default(),
-        threads: Some(1),
-    }
+    Settings::on_loopback()
 }
 
 async fn start(settings: Settings) -> (Relay, Tasks) {
@@ -109,6 +96,17 @@ async fn relay_ports_that_are_taken_are_a_fault() {
     let (relay, tasks) = start(Settings { ports: taken.port()..=taken.port(), ..settings() }).await;
     let fault = Fault::Refused { step: Step::Allocate, code: 508 };
     assert_eq!(found_by(&relay, &tasks).await, Finding::Broken { at: relay.local_addrs()[0], fault });
+}
+
+#[tokio::test]
+async fn a_test_that_finds_one_free_port_alone_gives_it_back() {
+    // Nobody else binds ports at this address.
+    let relay_ipv4 = Some(Ipv4Addr::new(127, 0, 71, 20));
+    let (relay, tasks) = start(Settings { relay_ipv4, ports: 20_000..=20_000, ..settings() }).await;
+    let fault = Fault::Refused { step: Step::Allocate, code: 508 };
+    assert_eq!(found_by(&relay, &tasks).await, Finding::Broken { at: relay.local_addrs()[0], fault });
+    let counters = relay.counters();
+    assert_eq!((counters.allocated, counters.allocations), (1, 0));
 }
 
 #[tokio::test]

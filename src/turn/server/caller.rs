@@ -13,9 +13,14 @@ use stun::xoraddr::XorMappedAddress;
 
 use super::Server;
 use super::message::{self, Question};
-use super::output::ClientSocket;
-use crate::clock::Now;
+use super::output::{ClientSocket, Transport};
+use crate::clock::{Now, Tick};
 use crate::turn::credentials::Holder;
+use crate::turn::rate::PerSource;
+
+/// How many times as many answers a source gets by streams. A handshake has proved its address, so that they can't be meant for
+/// somebody else, nobody asks twice over a stream, and many who share an address may come at the same time.
+const MORE_BY_STREAMS: u32 = 16;
 
 /// A request, whose it is, and how to seal the answer.
 pub(super) struct Call {
@@ -33,10 +38,32 @@ impl Call {
     }
 }
 
+/// How many answers of a kind each source gets, whoever it says it is.
+pub(super) struct Allowance {
+    by_datagrams: PerSource,
+    by_streams: PerSource,
+}
+
+impl Allowance {
+    /// So many answers per source and second by datagrams, and [`MORE_BY_STREAMS`] times as many by streams.
+    pub(super) fn new(per_second: u32, key: [u8; 32]) -> Self {
+        let by_streams = PerSource::new(per_second.saturating_mul(MORE_BY_STREAMS), key);
+        Self { by_datagrams: PerSource::new(per_second, key), by_streams }
+    }
+
+    fn allow(&mut self, client: ClientSocket, now: Tick) -> bool {
+        let allowance = match client.transport {
+            Transport::Udp => &mut self.by_datagrams,
+            Transport::Tcp | Transport::Tls => &mut self.by_streams,
+        };
+        allowance.allow(client.remote.ip(), now)
+    }
+}
+
 impl Server {
     /// Answers a Binding request (RFC 8489 §12).
     pub(super) fn binding(&mut self, client: ClientSocket, request: &Message, now: Now) {
-        if !self.bindings.allow(client.remote.ip(), now.tick) {
+        if !self.bindings.allow(client, now.tick) {
             self.counters.limited += 1;
             return;
         }
@@ -101,7 +128,7 @@ impl Server {
     }
 
     fn challenge(&mut self, client: ClientSocket, question: Question, code: ErrorCode, now: Now) {
-        if !self.challenges.allow(client.remote.ip(), now.tick) {
+        if !self.challenges.allow(client, now.tick) {
             self.counters.limited += 1;
             return;
         }

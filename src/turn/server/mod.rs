@@ -19,7 +19,7 @@ use super::counters::{Counters, Traffic};
 use super::credentials::{Keys, SharedSecret, mac};
 use super::nonce::Nonces;
 use super::policy::Peers;
-use super::rate::{Bucket, PerSource};
+use super::rate::Bucket;
 use crate::clock::{Now, Tick};
 use crate::ids::{ParticipantId, Secret};
 
@@ -43,6 +43,7 @@ mod tests;
 pub use output::{ClientSocket, Family, Head, NoPort, Output, PeerSocket, Port, RelayId, Transport};
 pub use route::{Destination, Passage, Route};
 
+use caller::Allowance;
 use ended::Ended;
 use table::{Ends, Table};
 
@@ -78,8 +79,8 @@ pub struct Server {
     limits: Limits,
     peers: Peers,
     nonces: Nonces,
-    challenges: PerSource,
-    bindings: PerSource,
+    challenges: Allowance,
+    bindings: Allowance,
     /// The relay's share of the line: payload bytes from clients and from peers.
     line: Option<Arc<Bucket>>,
     table: Table,
@@ -100,8 +101,8 @@ impl Server {
             keys: Keys::new(config.secret, config.shared_secret),
             peers: Peers::new(config.published, config.allow_peers),
             nonces: Nonces::new(key("nonces")),
-            challenges: PerSource::new(config.limits.challenges_per_second, key("challenges")),
-            bindings: PerSource::new(config.limits.bindings_per_second, key("bindings")),
+            challenges: Allowance::new(config.limits.challenges_per_second, key("challenges")),
+            bindings: Allowance::new(config.limits.bindings_per_second, key("bindings")),
             line: config.limits.bytes_per_second_in_all.map(|rate| Arc::new(Bucket::new(rate))),
             limits: config.limits,
             keeps_whole: config.keeps_whole,
@@ -112,6 +113,11 @@ impl Server {
             token_key: Secret::new(key("tokens")),
             named: 0,
         }
+    }
+
+    /// How much anyone may have of anything.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Takes what came from a client: a datagram, or one frame of a stream.

@@ -13,7 +13,7 @@ use stun::message::{
     METHOD_SEND, MessageType, Method,
 };
 
-use super::super::{ClientSocket, Output};
+use super::super::{ClientSocket, Output, Transport};
 use super::scenario::*;
 use crate::ids::{ParticipantId, Secret};
 use crate::turn::credentials::SharedSecret;
@@ -244,6 +244,17 @@ fn t22_strangers_get_their_share_of_answers_each_second() {
         assert_eq!((answers(METHOD_ALLOCATE), answers(METHOD_BINDING)), (10, 20));
         site.seconds(1);
     }
+}
+
+#[test]
+fn t22_a_source_gets_a_wider_share_by_streams_beside_that_by_datagrams() {
+    let mut site = Site::with(|config| config.limits.challenges_per_second = 10);
+    let packet = plain(METHOD_ALLOCATE, vec![]).raw;
+    let mut answers = |transport| {
+        let client = ClientSocket { transport, ..client(1) };
+        (0..1000).map(|_| site.client_sends(client, &packet).len()).sum::<usize>()
+    };
+    assert_eq!((answers(Transport::Udp), answers(Transport::Tcp), answers(Transport::Tls)), (10, 160, 0));
 }
 
 #[test]
