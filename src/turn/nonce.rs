@@ -102,8 +102,9 @@ mod tests {
     }
 
     #[test]
-    fn t18_a_million_nonces_of_one_moment_are_unique() {
-        const MANY: usize = 1_000_000;
+    fn t18_nonces_are_unique_within_one_moment() {
+        // A million takes seconds where nothing is optimised.
+        const MANY: usize = if cfg!(debug_assertions) { 300_000 } else { 1_000_000 };
         let mut nonces = Nonces::new([1; 32]);
         let asker = client("203.0.113.7:4000");
         let bytes = |nonce: String| <[u8; 2 * HALF]>::try_from(BASE64URL_NOPAD.decode(nonce.as_bytes()).unwrap()).unwrap();
