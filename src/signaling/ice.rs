@@ -82,7 +82,7 @@ impl IceDirectory {
 
     /// A directory of the relay inside this program. It listens on `port` of whatever host the page came from, and by TLS on the
     /// port of the page itself. Its own port for TLS is not handed out: a browser makes an allocation with each address for each
-    /// person it talks to, and that port lets nobody through whom the page's doesn't.
+    /// person it talks to, and unless a proxy ends TLS before us, that port lets nobody through whom the page's doesn't.
     pub const fn own_relay(port: u16, credentials: CredentialIssuer) -> Self {
         Self { relay: Some(OwnRelay { port, credentials }), others: Vec::new() }
     }

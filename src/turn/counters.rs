@@ -37,7 +37,7 @@ pub struct Counters {
     pub bytes_in: u64,
     /// Sends that the system refused, and packets for clients that read too slowly.
     pub send_errors: u64,
-    /// Receives that the system refused, and packets too long to be relayed whole.
+    /// Receives that the system refused.
     pub receive_errors: u64,
     /// Allocations alive now.
     pub allocations: u64,
