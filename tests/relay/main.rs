@@ -15,6 +15,7 @@ mod harness;
 mod meeting;
 mod peers;
 mod relaying;
+mod shares;
 mod site;
 mod streams;
 mod surroundings;
