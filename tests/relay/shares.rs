@@ -78,3 +78,30 @@ async fn t28_the_whole_relay_moves_no_more_than_its_share() {
         assert_eq!(code(&client.request(METHOD_REFRESH, vec![]).await), 0, "control is not limited");
     }
 }
+
+#[tokio::test]
+async fn t28_several_allocations_of_one_participant_have_one_share() {
+    const PACKETS: u64 = 500;
+    let limits = Limits { bytes_per_second_per_user: SHARE, ..settings().limits };
+    let site = start(limited(limits)).await;
+    let (sink, participant, begun) = (Canary::new().await, ParticipantId::random(), Instant::now());
+    let mut greedy = vec![
+        site.client_of(participant).await,
+        site.client_of(participant).await,
+        Client::by_stream(&site, By::Tcp, mint(participant)).await,
+        Client::by_stream(&site, By::Tls, mint(participant)).await,
+    ];
+    for client in &mut greedy {
+        client.allocate().await;
+        bind(client, &sink).await;
+    }
+    let greedy: Vec<&Client> = greedy.iter().collect();
+    let arrived = pour(&greedy, &sink, PACKETS).await;
+    let most = most(begun);
+    println!("t28: {arrived} bytes of one participant passed where {most} may");
+    assert!(arrived <= most, "{arrived} bytes passed where {most} may");
+    assert!(arrived > SHARE / 2, "the share is not given: {arrived} bytes passed");
+    let (other, own) = (site.allocated().await, Canary::new().await);
+    bind(&other, &own).await;
+    assert_eq!(pour(&[&other], &own, 100).await, 100 * LENGTH, "somebody else lost something by it");
+}
