@@ -1,11 +1,12 @@
 //! What a participant, and the whole relay, may move in a second. What arrives is counted, not what the relay says of itself.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hearth::ids::ParticipantId;
 use hearth::turn::{Limits, Settings};
 use stun::message::{BINDING_REQUEST, METHOD_CHANNEL_BIND, METHOD_REFRESH, Setter};
 use turn::proto::channum::ChannelNumber;
+use turn::proto::lifetime::Lifetime;
 
 use crate::client::{By, Canary, Client, build, code, mint, peer};
 use crate::site::{settings, start, with_local_peers};
@@ -104,4 +105,25 @@ async fn t28_several_allocations_of_one_participant_have_one_share() {
     let (other, own) = (site.allocated().await, Canary::new().await);
     bind(&other, &own).await;
     assert_eq!(pour(&[&other], &own, 100).await, 100 * LENGTH, "somebody else lost something by it");
+}
+
+#[tokio::test]
+async fn t28_allocating_anew_gives_no_new_share() {
+    const TIMES: usize = 10;
+    let limits = Limits { bytes_per_second_per_user: SHARE, ..settings().limits };
+    let site = start(limited(limits)).await;
+    let (sink, participant, begun) = (Canary::new().await, ParticipantId::random(), Instant::now());
+    let mut arrived = 0;
+    for _ in 0..TIMES {
+        let mut client = site.client_of(participant).await;
+        client.allocate().await;
+        bind(&client, &sink).await;
+        arrived += pour(&[&client], &sink, 2 * SHARE / LENGTH).await;
+        assert_eq!(code(&client.request(METHOD_REFRESH, vec![Box::new(Lifetime(Duration::ZERO))]).await), 0);
+        assert_eq!(site.counters().await.allocations, 0);
+    }
+    let most = most(begun);
+    println!("t28: {arrived} bytes passed by {TIMES} allocations in turn, where {most} may");
+    assert!(arrived <= most, "{arrived} bytes passed where {most} may");
+    assert!(arrived > SHARE / 2, "the share is not given: {arrived} bytes passed");
 }
