@@ -21,3 +21,4 @@ mod streams;
 mod surroundings;
 mod tls;
 mod tools;
+mod ways;

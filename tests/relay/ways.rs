@@ -1,0 +1,60 @@
+//! By which ways clients and peers meet: over IPv6, by an address that only the outside knows, and in packets that must stay whole.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use hearth::turn::Settings;
+use stun::message::{METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSION};
+use tokio::net::UdpSocket;
+use turn::proto::channum::ChannelNumber;
+use turn::proto::reqfamily::REQUESTED_FAMILY_IPV6;
+
+use crate::client::{Canary, Client, code, peer, receive, udp};
+use crate::site::{settings, start};
+
+async fn bind(client: &Client, number: u16, to: &str) -> u16 {
+    code(&client.request(METHOD_CHANNEL_BIND, vec![Box::new(ChannelNumber(number)), peer(to)]).await)
+}
+
+#[tokio::test]
+async fn clients_by_udp_over_ipv6_are_relayed_at_both_families() {
+    if UdpSocket::bind("[::1]:0").await.is_err() {
+        println!("skipped: this machine has no IPv6");
+        return;
+    }
+    let site = start(Settings {
+        listen: vec![SocketAddr::from((Ipv6Addr::LOCALHOST, 0))],
+        relay_ipv6: Some(Ipv6Addr::LOCALHOST),
+        allow_peers: vec![(Ipv4Addr::LOCALHOST.into(), 32), (Ipv6Addr::LOCALHOST.into(), 128)],
+        ..settings()
+    })
+    .await;
+    for (attributes, home) in [(vec![udp()], "127.0.0.1:0"), (vec![udp(), Box::new(REQUESTED_FAMILY_IPV6) as _], "[::1]:0")] {
+        let mut client = site.client().await;
+        assert!(client.address().is_ipv6());
+        let relayed = client.allocate_with(attributes).await;
+        let friend = Canary(UdpSocket::bind(home).await.unwrap());
+        let at = friend.address();
+        assert_eq!(relayed.ip(), friend.0.local_addr().unwrap().ip());
+        assert_eq!(code(&client.request(METHOD_CREATE_PERMISSION, vec![peer(&at)]).await), 0);
+        client.send_indication(&at, b"hello").await;
+        assert_eq!(receive(&friend.0).await, (b"hello".to_vec(), relayed));
+        friend.0.send_to(b"back", relayed).await.unwrap();
+        assert_eq!(client.receive_data().await, (b"back".to_vec(), friend.0.local_addr().unwrap()));
+        assert_eq!(bind(&client, 0x4000, &at).await, 0);
+        // One after the other at first, then together.
+        for count in [1, 50] {
+            for n in 0..count {
+                client.send(&[0x40, 0, 0, 2, b'h', n]).await;
+            }
+            for n in 0..count {
+                assert_eq!(receive(&friend.0).await, (vec![b'h', n], relayed));
+            }
+            for n in 0..count {
+                friend.0.send_to(&[b'b', n], relayed).await.unwrap();
+            }
+            for n in 0..count {
+                assert_eq!(client.receive().await, [0x40, 0, 0, 2, b'b', n]);
+            }
+        }
+    }
+}
