@@ -58,3 +58,27 @@ async fn clients_by_udp_over_ipv6_are_relayed_at_both_families() {
         }
     }
 }
+
+#[tokio::test]
+async fn channels_lead_from_relay_to_relay_by_the_outside_address() {
+    let outside = Ipv4Addr::new(127, 0, 0, 9);
+    let site = start(Settings { external_ipv4: Some(outside), ..settings() }).await;
+    let (one, two) = (site.allocated().await, site.allocated().await);
+    let (at_one, at_two) = (one.relayed.unwrap(), two.relayed.unwrap());
+    assert_eq!((at_one.ip(), at_two.ip()), (outside.into(), outside.into()));
+    assert_eq!(bind(&one, 0x4000, &at_two.to_string()).await, 0);
+    assert_eq!(bind(&two, 0x4321, &at_one.to_string()).await, 0);
+    for n in 0..50 {
+        one.send(&[0x40, 0, 0, 2, b'a', n]).await;
+    }
+    for n in 0..50 {
+        assert_eq!(two.receive().await, [0x43, 0x21, 0, 2, b'a', n]);
+    }
+    for n in 0..50 {
+        two.send(&[0x43, 0x21, 0, 2, b'b', n]).await;
+    }
+    for n in 0..50 {
+        assert_eq!(one.receive().await, [0x40, 0, 0, 2, b'b', n]);
+    }
+    assert_eq!(bind(&one, 0x4001, "127.0.0.9:443").await, 403, "there is no relay at this port");
+}
