@@ -3,13 +3,15 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hearth::turn::Settings;
-use stun::message::{METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSION};
+use stun::attributes::{AttrType, RawAttribute};
+use stun::message::{CLASS_INDICATION, METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSION, METHOD_SEND, MessageType, Setter};
 use tokio::net::UdpSocket;
 use turn::proto::channum::ChannelNumber;
+use turn::proto::data::Data;
 use turn::proto::reqfamily::REQUESTED_FAMILY_IPV6;
 
-use crate::client::{Canary, Client, code, peer, receive, udp};
-use crate::site::{settings, start};
+use crate::client::{Canary, Client, build, code, peer, receive, udp};
+use crate::site::{settings, start, with_local_peers};
 
 async fn bind(client: &Client, number: u16, to: &str) -> u16 {
     code(&client.request(METHOD_CHANNEL_BIND, vec![Box::new(ChannelNumber(number)), peer(to)]).await)
@@ -81,4 +83,25 @@ async fn channels_lead_from_relay_to_relay_by_the_outside_address() {
         assert_eq!(one.receive().await, [0x40, 0, 0, 2, b'b', n]);
     }
     assert_eq!(bind(&one, 0x4001, "127.0.0.9:443").await, 403, "there is no relay at this port");
+}
+
+#[tokio::test]
+async fn what_must_not_be_fragmented_is_accepted_and_delivered() {
+    let whole = || Box::new(RawAttribute { typ: AttrType(0x001A), length: 0, value: Vec::new() }) as Box<dyn Setter>;
+    let site = start(with_local_peers()).await;
+    let (mut client, friend) = (site.client().await, Canary::new().await);
+    let relayed = client.allocate_with(vec![udp(), whole()]).await;
+    let at = friend.address();
+    assert_eq!(code(&client.request(METHOD_CREATE_PERMISSION, vec![peer(&at)]).await), 0);
+    // Asked for by each packet, and not by the allocation: the ones between are sent as ever.
+    for n in 0..10 {
+        let data = Box::new(Data(vec![n; 1200])) as Box<dyn Setter>;
+        let said = build(MessageType::new(METHOD_SEND, CLASS_INDICATION), vec![peer(&at), whole(), data]);
+        client.send(&said.raw).await;
+        client.send_indication(&at, b"between").await;
+        assert_eq!(receive(&friend.0).await, (vec![n; 1200], relayed));
+        assert_eq!(receive(&friend.0).await, (b"between".to_vec(), relayed));
+    }
+    let counters = site.counters().await;
+    assert_eq!((counters.packets_out, counters.malformed, counters.send_errors), (20, 0, 0));
 }
