@@ -4,13 +4,14 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hearth::turn::Settings;
 use stun::attributes::{AttrType, RawAttribute};
-use stun::message::{CLASS_INDICATION, METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSION, METHOD_SEND, MessageType, Setter};
+use stun::message::{CLASS_INDICATION, METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSION, METHOD_SEND, Message, MessageType, Setter};
 use tokio::net::UdpSocket;
 use turn::proto::channum::ChannelNumber;
 use turn::proto::data::Data;
 use turn::proto::reqfamily::REQUESTED_FAMILY_IPV6;
 
 use crate::client::{Canary, Client, build, code, peer, receive, udp};
+use crate::peers::{in_a_network_of_its_own, ip, lead_everything_here};
 use crate::site::{settings, start, with_local_peers};
 
 async fn bind(client: &Client, number: u16, to: &str) -> u16 {
@@ -85,9 +86,18 @@ async fn channels_lead_from_relay_to_relay_by_the_outside_address() {
     assert_eq!(bind(&one, 0x4001, "127.0.0.9:443").await, 403, "there is no relay at this port");
 }
 
+fn whole() -> Box<dyn Setter> {
+    Box::new(RawAttribute { typ: AttrType(0x001A), length: 0, value: Vec::new() })
+}
+
+/// A Send indication whose payload must not be sent in fragments.
+fn whole_indication(to: &str, data: &[u8]) -> Message {
+    let attributes = vec![peer(to), whole(), Box::new(Data(data.to_vec())) as Box<dyn Setter>];
+    build(MessageType::new(METHOD_SEND, CLASS_INDICATION), attributes)
+}
+
 #[tokio::test]
 async fn what_must_not_be_fragmented_is_accepted_and_delivered() {
-    let whole = || Box::new(RawAttribute { typ: AttrType(0x001A), length: 0, value: Vec::new() }) as Box<dyn Setter>;
     let site = start(with_local_peers()).await;
     let (mut client, friend) = (site.client().await, Canary::new().await);
     let relayed = client.allocate_with(vec![udp(), whole()]).await;
@@ -95,13 +105,36 @@ async fn what_must_not_be_fragmented_is_accepted_and_delivered() {
     assert_eq!(code(&client.request(METHOD_CREATE_PERMISSION, vec![peer(&at)]).await), 0);
     // Asked for by each packet, and not by the allocation: the ones between are sent as ever.
     for n in 0..10 {
-        let data = Box::new(Data(vec![n; 1200])) as Box<dyn Setter>;
-        let said = build(MessageType::new(METHOD_SEND, CLASS_INDICATION), vec![peer(&at), whole(), data]);
-        client.send(&said.raw).await;
+        client.send(&whole_indication(&at, &[n; 1200]).raw).await;
         client.send_indication(&at, b"between").await;
         assert_eq!(receive(&friend.0).await, (vec![n; 1200], relayed));
         assert_eq!(receive(&friend.0).await, (b"between".to_vec(), relayed));
     }
     let counters = site.counters().await;
     assert_eq!((counters.packets_out, counters.malformed, counters.send_errors), (20, 0, 0));
+}
+
+#[test]
+fn a_packet_that_must_stay_whole_is_lost_where_it_does_not_fit() {
+    in_a_network_of_its_own("ways::whole_packets_do_not_fit");
+}
+
+#[tokio::test]
+#[ignore = "needs a network of its own, which the test above makes for it"]
+async fn whole_packets_do_not_fit() {
+    if !lead_everything_here() {
+        return;
+    }
+    ip("link set lo mtu 1400");
+    let site = start(with_local_peers()).await;
+    let (client, friend) = (site.allocated().await, Canary::new().await);
+    let at = friend.address();
+    assert_eq!(code(&client.request(METHOD_CREATE_PERMISSION, vec![peer(&at)]).await), 0);
+    client.send(&whole_indication(&at, &[1; 1500]).raw).await;
+    client.send_indication(&at, &[2; 1500]).await;
+    client.send(&whole_indication(&at, &[3; 1300]).raw).await;
+    for expected in [vec![2; 1500], vec![3; 1300]] {
+        assert_eq!(receive(&friend.0).await, (expected, client.relayed.unwrap()));
+    }
+    assert_eq!(site.counters().await.send_errors, 1);
 }
