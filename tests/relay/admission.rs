@@ -28,7 +28,7 @@ use turn::proto::lifetime::Lifetime;
 use turn::proto::reqfamily::{REQUESTED_FAMILY_IPV6, RequestedAddressFamily};
 use turn::proto::rsrvtoken::ReservationToken;
 
-use crate::client::{Client, SECRET, build, code, forge, mint, peer, text, transport, udp};
+use crate::client::{Client, PATIENCE, SECRET, build, code, forge, mint, peer, text, transport, udp};
 use crate::site::{settings, start, start_for_others};
 
 fn raw(typ: u16, value: &[u8]) -> Box<dyn Setter> {
@@ -114,6 +114,29 @@ async fn t3_expired_names_are_refused() {
     client.allocate().await;
     tokio::time::sleep(short.expires_at.since(Timestamp::now())).await;
     assert_eq!(code(&client.request(METHOD_REFRESH, vec![]).await), 401);
+}
+
+#[tokio::test]
+#[ignore = "takes ten minutes: no allocation has a shorter lifetime"]
+async fn t3_an_allocation_whose_name_has_expired_ends_with_its_lifetime() {
+    const LIFETIME: Duration = Duration::from_secs(600);
+    let site = start(settings()).await;
+    let name = format!("{}:{}", Timestamp::now().as_secs() + 3, ParticipantId::random());
+    let mut client = Client::new(site.address, forge(&name)).await;
+    let relayed = client.allocate().await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    for method in [METHOD_REFRESH, METHOD_CREATE_PERMISSION, METHOD_CHANNEL_BIND] {
+        let prolonging = vec![Box::new(Lifetime(LIFETIME * 3)) as Box<dyn Setter>];
+        assert_eq!(code(&client.request(method, prolonging).await), 401, "{method}");
+    }
+    assert_eq!(site.counters().await.allocations, 1, "what was granted was taken back");
+    let freed = async {
+        while UdpSocket::bind(relayed).await.is_err() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::time::timeout(LIFETIME + PATIENCE, freed).await.expect("the relay port is still bound");
+    assert_eq!(site.counters().await.allocations, 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A client that can say anything to a relay.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use data_encoding::BASE64;
@@ -105,8 +105,10 @@ pub struct Client {
 }
 
 impl Client {
+    /// A client by UDP on loopback, of the family that the server has.
     pub async fn new(server: SocketAddr, credential: Credential) -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let home = if server.is_ipv6() { IpAddr::V6(Ipv6Addr::LOCALHOST) } else { IpAddr::V4(Ipv4Addr::LOCALHOST) };
+        let socket = UdpSocket::bind((home, 0)).await.unwrap();
         Self::by(Line::Udp(socket), server, credential).await
     }
 

@@ -97,8 +97,8 @@ const FORBIDDEN: [&str; 61] = [
 /// Addresses that a relay is there to reach.
 const PUBLIC: [&str; 2] = ["8.8.4.4", "2a00:1450::1"];
 
-/// Runs one of the ignored tests below where it can do no harm.
-fn in_a_network_of_its_own(test: &str) {
+/// Runs one of the ignored tests, which is named with its module, where it can do no harm.
+pub fn in_a_network_of_its_own(test: &str) {
     let ways: [&[&str]; 2] = [&["--net"], &["--net", "--map-root-user"]];
     let works = |way: &&&[&str]| {
         let tried = Command::new("unshare").args(**way).args(["ip", "link", "set", "lo", "up"]).output();
@@ -110,18 +110,18 @@ fn in_a_network_of_its_own(test: &str) {
     };
     let mut command = Command::new("unshare");
     command.args(*way).arg(std::env::current_exe().unwrap());
-    let output = command.args(["--exact", &format!("peers::{test}"), "--ignored", "--nocapture"]).output().unwrap();
+    let output = command.args(["--exact", test, "--ignored", "--nocapture"]).output().unwrap();
     let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("1 passed"), "{said}\n{complained}");
 }
 
-fn ip(arguments: &str) {
+pub fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split(' ')).output().unwrap();
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Makes every address lead here. False when this is a network that somebody uses: then nothing is changed.
-fn lead_everything_here() -> bool {
+pub fn lead_everything_here() -> bool {
     let devices = std::fs::read_to_string("/proc/self/net/dev").unwrap();
     let others = devices.lines().skip(2).filter(|line| !line.trim_start().starts_with("lo:")).count();
     if others > 0 {
@@ -192,7 +192,7 @@ async fn say(client: &Client, address: &str, number: u16) {
 
 #[test]
 fn t6_t7_t8_t9_t10_no_spelling_of_a_forbidden_address_reaches_anybody() {
-    in_a_network_of_its_own("forbidden_addresses_are_out_of_reach");
+    in_a_network_of_its_own("peers::forbidden_addresses_are_out_of_reach");
 }
 
 #[tokio::test]
@@ -228,7 +228,7 @@ async fn forbidden_addresses_are_out_of_reach() {
 
 #[test]
 fn t10_a_listed_range_is_reached_and_its_neighbours_are_not() {
-    in_a_network_of_its_own("listed_ranges_are_within_reach");
+    in_a_network_of_its_own("peers::listed_ranges_are_within_reach");
 }
 
 #[tokio::test]
@@ -254,7 +254,7 @@ async fn listed_ranges_are_within_reach() {
 
 #[test]
 fn t12_an_address_that_the_machine_is_given_later_is_closed_soon_after() {
-    in_a_network_of_its_own("new_addresses_are_closed");
+    in_a_network_of_its_own("peers::new_addresses_are_closed");
 }
 
 #[tokio::test]
@@ -290,7 +290,7 @@ async fn new_addresses_are_closed() {
 
 #[test]
 fn t23_services_that_answer_anything_are_not_spoken_to() {
-    in_a_network_of_its_own("chattering_services_get_no_answer");
+    in_a_network_of_its_own("peers::chattering_services_get_no_answer");
 }
 
 #[tokio::test]
