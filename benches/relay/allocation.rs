@@ -3,15 +3,16 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use data_encoding::HEXLOWER;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use stun::agent::TransactionId;
 use stun::attributes::{ATTR_NONCE, ATTR_REALM, ATTR_USERNAME, ATTR_XOR_RELAYED_ADDRESS};
 use stun::error_code::{CODE_STALE_NONCE, ErrorCode, ErrorCodeAttribute};
 use stun::integrity::MessageIntegrity;
 use stun::message::{
-    CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, Getter, METHOD_ALLOCATE, METHOD_CHANNEL_BIND, METHOD_REFRESH, Message, MessageType,
-    Method, Setter,
+    CLASS_ERROR_RESPONSE, CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, Getter, METHOD_ALLOCATE, METHOD_CHANNEL_BIND, METHOD_REFRESH,
+    Message, MessageType, Method, Setter,
 };
 use stun::textattrs::{Nonce, Realm, TextAttribute, Username};
 use stun::xoraddr::XorMappedAddress;
@@ -26,6 +27,8 @@ use crate::datagrams::Inbox;
 use crate::forwarder;
 use crate::link::Link;
 
+/// How many bytes of something unexpected are shown.
+const SHOWN: usize = 48;
 /// After this long a request is sent again; loopback loses only what comes before the server listens.
 const RESEND: Duration = Duration::from_millis(250);
 /// How often, before the benchmark gives up.
@@ -128,7 +131,8 @@ impl Allocation {
     pub fn renewed(&mut self, answer: &[u8]) -> Result<bool> {
         let session = self.session.as_mut().context("a forwarder knows no lifetimes")?;
         let mut message = Message { raw: answer.to_vec(), ..Message::default() };
-        message.decode()?;
+        let is_answer = message.decode().is_ok() && [CLASS_SUCCESS_RESPONSE, CLASS_ERROR_RESPONSE].contains(&message.typ.class);
+        ensure!(is_answer, "no answer, but {}", HEXLOWER.encode(&answer[..answer.len().min(SHOWN)]));
         if refusal(&message) == Some(CODE_STALE_NONCE) {
             session.nonce = TextAttribute::get_from_as(&message, ATTR_NONCE).context("a stale nonce without a new one")?.text;
             return Ok(false);

@@ -143,10 +143,14 @@ impl Flow {
             }
         })?;
         for answer in answers {
-            if !self.client.renewed(&answer)? {
-                self.client.renew(self.address)?;
+            match self.client.renewed(&answer) {
+                Ok(true) => drop(tally.renewals.fetch_add(1, Relaxed)),
+                Ok(false) => self.client.renew(self.address)?,
+                Err(why) => {
+                    tally.spoiled.fetch_add(1, Relaxed);
+                    tally.tell(&format!("flow {number}: {why:#}"));
+                }
             }
-            tally.renewals.fetch_add(1, Relaxed);
         }
         Ok(())
     }
