@@ -15,6 +15,7 @@ use crate::ids::{ParticipantId, Secret, random_bytes};
 use crate::lifecycle::Tasks;
 
 mod addresses;
+mod channel_data;
 mod counters;
 pub mod credentials;
 #[cfg(any(test, fuzzing))]

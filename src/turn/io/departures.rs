@@ -5,22 +5,15 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::packets::{Exit, Way};
 use super::system::{Part, Sender, Train};
+use crate::turn::channel_data;
 
 /// How many datagrams a train has at most (`UDP_MAX_SEGMENTS` of every kernel that knows trains).
 const MAX_PARTS: usize = 64;
 
 /// How many bytes a train has at most: with its headers, no more than one IP packet.
 const MAX_BYTES: usize = 65_000;
-
-/// Where datagrams go to.
-#[derive(Clone, Debug)]
-pub(super) struct Way {
-    pub(super) socket: Arc<UdpSocket>,
-    pub(super) to: SocketAddr,
-    /// The address to send from, where the socket is bound to all addresses.
-    pub(super) from: Option<IpAddr>,
-}
 
 /// What waits to be sent. The payloads are ranges of bytes that stay where they are until then.
 #[derive(Default)]
@@ -45,8 +38,30 @@ struct Waiting {
 }
 
 impl Departures {
+    /// Takes payloads that leave by `exit` one after the other, each behind the head of `channel` where there is one. They are ranges
+    /// of `bytes`. Those for a stream go at once; returns how many of them were refused.
+    pub(super) fn leave(
+        &mut self,
+        exit: &Exit,
+        channel: Option<u16>,
+        payloads: impl Iterator<Item = Range<usize>>,
+        bytes: &[u8],
+    ) -> usize {
+        let parts = payloads.map(|payload| part(channel, payload));
+        match exit {
+            Exit::Datagram(way) => {
+                self.push(way, parts);
+                0
+            }
+            Exit::Stream(stream) => {
+                let parts: Vec<Part> = parts.collect();
+                stream.send_packets(parts.iter().map(|part| [part.head(), &bytes[part.payload.clone()]]))
+            }
+        }
+    }
+
     /// Adds datagrams that go one after the other, each with the same kind of head.
-    pub(super) fn push(&mut self, way: &Way, parts: impl Iterator<Item = Part>) {
+    fn push(&mut self, way: &Way, parts: impl Iterator<Item = Part>) {
         let mut place = self.last.get(&track(way)).copied();
         for part in parts {
             let fits = place.is_some_and(|index| self.waiting[index].takes(&part));
@@ -120,12 +135,8 @@ impl Waiting {
 }
 
 /// The datagram of `payload` behind the head of its channel, where it has one.
-pub(super) fn part(channel: Option<u16>, payload: Range<usize>) -> Part {
-    let head = channel.map(|number| {
-        let [n0, n1] = number.to_be_bytes();
-        let [l0, l1] = u16::try_from(payload.len()).unwrap_or(u16::MAX).to_be_bytes();
-        [n0, n1, l0, l1]
-    });
+fn part(channel: Option<u16>, payload: Range<usize>) -> Part {
+    let head = channel.map(|number| channel_data::header(number, payload.len()));
     Part { head, payload }
 }
 

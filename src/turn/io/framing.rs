@@ -2,14 +2,13 @@
 
 use stun::message::{MAGIC_COOKIE, MESSAGE_HEADER_SIZE};
 
+use crate::turn::channel_data;
+
 /// The longest frame, padding apart. A client that asks for more room is no client: no datagram could carry it on.
 const MAX_FRAME: usize = 65_535;
 
 /// The longest frame of a client without an allocation: many times the longest request, and little enough for many strangers.
 const MAX_FRAME_OF_STRANGERS: usize = 4096;
-
-/// The length of a ChannelData header.
-const CHANNEL_HEADER: usize = 4;
 
 /// The stream is none of STUN and ChannelData, or no longer: where one message ends can't be told, and so no other one begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,7 +83,7 @@ impl Inbox {
         let header = match bytes {
             [] => return Ok(None),
             [0x00..=0x3F, ..] if MAGIC_COOKIE.to_be_bytes().starts_with(&cookie[..cookie.len().min(4)]) => MESSAGE_HEADER_SIZE,
-            [0x40..=0x4F, ..] if self.opened => CHANNEL_HEADER,
+            [0x40..=0x4F, ..] if self.opened => channel_data::HEADER,
             _ => return Err(Foreign),
         };
         let [_, _, high, low, ..] = bytes else { return Ok(None) };
@@ -113,7 +112,7 @@ mod tests {
     fn data(length: u16) -> Vec<u8> {
         let mut frame = vec![0x40, 0x02];
         frame.extend(length.to_be_bytes());
-        frame.resize(CHANNEL_HEADER + usize::from(length), 5);
+        frame.resize(channel_data::HEADER + usize::from(length), 5);
         frame
     }
 

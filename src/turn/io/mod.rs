@@ -42,9 +42,8 @@ pub use listen::is_without_family;
 pub(super) use system::KEEPS_WHOLE;
 
 use crowd::Crowd;
-use departures::Way;
 use listen::Listener;
-use packets::{Exit, Packet};
+use packets::{Exit, Packet, Way};
 use ports::Ports;
 use routes::Kept;
 use worker::{Mailbox, Order, Worker};
@@ -176,11 +175,11 @@ impl Edge {
     fn route(&self, worker: usize, ask: impl FnOnce(&Server) -> Option<Route>) -> Option<Kept> {
         let state = self.state();
         let route = ask(&state.core)?;
-        let (exit, channel) = match route.to {
-            Destination::Peer { relay, peer } => (state.exit_to_peer(relay, peer)?, None),
-            Destination::Client { client, channel } => (state.exit_to_client(client, worker)?, Some(channel)),
+        let exit = match route.to {
+            Destination::Peer { relay, peer } => state.exit_to_peer(relay, peer)?,
+            Destination::Client { client, .. } => state.exit_to_client(client, worker)?,
         };
-        Some(Kept::new(route, &exit, channel))
+        Some(Kept::new(route, &exit))
     }
 
     /// What the relay has done so far.
@@ -202,13 +201,15 @@ impl Edge {
 
     /// Opens and closes what the core wants open and closed, and collects what is to be sent.
     fn carry_out(&self, state: &mut State, worker: Option<usize>, now: Now, packets: &mut Vec<Packet>) {
+        let sends = worker.unwrap_or_default();
         while let Some(output) = state.core.poll_output() {
             match output {
                 Output::Answer { client, message } => {
-                    packets.extend(self.exit(state, client, worker).map(|exit| Packet::answer(exit, message)));
+                    packets.extend(state.exit_to_client(client, sends).map(|exit| Packet::answer(exit, message)));
                 }
                 Output::ToClient { client, head, payload, padding } => {
-                    packets.extend(self.exit(state, client, worker).map(|exit| Packet::framed(exit, head, payload, padding)));
+                    let exit = state.exit_to_client(client, sends);
+                    packets.extend(exit.map(|exit| Packet::framed(exit, head, payload, padding)));
                 }
                 Output::ToPeer { relay, peer, payload, whole } => {
                     packets.extend(state.exit_to_peer(relay, peer).map(|exit| Packet::plain(exit, payload, whole)));
@@ -224,10 +225,6 @@ impl Edge {
                 }
             }
         }
-    }
-
-    fn exit(&self, state: &State, client: ClientSocket, worker: Option<usize>) -> Option<Exit> {
-        state.exit_to_client(client, worker.unwrap_or_default())
     }
 
     fn open(
@@ -254,6 +251,13 @@ impl Edge {
             state.relays.insert(id, RelaySocket { socket, worker });
         }
         Ok(address)
+    }
+
+    /// Counts packets that the system refused to send.
+    pub(super) fn count_refused(&self, packets: usize) {
+        if packets > 0 {
+            self.faults.sending.fetch_add(packets as u64, Ordering::Relaxed);
+        }
     }
 
     /// Calls the core when its time has come, and ends everything when the program stops.

@@ -1,13 +1,22 @@
 //! Packets that the core has decided about, sent at once.
 
 use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::departures::Way;
 use super::streams::Stream;
 use super::system;
 use crate::turn::server::Head;
+
+/// Where datagrams go to.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    pub(super) socket: Arc<UdpSocket>,
+    pub(super) to: SocketAddr,
+    /// The address to send from, where the socket is bound to all addresses.
+    pub(super) from: Option<IpAddr>,
+}
 
 /// The way out to somebody.
 pub(super) enum Exit {

@@ -5,11 +5,10 @@ use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Weak};
 
-use super::departures::Way;
-use super::packets::Exit;
+use super::packets::{Exit, Way};
 use super::streams::Stream;
 use crate::clock::Tick;
-use crate::turn::server::{Passage, Route};
+use crate::turn::server::{Destination, Passage, Route};
 
 /// How many ways are kept before those that have ended are looked for.
 const FIRST_SWEEP: usize = 64;
@@ -18,7 +17,6 @@ const FIRST_SWEEP: usize = 64;
 pub(super) struct Kept {
     route: Route,
     exit: Ahead,
-    channel: Option<u16>,
 }
 
 enum Ahead {
@@ -39,26 +37,40 @@ pub(super) enum Verdict {
 }
 
 impl Kept {
-    /// The way of `route`, which leaves by `exit`, with the head of `channel` where there is one.
-    pub(super) fn new(route: Route, exit: &Exit, channel: Option<u16>) -> Self {
+    /// The way of `route`, which leaves by `exit`.
+    pub(super) fn new(route: Route, exit: &Exit) -> Self {
         let exit = match exit {
             Exit::Datagram(Way { socket, to, from }) => Ahead::Datagram { socket: Arc::downgrade(socket), to: *to, from: *from },
             Exit::Stream(stream) => Ahead::Stream(Arc::downgrade(stream)),
         };
-        Self { route, exit, channel }
+        Self { route, exit }
     }
 
     fn verdict(&self, passage: Passage) -> Verdict {
-        match (passage, &self.exit) {
-            (Passage::Throttled, _) => Verdict::Drop,
-            (Passage::Crowded, _) => Verdict::Apart,
-            (Passage::Over, _) => Verdict::Unknown,
-            (Passage::Free, Ahead::Stream(stream)) => {
-                stream.upgrade().map_or(Verdict::Unknown, |stream| Verdict::Leave(Exit::Stream(stream), self.channel))
+        match passage {
+            Passage::Throttled => Verdict::Drop,
+            Passage::Crowded => Verdict::Apart,
+            Passage::Over => Verdict::Unknown,
+            Passage::Free => self.exit.open().map_or(Verdict::Unknown, |exit| Verdict::Leave(exit, self.channel())),
+        }
+    }
+
+    fn channel(&self) -> Option<u16> {
+        match self.route.to {
+            Destination::Peer { .. } => None,
+            Destination::Client { channel, .. } => Some(channel),
+        }
+    }
+}
+
+impl Ahead {
+    /// The exit, as long as somebody else keeps it open.
+    fn open(&self) -> Option<Exit> {
+        match self {
+            Self::Stream(stream) => stream.upgrade().map(Exit::Stream),
+            Self::Datagram { socket, to, from } => {
+                socket.upgrade().map(|socket| Exit::Datagram(Way { socket, to: *to, from: *from }))
             }
-            (Passage::Free, Ahead::Datagram { socket, to, from }) => socket.upgrade().map_or(Verdict::Unknown, |socket| {
-                Verdict::Leave(Exit::Datagram(Way { socket, to: *to, from: *from }), self.channel)
-            }),
         }
     }
 }

@@ -23,6 +23,7 @@ use super::tls::Session;
 use super::{Edge, State, TIMER_SLACK};
 use crate::clock::Tick;
 use crate::ids::ParticipantId;
+use crate::turn::channel_data;
 use crate::turn::server::{ClientSocket, Transport};
 
 /// Pause after the system refuses to accept, so that a full descriptor table doesn't spin the loop (attack D6).
@@ -100,7 +101,7 @@ impl Stream {
         let (mut parts, mut length) = (Vec::new(), line.waiting.len());
         let (mut taken, mut dropped) = (0, 0);
         for [head, payload] in packets {
-            let padding = payload.len().next_multiple_of(4) - payload.len();
+            let padding = channel_data::padding(payload.len());
             let whole = head.len() + payload.len() + padding;
             if length + whole > MAX_WAITING {
                 dropped += 1;

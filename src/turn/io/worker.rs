@@ -1,6 +1,7 @@
 //! A thread that moves datagrams. It owns its listening sockets, the relay sockets given to it, and the ways it has been told.
 
 use std::collections::VecDeque;
+use std::hash::Hash;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::Range;
@@ -12,15 +13,15 @@ use std::time::Duration;
 use mio::{Events, Poll, Token, Waker};
 
 use super::Edge;
-use super::departures::{Departures, part};
-use super::forwarding::channel_data;
+use super::departures::Departures;
 use super::packets::Exit;
 use super::routes::{Routes, Verdict};
 use super::sockets::{Entrance, Sockets};
 use super::system::{Arrival, Receiver};
 use super::window::Window;
 use crate::clock::{Now, uptime};
-use crate::turn::server::{ClientSocket, PeerSocket, RelayId, Server, Transport};
+use crate::turn::channel_data;
+use crate::turn::server::{ClientSocket, PeerSocket, RelayId, Route, Server, Transport};
 
 /// How many sockets are heard of at a time.
 const EVENTS: usize = 256;
@@ -77,6 +78,8 @@ pub(super) struct Worker {
     from_clients: Routes<(ClientSocket, u16)>,
     from_peers: Routes<(RelayId, PeerSocket)>,
     window: Window,
+    /// Empty between arrivals; kept for its room.
+    run: Run,
 }
 
 /// Starts the worker's thread. It ends when the program stops, and when the tasks of `edge` are dropped.
@@ -124,8 +127,8 @@ impl Worker {
             sockets.add(udp, Entrance::Listener(local))?;
         }
         let (receiver, entrances) = (Receiver::new(), Vec::new());
-        let (departures, from_clients, from_peers, window) = Default::default();
-        Ok(Self { edge, index, poll, sockets, receiver, entrances, departures, from_clients, from_peers, window })
+        let (departures, from_clients, from_peers, window, run) = Default::default();
+        Ok(Self { edge, index, poll, sockets, receiver, entrances, departures, from_clients, from_peers, window, run })
     }
 
     /// Works until told to stop.
@@ -220,10 +223,10 @@ impl Worker {
         let local = arrival.local.map_or(listener, |ip| SocketAddr::new(ip, listener.port()));
         let client = ClientSocket { transport: Transport::Udp, local, remote: arrival.source };
         let mut count = 0;
-        let mut run = Run::default();
+        let mut run = std::mem::take(&mut self.run);
         for range in arrival.datagrams() {
             count += 1;
-            match channel_data(&self.receiver.bytes()[range.clone()]) {
+            match channel_data::read(&self.receiver.bytes()[range.clone()]) {
                 Some((channel, payload)) => {
                     if run.channel != channel {
                         self.forward(client, &mut run, now);
@@ -238,90 +241,87 @@ impl Worker {
             }
         }
         self.forward(client, &mut run, now);
+        self.run = run;
         count
     }
 
     /// Sends ChannelData of one channel on its way.
     fn forward(&mut self, client: ClientSocket, run: &mut Run, now: Now) {
-        let channel = run.channel;
         if run.datagrams.is_empty() {
             return;
         }
-        let key = (client, channel);
-        let (edge, index) = (Arc::clone(&self.edge), self.index);
-        let pass = |routes: &mut Routes<_>, amount| {
-            routes.pass(key, amount, now.tick, || edge.route(index, |core| core.outward_route(client, channel, now)))
+        let channel = run.channel;
+        let path = Path {
+            routes: |worker| &mut worker.from_clients,
+            key: (client, channel),
+            ask: |core: &Server| core.outward_route(client, channel, now),
+            hand_in: |core: &mut Server, bytes: &[u8], now| core.handle_datagram(client, bytes, now),
         };
-        let amount = run.amount();
-        let verdict = pass(&mut self.from_clients, amount);
-        if !matches!(verdict, Verdict::Unknown) {
-            self.edge.forwarded.fetch_add(amount.0, Ordering::Relaxed);
+        if self.send_on(&path, run.datagrams.iter().cloned(), now) {
+            self.edge.forwarded.fetch_add(run.datagrams.len() as u64, Ordering::Relaxed);
         }
-        match verdict {
-            Verdict::Leave(exit, channel) => self.leave(&exit, channel, run.datagrams.drain(..).map(|(_, payload)| payload)),
-            Verdict::Drop => run.datagrams.clear(),
-            Verdict::Apart => {
-                for (datagram, payload) in run.datagrams.drain(..) {
-                    match pass(&mut self.from_clients, (1, payload.len())) {
-                        Verdict::Leave(exit, channel) => self.leave(&exit, channel, std::iter::once(payload)),
-                        Verdict::Drop | Verdict::Apart => {}
-                        Verdict::Unknown => {
-                            self.ask_core(&datagram, |core, bytes, now| core.handle_datagram(client, bytes, now));
-                        }
-                    }
-                }
-            }
-            Verdict::Unknown => {
-                for (datagram, _) in run.datagrams.drain(..) {
-                    self.ask_core(&datagram, |core, bytes, now| core.handle_datagram(client, bytes, now));
-                }
-            }
-        }
+        run.datagrams.clear();
     }
 
     /// Deals with what came to a relay socket. Returns how many datagrams there were.
     fn peer_arrival(&mut self, relay: RelayId, arrival: &Arrival, now: Now) -> usize {
         let peer = PeerSocket(arrival.source);
-        let (edge, index) = (Arc::clone(&self.edge), self.index);
-        let pass = |routes: &mut Routes<_>, amount| {
-            routes.pass((relay, peer), amount, now.tick, || edge.route(index, |core| core.inward_route(relay, peer, now)))
+        let path = Path {
+            routes: |worker| &mut worker.from_peers,
+            key: (relay, peer),
+            ask: |core: &Server| core.inward_route(relay, peer, now),
+            hand_in: |core: &mut Server, bytes: &[u8], now| core.handle_peer(relay, peer, bytes, now),
         };
-        let count = arrival.datagrams().count();
-        match pass(&mut self.from_peers, (count as u64, arrival.range.len())) {
-            Verdict::Leave(exit, channel) => self.leave(&exit, channel, arrival.datagrams()),
+        let datagrams = arrival.datagrams().map(|range| (range.clone(), range));
+        self.send_on(&path, datagrams.clone(), now);
+        datagrams.count()
+    }
+
+    /// Sends the payloads of datagrams that came one after the other on the way that they share: together if all may pass, else as
+    /// many as may. What knows no way goes to the core. False when that was all of them.
+    fn send_on<K: Copy + Eq + Hash>(
+        &mut self,
+        path: &Path<K, impl Fn(&Server) -> Option<Route>, impl Fn(&mut Server, &[u8], Now)>,
+        datagrams: impl Iterator<Item = (Range<usize>, Range<usize>)> + Clone,
+        now: Now,
+    ) -> bool {
+        let payloads = || datagrams.clone().map(|(_, payload)| payload);
+        let amount = payloads().fold((0, 0), |(packets, bytes), payload| (packets + 1, bytes + payload.len()));
+        match self.pass(path, amount, now) {
+            Verdict::Leave(exit, channel) => self.leave(&exit, channel, payloads()),
             Verdict::Drop => {}
             Verdict::Apart => {
-                for range in arrival.datagrams() {
-                    match pass(&mut self.from_peers, (1, range.len())) {
-                        Verdict::Leave(exit, channel) => self.leave(&exit, channel, std::iter::once(range)),
+                for (datagram, payload) in datagrams {
+                    match self.pass(path, (1, payload.len()), now) {
+                        Verdict::Leave(exit, channel) => self.leave(&exit, channel, std::iter::once(payload)),
                         Verdict::Drop | Verdict::Apart => {}
-                        Verdict::Unknown => {
-                            self.ask_core(&range, |core, bytes, now| core.handle_peer(relay, peer, bytes, now));
-                        }
+                        Verdict::Unknown => self.ask_core(&datagram, &path.hand_in),
                     }
                 }
             }
             Verdict::Unknown => {
-                for range in arrival.datagrams() {
-                    self.ask_core(&range, |core, bytes, now| core.handle_peer(relay, peer, bytes, now));
+                for (datagram, _) in datagrams {
+                    self.ask_core(&datagram, &path.hand_in);
                 }
+                return false;
             }
         }
-        count
+        true
+    }
+
+    fn pass<K: Copy + Eq + Hash>(
+        &mut self,
+        path: &Path<K, impl Fn(&Server) -> Option<Route>, impl Fn(&mut Server, &[u8], Now)>,
+        amount: (u64, usize),
+        now: Now,
+    ) -> Verdict {
+        let (edge, index) = (Arc::clone(&self.edge), self.index);
+        (path.routes)(self).pass(path.key, amount, now.tick, || edge.route(index, &path.ask))
     }
 
     fn leave(&mut self, exit: &Exit, channel: Option<u16>, payloads: impl Iterator<Item = Range<usize>>) {
-        let parts = payloads.map(|payload| part(channel, payload));
-        match exit {
-            Exit::Datagram(way) => self.departures.push(way, parts),
-            Exit::Stream(stream) => {
-                let bytes = self.receiver.bytes();
-                let parts: Vec<_> = parts.collect();
-                let packets = parts.iter().map(|part| [part.head(), &bytes[part.payload.clone()]]);
-                let refused = stream.send_packets(packets);
-                self.edge.count_refused(refused);
-            }
-        }
+        let refused = self.departures.leave(exit, channel, payloads, self.receiver.bytes());
+        self.edge.count_refused(refused);
     }
 
     fn depart(&mut self) {
@@ -338,15 +338,17 @@ impl Worker {
     }
 }
 
+/// Where datagrams that came in together may have a way, and what the core is asked about it and told without it.
+struct Path<K, Ask, HandIn> {
+    routes: fn(&mut Worker) -> &mut Routes<K>,
+    key: K,
+    ask: Ask,
+    hand_in: HandIn,
+}
+
 /// ChannelData of one channel that came one after the other: where each lies, and where its payload does.
 #[derive(Default)]
 struct Run {
     channel: u16,
     datagrams: Vec<(Range<usize>, Range<usize>)>,
-}
-
-impl Run {
-    fn amount(&self) -> (u64, usize) {
-        (self.datagrams.len() as u64, self.datagrams.iter().map(|(_, payload)| payload.len()).sum())
-    }
 }

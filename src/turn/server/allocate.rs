@@ -96,6 +96,9 @@ impl Server {
         if let Some(opening) = self.table.opening.get(&call.client) {
             return if opening.question.id == id { Ok(None) } else { Err(CODE_ALLOC_MISMATCH) };
         }
+        if self.latecomers.knows(call.client, id, call.now.tick) {
+            return Ok(None);
+        }
         let wish = wish(&call.message)?;
         let lifetime = lifetime(&call.message)?;
         match wish {

@@ -29,6 +29,7 @@ mod caller;
 mod ended;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzz;
+mod latecomers;
 mod message;
 mod output;
 mod relaying;
@@ -45,6 +46,7 @@ pub use route::{Destination, Passage, Route};
 
 use caller::Allowance;
 use ended::Ended;
+use latecomers::Latecomers;
 use table::{Ends, Table};
 
 /// Ports of services that answer whatever they are sent. An answer to one could go back and forth for ever.
@@ -85,6 +87,7 @@ pub struct Server {
     line: Option<Arc<Bucket>>,
     table: Table,
     ended: Ended,
+    latecomers: Latecomers,
     counters: Counters,
     outputs: VecDeque<Output>,
     token_key: Secret<[u8; 32]>,
@@ -108,6 +111,7 @@ impl Server {
             keeps_whole: config.keeps_whole,
             table: Table::default(),
             ended: Ended::default(),
+            latecomers: Latecomers::default(),
             counters: Counters::default(),
             outputs: VecDeque::new(),
             token_key: Secret::new(key("tokens")),
@@ -216,7 +220,7 @@ impl Server {
     /// Replaces the list of this machine's own addresses, to which nothing is relayed.
     pub fn set_local_addresses(&mut self, addresses: HashSet<IpAddr>) {
         if self.peers.set_local(addresses) {
-            self.table.open.values().for_each(|open| open.meter.change());
+            self.ways_change();
         }
     }
 
@@ -224,8 +228,13 @@ impl Server {
     /// found by the new one as well.
     pub fn publish(&mut self, bound: IpAddr, known: IpAddr) {
         if self.peers.publish(bound, known) {
-            self.table.open.values().for_each(|open| open.meter.change());
+            self.ways_change();
         }
+    }
+
+    /// Tells everybody who knows a way to ask for it again.
+    fn ways_change(&self) {
+        self.table.open.values().for_each(|open| open.meter.change());
     }
 
     /// What was done so far.

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
+use crate::turn::channel_data;
+
 /// How a client's packets come to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
@@ -148,9 +150,7 @@ impl Head {
 
     /// The header of a ChannelData message (RFC 8656 §12.4).
     pub(super) fn channel(number: u16, length: usize) -> Self {
-        let [n0, n1] = number.to_be_bytes();
-        let [l0, l1] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
-        Self::new(&[n0, n1, l0, l1])
+        Self::new(&channel_data::header(number, length))
     }
 
     /// The bytes to send.

@@ -8,13 +8,20 @@ use stun::attributes::ATTR_DONT_FRAGMENT;
 use stun::message::Message;
 
 use super::Server;
+use super::allocation::Relay;
 use super::message;
 use super::output::{ClientSocket, Family, Head, Output, PeerSocket, RelayId, Transport};
-use crate::clock::Now;
+use crate::clock::{Now, Tick};
+use crate::turn::channel_data;
 use crate::turn::meter::Charge;
 
-/// The length of a ChannelData header.
-const CHANNEL_HEADER: usize = 4;
+/// Why a packet may not leave for its peer.
+pub(super) enum Denial {
+    /// Nothing covers it.
+    Unpermitted,
+    /// The peer policy forbids the peer.
+    Forbidden,
+}
 
 impl Server {
     /// Takes what came to a relay socket from a peer.
@@ -39,34 +46,35 @@ impl Server {
     }
 
     pub(super) fn channel_data(&mut self, client: ClientSocket, packet: &[u8], now: Now) {
-        let [n0, n1, l0, l1, rest @ ..] = packet else { return self.counters.malformed += 1 };
-        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
-        if length > rest.len() {
-            self.counters.malformed += 1;
-            return;
-        }
-        let number = u16::from_be_bytes([*n0, *n1]);
+        let Some((number, payload)) = channel_data::read(packet) else { return self.counters.malformed += 1 };
         match self.table.open.get(&client).and_then(|open| open.bound_to(number, now.tick)) {
-            Some((peer, _)) => self.send(client, peer, (CHANNEL_HEADER..CHANNEL_HEADER + length, false), now),
+            Some((peer, _)) => self.send(client, peer, (payload, false), now),
             None => self.counters.unpermitted += 1,
         }
     }
 
     /// Sends a payload of `client` to `peer`, in fragments only where `whole` is not said.
     fn send(&mut self, client: ClientSocket, peer: SocketAddr, (payload, whole): (Range<usize>, bool), now: Now) {
-        let open = self.table.open.get(&client).filter(|open| open.permits(peer.ip(), now.tick));
-        let relay = open.and_then(|open| open.relay(Family::of(peer.ip())).copied().map(|relay| (open, relay)));
-        let Some((_, relay)) = relay else { return self.counters.unpermitted += 1 };
-        if !self.peers.allows(peer) {
-            self.counters.forbidden_packets += 1;
-            return;
-        }
+        let relay = match self.leaves_by(client, peer, now) {
+            Ok((relay, _)) => relay,
+            Err(Denial::Unpermitted) => return self.counters.unpermitted += 1,
+            Err(Denial::Forbidden) => return self.counters.forbidden_packets += 1,
+        };
         match self.peers.owner(peer) {
             // Two relayed clients meet here, without a socket between them.
             Some(other) => self.deliver((Some(client), other), self.peers.known(relay.address), payload, now),
             None if !self.charge(Some(client), None, payload.len(), now) => {}
             None => self.outputs.push_back(Output::ToPeer { relay: relay.id, peer: PeerSocket(peer), payload, whole }),
         }
+    }
+
+    /// The relay socket by which packets of `client` may leave for `peer` now, and until when.
+    pub(super) fn leaves_by(&self, client: ClientSocket, peer: SocketAddr, now: Now) -> Result<(Relay, Tick), Denial> {
+        let open = self.table.open.get(&client).ok_or(Denial::Unpermitted)?;
+        let permitted_until = open.permitted_until(peer.ip(), now.tick).ok_or(Denial::Unpermitted)?;
+        let relay = open.relay(Family::of(peer.ip())).copied().filter(|relay| relay.until > now.tick);
+        let relay = relay.ok_or(Denial::Unpermitted)?;
+        if self.peers.allows(peer) { Ok((relay, permitted_until.min(relay.until))) } else { Err(Denial::Forbidden) }
     }
 
     /// Brings `client` a payload from `peer`, written as the client knows it; `sender` is who sends it by this relay, if anybody.
@@ -84,7 +92,13 @@ impl Server {
         }
         let channel = open.channel_to(peer, now.tick).map(|(number, _)| number);
         let (head, padding) = match channel {
-            Some(number) => (Head::channel(number, payload.len()), channel_padding(client.transport, payload.len())),
+            Some(number) => {
+                let padding = match client.transport {
+                    Transport::Udp => 0,
+                    Transport::Tcp | Transport::Tls => channel_data::padding(payload.len()),
+                };
+                (Head::channel(number, payload.len()), padding)
+            }
             None => {
                 let id = self.indication_id();
                 message::data_indication(id, peer, payload.len())
@@ -105,13 +119,5 @@ impl Server {
         let mut id = [0; 12];
         id[4..].copy_from_slice(&self.name().to_be_bytes());
         TransactionId(id)
-    }
-}
-
-/// RFC 8656 §12.5: streams are padded, datagrams need not be.
-const fn channel_padding(transport: Transport, length: usize) -> usize {
-    match transport {
-        Transport::Udp => 0,
-        Transport::Tcp | Transport::Tls => length.next_multiple_of(4) - length,
     }
 }

@@ -37,7 +37,9 @@ impl Server {
         };
         allocation.refresh(family, call.now.tick.plus(lifetime));
         if lifetime.is_zero() {
+            let made_by = allocation.made_by;
             self.expire(call.client, call.now);
+            self.latecomers.expect(call.client, made_by, call.now.tick);
         } else {
             // It may end sooner than it would have.
             self.table.watch(call.client);

@@ -96,12 +96,8 @@ impl Server {
     pub fn outward_route(&self, client: ClientSocket, channel: u16, now: Now) -> Option<Route> {
         let own = self.table.open.get(&client)?;
         let (peer, bound_until) = own.bound_to(channel, now.tick)?;
-        let permitted_until = own.permitted_until(peer.ip(), now.tick)?;
-        let relay = own.relay(Family::of(peer.ip())).filter(|relay| relay.until > now.tick)?;
-        if !self.peers.allows(peer) {
-            return None;
-        }
-        let until = bound_until.min(permitted_until).min(relay.until);
+        let (relay, leaves_until) = self.leaves_by(client, peer, now).ok()?;
+        let until = bound_until.min(leaves_until);
         let line = self.line.clone();
         let Some(other) = self.peers.owner(peer) else {
             let to = Destination::Peer { relay: relay.id, peer: PeerSocket(peer) };

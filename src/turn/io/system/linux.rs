@@ -199,29 +199,21 @@ static TAKES_TRAINS: LazyLock<bool> = LazyLock::new(|| {
 });
 
 /// Sends trains.
+#[derive(Default)]
 pub(in crate::turn::io) struct Sender {
     vectors: Vec<iovec>,
     names: Vec<SockAddr>,
     controls: Vec<Control>,
     headers: Vec<mmsghdr>,
-    /// Whether the kernel takes trains.
-    trains: bool,
 }
 
 // SAFETY: the pointers are used only within `send`, which writes each of them anew before.
 unsafe impl Send for Sender {}
 
-impl Default for Sender {
-    fn default() -> Self {
-        let (vectors, names, controls, headers) = Default::default();
-        Self { vectors, names, controls, headers, trains: *TAKES_TRAINS }
-    }
-}
-
 impl Sender {
     /// Sends the datagrams of `trains`, whose payloads are ranges of `bytes`. Returns how many the system refused.
     pub(in crate::turn::io) fn send(&mut self, socket: &UdpSocket, trains: &[Train], bytes: &[u8]) -> usize {
-        if !self.trains {
+        if !*TAKES_TRAINS {
             return trains.iter().map(|train| send_apart(socket, train, bytes)).sum();
         }
         self.load(trains, bytes);

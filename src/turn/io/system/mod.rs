@@ -45,7 +45,7 @@ pub(super) struct Arrival {
 
 impl Arrival {
     /// Where each datagram lies.
-    pub(super) fn datagrams(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+    pub(super) fn datagrams(&self) -> impl Iterator<Item = Range<usize>> + Clone + use<> {
         let (end, segment) = (self.range.end, self.segment.max(1));
         // An empty datagram is one, too.
         let starts = if self.range.is_empty() { self.range.start..end + 1 } else { self.range.clone() };

@@ -160,3 +160,20 @@ fn a_stream_that_ends_takes_its_allocation_with_it_and_closing_takes_all() {
     assert_eq!(site.outputs(), [Output::CloseRelay { relay: other }]);
     assert_eq!(site.server.poll_timeout(), None);
 }
+
+#[test]
+fn a_request_that_comes_again_after_its_allocation_was_given_back_makes_no_other() {
+    let mut site = Site::new();
+    let person = site.person(1);
+    let (request, outputs) = site.ask(&person, METHOD_ALLOCATE, vec![udp()]);
+    let [Output::OpenRelay { relay, .. }] = outputs[..] else { panic!("{outputs:?}") };
+    site.opened(relay, Ok(address("198.41.0.4:50001")));
+    site.ask(&person, METHOD_REFRESH, vec![Box::new(Lifetime(Duration::ZERO))]);
+
+    assert_eq!(site.client_sends(person.client, &request.raw), [], "late");
+    site.seconds(39);
+    assert_eq!(site.client_sends(person.client, &request.raw), [], "as late as may be");
+    assert_eq!(site.server.counters().allocations, 0);
+    // Another request of the same client is as good as the first one was.
+    site.allocate(&person);
+}
