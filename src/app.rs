@@ -285,12 +285,12 @@ async fn relay(
     }
     let secret = auth::load_or_create(&data_dir.join("keys").join("relay"))?;
     let credentials = CredentialIssuer::new(secret.clone(), Duration::from_secs(config.credential_ttl_seconds.into()));
-    let relay_ipv4 = config.address.or_else(|| turn::default_relay_ipv4(&config.listen));
+    let (relay_ipv4, relay_ipv6) = ice::relay_addresses(config);
     let settings = turn::Settings {
         listen: config.listen.clone(),
         tls: Some(turn::Tls { listen: config.listen_tls.clone(), config: Arc::clone(tls) }),
         relay_ipv4,
-        relay_ipv6: config.address_ipv6.or_else(|| turn::default_relay_ipv6().filter(|_| config.ipv6)),
+        relay_ipv6,
         // Without an address that it would stand for it means nothing.
         external_ipv4: config.external_address.filter(|_| relay_ipv4.is_some()),
         ports: config.ports.first..=config.ports.last,
@@ -304,6 +304,8 @@ async fn relay(
     let relay = Relay::start(settings, tasks)
         .await
         .context("the relay can't listen; check relay.listen and relay.listen_tls, or set relay.enabled = false")?;
+    let followed = config.clone();
+    relay.follow(move || ice::relay_addresses(&followed), tasks);
     let port = relay.local_addrs().first().map_or(3478, SocketAddr::port);
     Ok((Some(relay), IceDirectory::own_relay(port, credentials)))
 }
