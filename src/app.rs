@@ -23,7 +23,7 @@ use crate::lifecycle::{Tasks, stop_signal};
 use crate::meeting;
 use crate::signaling::{self, IceDirectory, Signaling};
 use crate::store::{self, OpenError, Store};
-use crate::tls::{self, Identity, Names};
+use crate::tls::{self, Identity, LocalCa, Names};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
 
@@ -90,6 +90,7 @@ pub struct App {
 struct Announcement {
     address: String,
     fingerprint: String,
+    authority_fingerprint: String,
     setup_token: Option<Secret<String>>,
     open_registration: bool,
 }
@@ -106,7 +107,7 @@ impl App {
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let address = public_address(&config, &addresses);
 
-        let identity = identity(&config, data_dir)?;
+        let (authority, identity) = certificate(&config, data_dir)?;
         let tls = tls::server_config(&identity);
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
         let (relay, ice) = relay(&config, data_dir, &tls, &tasks).await?;
@@ -133,6 +134,7 @@ impl App {
         let announcement = Announcement {
             address,
             fingerprint: identity.fingerprint(),
+            authority_fingerprint: authority.fingerprint(),
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
@@ -148,10 +150,12 @@ impl App {
     /// # Errors
     /// When `out` can't be written.
     pub fn announce(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Announcement { address, fingerprint, setup_token, open_registration } = &self.announcement;
+        let Announcement { address, fingerprint, authority_fingerprint, setup_token, open_registration } = &self.announcement;
         writeln!(out, "Hearth {} is ready.", env!("CARGO_PKG_VERSION"))?;
         writeln!(out, "address: {address}")?;
         writeln!(out, "fingerprint: {fingerprint}")?;
+        writeln!(out, "authority: {authority_fingerprint}")?;
+        writeln!(out, "trust: {address}/trust")?;
         if let Some(token) = setup_token {
             writeln!(out, "setup: {address}/setup#{}", token.expose())?;
             writeln!(out, "Open the setup link to make the first admin. It works once, within 24 hours.")?;
@@ -257,12 +261,14 @@ fn public_address(config: &Config, bound: &[SocketAddr]) -> String {
     }
 }
 
-fn identity(config: &Config, data_dir: &Path) -> Result<Identity> {
+fn certificate(config: &Config, data_dir: &Path) -> Result<(LocalCa, Identity)> {
     let mut names = Names::of_this_machine();
     if let Some(url) = &config.server.public_url {
         names.add(url.host());
     }
-    Ok(Identity::load_or_create(&data_dir.join("tls"), &names, Timestamp::now())?)
+    let authority = LocalCa::open(&data_dir.join("tls"), Timestamp::now())?;
+    let identity = authority.identity(&names, Timestamp::now())?;
+    Ok((authority, identity))
 }
 
 fn auth_settings(config: &Config, data_dir: &Path, address: &str) -> auth::Settings {
