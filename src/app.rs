@@ -23,10 +23,11 @@ use crate::lifecycle::{Tasks, stop_signal};
 use crate::meeting;
 use crate::signaling::{self, IceDirectory, Signaling};
 use crate::store::{self, OpenError, Store};
-use crate::tls::{self, Identity, LocalCa, Names};
+use crate::tls::{self, Names};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
 
+mod certificates;
 mod ice;
 
 /// How long the store may take to close, and what hangs on a disk after it. With the tasks' own deadline it stays under ten seconds.
@@ -107,7 +108,7 @@ impl App {
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let address = public_address(&config, &addresses);
 
-        let (authority, identity) = certificate(&config, data_dir)?;
+        let (authority, identity) = certificates::open(data_dir, &names(&config), Timestamp::now())?;
         let tls = tls::server_config(&identity);
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
         let (relay, ice) = relay(&config, data_dir, &tls, &tasks).await?;
@@ -134,11 +135,12 @@ impl App {
         let announcement = Announcement {
             address,
             fingerprint: identity.fingerprint(),
-            authority_fingerprint: authority.fingerprint(),
+            authority_fingerprint: authority.authority().fingerprint(),
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
-        let services = Services { auth, store: store.clone(), hub, signaling, ice };
+        let certificate = certificates::watch(&identity);
+        let services = Services { auth, store: store.clone(), hub, signaling, ice, certificate, authority: authority.authority().clone() };
         let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
         let settings = http::Settings { metrics_token, ..http_settings(&config) };
         let api = Api::new(settings, services, tasks.clone());
@@ -261,14 +263,12 @@ fn public_address(config: &Config, bound: &[SocketAddr]) -> String {
     }
 }
 
-fn certificate(config: &Config, data_dir: &Path) -> Result<(LocalCa, Identity)> {
+fn names(config: &Config) -> Names {
     let mut names = Names::of_this_machine();
     if let Some(url) = &config.server.public_url {
         names.add(url.host());
     }
-    let authority = LocalCa::open(&data_dir.join("tls"), Timestamp::now())?;
-    let identity = authority.identity(&names, Timestamp::now())?;
-    Ok((authority, identity))
+    names
 }
 
 fn auth_settings(config: &Config, data_dir: &Path, address: &str) -> auth::Settings {

@@ -84,7 +84,7 @@ mod tests {
         name: &'static str,
     ) -> Result<Option<Vec<u8>>, io::Error> {
         let mut roots = RootCertStore::empty();
-        roots.add(trusted.certificate().clone()).unwrap();
+        roots.add(trusted.authority().certificate.clone()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(provider())).with_safe_default_protocol_versions().unwrap();
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();

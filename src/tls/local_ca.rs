@@ -42,11 +42,34 @@ const PAST: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 #[derive(Debug)]
 pub struct LocalCa {
     dir: PathBuf,
-    name: String,
-    certificate: CertificateDer<'static>,
+    authority: Authority,
     issuer: Issuer<'static, KeyPair>,
     not_before: Timestamp,
-    not_after: Timestamp,
+}
+
+/// What devices are given of an authority so that they trust it: all but its key.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    /// What it is called in lists of those that a device trusts.
+    pub name: String,
+    /// Its own certificate (X.509, DER).
+    pub certificate: CertificateDer<'static>,
+    /// The last moment at which it is good.
+    pub not_after: Timestamp,
+}
+
+impl Authority {
+    /// The SHA-256 hash of its certificate as browsers show it: `AB:CD:…`, 32 pairs.
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&self.certificate)
+    }
+
+    /// Its certificate as text (RFC 7468).
+    pub fn pem(&self) -> String {
+        let text = BASE64.encode(&self.certificate);
+        let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+    }
 }
 
 /// Why what is on disk is not used.
@@ -116,7 +139,7 @@ impl LocalCa {
             Err(Unusable::Absent) => {}
             Err(Unusable::OutOfTime(kept)) if !self.is_valid_at(now) => {
                 tracing::warn!(
-                    valid_from = %self.not_before, valid_to = %self.not_after, %now,
+                    valid_from = %self.not_before, valid_to = %self.authority.not_after, %now,
                     "this machine's clock must be wrong; the certificate serves on as it is"
                 );
                 return Ok(kept);
@@ -141,36 +164,21 @@ impl LocalCa {
         self.create(names, span)
     }
 
-    /// What the authority is called in lists of those that a device trusts.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The authority's own certificate (X.509, DER), for devices that are to trust it.
-    pub fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
-    }
-
-    /// The SHA-256 hash of the authority's certificate as browsers show it: `AB:CD:…`, 32 pairs.
-    pub fn fingerprint(&self) -> String {
-        fingerprint(&self.certificate)
-    }
-
-    /// The last moment at which the authority is good.
-    pub fn not_after(&self) -> Timestamp {
-        self.not_after
+    /// What devices that are to trust this authority are given.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     fn is_valid_at(&self, now: Timestamp) -> bool {
-        self.not_before <= now && now <= self.not_after
+        self.not_before <= now && now <= self.authority.not_after
     }
 
     fn warn_about_time(&self, now: Timestamp) {
         if now < self.not_before {
             tracing::warn!(%now, "this machine's clock is far behind; certificates are not renewed before it is set");
-        } else if now.plus(DAY.saturating_mul(365)) > self.not_after {
+        } else if now.plus(DAY.saturating_mul(365)) > self.authority.not_after {
             tracing::warn!(
-                ends = %self.not_after,
+                ends = %self.authority.not_after,
                 "this server's own certificate authority ends within a year, if this machine's clock is right. For a new one, which \
                  everybody has to trust anew, remove tls/ca.pem and tls/ca-key.pem from the data directory and start again"
             );
@@ -205,7 +213,7 @@ impl LocalCa {
         let mut roots = RootCertStore::empty();
         let time = UnixTime::since_unix_epoch(Duration::from_secs(identity.not_before().as_secs()));
         let algorithms = acceptor::provider().signature_verification_algorithms;
-        roots.add(self.certificate.clone()).is_ok()
+        roots.add(self.authority.certificate.clone()).is_ok()
             && ParsedCertificate::try_from(identity.certificate()).is_ok_and(|certificate| {
                 verify_server_cert_signed_by_trust_anchor(&certificate, &roots, &[], time, algorithms.all).is_ok()
             })
@@ -215,10 +223,10 @@ impl LocalCa {
         let key = KeyPair::generate()?;
         let certificate = server_parameters(names, span)?.signed_by(&key, &self.issuer)?;
         // The authority goes along, so that whoever looks at an untrusted connection can compare its fingerprint.
-        let chain = vec![certificate.der().clone(), self.certificate.clone()];
+        let chain = vec![certificate.der().clone(), self.authority.certificate.clone()];
         let private = PrivateKeyDer::try_from(key.serialize_der()).expect("rcgen writes a key as PKCS #8");
         let identity = Identity::from_der(chain, private)?;
-        let text = format!("{}{}", certificate.pem(), pem(&self.certificate));
+        let text = format!("{}{}", certificate.pem(), self.authority.pem());
         files::make_private_dir(&self.dir)?;
         files::write_private(&self.dir.join("key.pem"), key.serialize_pem().as_bytes())?;
         files::write_private(&self.dir.join("cert.pem"), text.as_bytes())?;
@@ -264,7 +272,7 @@ fn joined(dir: &Path, certificate: CertificateDer<'static>, key: KeyPair) -> Res
         (name.to_owned(), timestamp(validity.not_before.timestamp()), timestamp(validity.not_after.timestamp()))
     };
     let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(Unusable::damaged)?;
-    Ok(LocalCa { dir: dir.to_owned(), name, certificate, issuer, not_before, not_after })
+    Ok(LocalCa { dir: dir.to_owned(), authority: Authority { name, certificate, not_after }, issuer, not_before })
 }
 
 fn create_ca(dir: &Path, now: Timestamp) -> Result<LocalCa, TlsError> {
@@ -320,12 +328,6 @@ fn calendar(time: Timestamp) -> OffsetDateTime {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     // A clock beyond the year 9999 is wrong whatever the certificate says.
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
-}
-
-fn pem(certificate: &CertificateDer<'_>) -> String {
-    let text = BASE64.encode(certificate);
-    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
 /// Keeps what can't be used, for whoever can mend it or wants to know what became of it.

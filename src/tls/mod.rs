@@ -8,11 +8,15 @@ mod files;
 mod identity;
 mod local_ca;
 mod names;
+mod status;
+mod supplied;
 
 pub use acceptor::{CertificateSlot, server_config, server_config_of};
 pub use identity::{Identity, IdentityError};
-pub use local_ca::LocalCa;
+pub use local_ca::{Authority, LocalCa};
 pub use names::Names;
+pub use status::{CertificateStatus, CertificateWatch, Source};
+pub use supplied::{Change, Concern, Supplied, SuppliedError};
 
 /// Why there is no certificate to serve with.
 #[derive(Debug, thiserror::Error)]
