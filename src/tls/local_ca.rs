@@ -339,3 +339,6 @@ fn set_aside(dir: &Path, names: &[&str]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
