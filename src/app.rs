@@ -140,7 +140,8 @@ impl App {
             open_registration: config.accounts.registration == config::Registration::Open,
         };
         let certificate = certificates::watch(&identity);
-        let services = Services { auth, store: store.clone(), hub, signaling, ice, certificate, authority: authority.authority().clone() };
+        let services =
+            Services { auth, store: store.clone(), hub, signaling, ice, certificate, authority: authority.authority().clone() };
         let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
         let settings = http::Settings { metrics_token, ..http_settings(&config) };
         let api = Api::new(settings, services, tasks.clone());

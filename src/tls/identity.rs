@@ -153,8 +153,7 @@ pub(super) fn timestamp(seconds: i64) -> Timestamp {
 }
 
 fn names_of(certificate: &X509Certificate<'_>) -> Result<Vec<String>, IdentityError> {
-    let extension =
-        certificate.subject_alternative_name().map_err(|error| IdentityError::Certificate(error.to_string()))?;
+    let extension = certificate.subject_alternative_name().map_err(|error| IdentityError::Certificate(error.to_string()))?;
     let names = extension.map(|extension| &extension.value.general_names).into_iter().flatten();
     Ok(names.filter_map(name_of).collect())
 }

@@ -286,7 +286,8 @@ fn create_ca(dir: &Path, now: Timestamp) -> Result<LocalCa, TlsError> {
 
 /// What people find it by in long lists. Part of the key's hash tells it from an earlier one of the same machine, for programs too.
 fn ca_name(key: &KeyPair) -> String {
-    let host: String = host_name().unwrap_or_default().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+    let host: String =
+        host_name().unwrap_or_default().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
     let hash: String = Sha256::digest(key.der_bytes()).iter().take(3).map(|byte| format!("{byte:02X}")).collect();
     if host.is_empty() { format!("Hearth ({hash})") } else { format!("Hearth at {host} ({hash})") }
 }

@@ -42,7 +42,8 @@ fn the_certificate_is_good_for_a_quarter_of_a_year_for_servers_only_and_comes_wi
     assert!(!parsed.is_ca());
     let usage = parsed.extended_key_usage().unwrap().unwrap().value;
     assert!(usage.server_auth && !usage.client_auth && !usage.any);
-    let kept = Identity::from_pem(&fs::read(dir.path().join("cert.pem")).unwrap(), &fs::read(dir.path().join("key.pem")).unwrap());
+    let kept =
+        Identity::from_pem(&fs::read(dir.path().join("cert.pem")).unwrap(), &fs::read(dir.path().join("key.pem")).unwrap());
     assert_eq!(kept.unwrap().certified_key().cert, chain, "the files hold what is served");
 }
 
@@ -143,7 +144,10 @@ fn files_of_two_authorities_are_not_mixed() {
         let (first, second) = (identity(one.path(), day(0)), identity(other.path(), day(0)));
         fs::copy(other.path().join(file), one.path().join(file)).unwrap();
         let third = identity(one.path(), day(0));
-        assert!(third.fingerprint() != first.fingerprint() && third.fingerprint() != second.fingerprint(), "a foreign {file} was taken");
+        assert!(
+            third.fingerprint() != first.fingerprint() && third.fingerprint() != second.fingerprint(),
+            "a foreign {file} was taken"
+        );
     }
     // Both at once are a pair, and still none of this authority's.
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

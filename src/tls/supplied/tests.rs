@@ -106,7 +106,7 @@ mod links {
     use super::*;
 
     fn replace_link(target: &str, link: &Path) {
-        let temporary = link.with_extension("link");
+        let temporary = link.with_file_name("new-link");
         symlink(target, &temporary).unwrap();
         fs::rename(temporary, link).unwrap();
     }
@@ -174,7 +174,10 @@ fn a_pair_that_stays_wrong_is_told_once_and_taken_when_it_is_mended() {
     files.write("cert.pem", &next.certificate);
     files.nothing_at_next_look();
     let complaint = files.complaint_at_next_look();
-    assert!(complaint.contains("cert.pem") && complaint.contains("key.pem") && complaint.contains("another certificate"), "{complaint}");
+    assert!(
+        complaint.contains("cert.pem") && complaint.contains("key.pem") && complaint.contains("another certificate"),
+        "{complaint}"
+    );
     files.nothing_at_next_look();
     files.write("key.pem", &next.key);
     assert_eq!(files.names_at_next_look().unwrap(), ["b.example"]);
@@ -193,7 +196,10 @@ fn what_is_wrong_is_told_with_the_file_and_the_mend() {
         told
     };
     for (wrong, words) in [
-        (&(|files: &mut Files| fs::remove_file(files.path("cert.pem")).unwrap()) as &dyn Fn(&mut Files), ["cert.pem is missing", "[tls]"]),
+        (
+            &(|files: &mut Files| fs::remove_file(files.path("cert.pem")).unwrap()) as &dyn Fn(&mut Files),
+            ["cert.pem is missing", "[tls]"],
+        ),
         (&|files: &mut Files| fs::remove_file(files.path("key.pem")).unwrap(), ["key.pem is missing", "[tls]"]),
         (&|files: &mut Files| files.write("cert.pem", ""), ["cert.pem", "no certificate in it"]),
         (&|files: &mut Files| files.write("key.pem", "nonsense"), ["key.pem", "no key in it"]),
