@@ -23,7 +23,7 @@ use crate::lifecycle::{Tasks, stop_signal};
 use crate::meeting;
 use crate::signaling::{self, IceDirectory, Signaling};
 use crate::store::{self, OpenError, Store};
-use crate::tls::{self, Identity, Names};
+use crate::tls::{self, Names};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
 
@@ -91,6 +91,7 @@ pub struct App {
 struct Announcement {
     address: String,
     fingerprint: String,
+    authority_fingerprint: String,
     setup_token: Option<Secret<String>>,
     open_registration: bool,
 }
@@ -107,7 +108,7 @@ impl App {
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let address = public_address(&config, &addresses);
 
-        let identity = identity(&config, data_dir)?;
+        let (authority, identity) = certificates::open(data_dir, &names(&config), Timestamp::now())?;
         let tls = tls::server_config(&identity);
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
         let (relay, ice) = relay(&config, data_dir, &tls, &tasks).await?;
@@ -134,11 +135,12 @@ impl App {
         let announcement = Announcement {
             address,
             fingerprint: identity.fingerprint(),
+            authority_fingerprint: authority.authority().fingerprint(),
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
-        let certificate = certificates::watch(&identity, &Names::of_this_machine(), Timestamp::now());
-        let services = Services { auth, store: store.clone(), hub, signaling, ice, certificate };
+        let certificate = certificates::watch(&identity);
+        let services = Services { auth, store: store.clone(), hub, signaling, ice, certificate, authority: authority.authority().clone() };
         let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
         let settings = http::Settings { metrics_token, ..http_settings(&config) };
         let api = Api::new(settings, services, tasks.clone());
@@ -150,10 +152,12 @@ impl App {
     /// # Errors
     /// When `out` can't be written.
     pub fn announce(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Announcement { address, fingerprint, setup_token, open_registration } = &self.announcement;
+        let Announcement { address, fingerprint, authority_fingerprint, setup_token, open_registration } = &self.announcement;
         writeln!(out, "Hearth {} is ready.", env!("CARGO_PKG_VERSION"))?;
         writeln!(out, "address: {address}")?;
         writeln!(out, "fingerprint: {fingerprint}")?;
+        writeln!(out, "authority: {authority_fingerprint}")?;
+        writeln!(out, "trust: {address}/trust")?;
         if let Some(token) = setup_token {
             writeln!(out, "setup: {address}/setup#{}", token.expose())?;
             writeln!(out, "Open the setup link to make the first admin. It works once, within 24 hours.")?;
@@ -259,12 +263,12 @@ fn public_address(config: &Config, bound: &[SocketAddr]) -> String {
     }
 }
 
-fn identity(config: &Config, data_dir: &Path) -> Result<Identity> {
+fn names(config: &Config) -> Names {
     let mut names = Names::of_this_machine();
     if let Some(url) = &config.server.public_url {
         names.add(url.host());
     }
-    Ok(Identity::load_or_create(&data_dir.join("tls"), &names, Timestamp::now())?)
+    names
 }
 
 fn auth_settings(config: &Config, data_dir: &Path, address: &str) -> auth::Settings {

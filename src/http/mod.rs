@@ -21,6 +21,7 @@ mod places;
 mod server;
 mod socket;
 mod stall;
+mod trust;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -39,7 +40,7 @@ use crate::lifecycle::Tasks;
 use crate::meeting;
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
-use crate::tls::CertificateWatch;
+use crate::tls::{Authority, CertificateWatch};
 use crate::wire::server::Registration;
 
 use error::ApiError;
@@ -83,6 +84,8 @@ pub struct Services {
     pub ice: IceDirectory,
     /// The certificate that the server shows.
     pub certificate: CertificateWatch,
+    /// The server's own authority, for devices that are to trust it.
+    pub authority: Authority,
 }
 
 /// What handlers have at hand. Cheap to clone; all clones are one.
@@ -95,6 +98,7 @@ pub struct Api {
     signaling: Signaling,
     ice: IceDirectory,
     certificate: CertificateWatch,
+    authority: Arc<Authority>,
     limits: Arc<Limits>,
     seatless: Places,
     tasks: Tasks,
@@ -103,10 +107,10 @@ pub struct Api {
 impl Api {
     /// The API over these services.
     pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
-        let Services { auth, store, hub, signaling, ice, certificate } = services;
+        let Services { auth, store, hub, signaling, ice, certificate, authority } = services;
         let seatless = Places::for_sockets_without_a_seat();
-        let (settings, limits) = (Arc::new(settings), Arc::default());
-        Self { settings, auth, store, hub, signaling, ice, certificate, limits, seatless, tasks }
+        let (settings, authority, limits) = (Arc::new(settings), Arc::new(authority), Arc::default());
+        Self { settings, auth, store, hub, signaling, ice, certificate, authority, limits, seatless, tasks }
     }
 
     /// Does `work` to its end although the client that asked for it may hang up, which drops its handler.
@@ -128,6 +132,11 @@ pub fn router(api: Api) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::page))
+        // What a device needs to trust this server.
+        .route("/api/trust", get(trust::info))
+        .route("/api/trust/qr.svg", get(trust::code))
+        .route("/api/trust/ca.crt", get(trust::certificate))
+        .route("/api/trust/hearth.mobileconfig", get(trust::profile))
         // Accounts and sign-in.
         .route("/api/setup", post(accounts::setup))
         .route("/api/auth/register", post(accounts::register))

@@ -88,26 +88,28 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
-    use crate::tls::Names;
+    use crate::tls::{LocalCa, Names};
 
-    fn identity() -> Identity {
+    fn identity() -> (LocalCa, Identity) {
         let dir = tempfile::tempdir().unwrap();
-        Identity::load_or_create(dir.path(), &Names::loopback(), Timestamp::now()).unwrap()
+        let ca = LocalCa::open(dir.path(), Timestamp::now()).unwrap();
+        let identity = ca.identity(&Names::loopback(), Timestamp::now()).unwrap();
+        (ca, identity)
     }
 
     /// Shakes hands with `server` as a client that trusts `trusted`; the protocol that was agreed on.
-    fn handshake(server: &Arc<ServerConfig>, trusted: &Identity, name: &'static str) -> Result<Option<Vec<u8>>, io::Error> {
+    fn handshake(server: &Arc<ServerConfig>, trusted: &LocalCa, name: &'static str) -> Result<Option<Vec<u8>>, io::Error> {
         handshake_for(&[b"h2"], server, trusted, name)
     }
 
     fn handshake_for(
         protocols: &[&[u8]],
         server: &Arc<ServerConfig>,
-        trusted: &Identity,
+        trusted: &LocalCa,
         name: &'static str,
     ) -> Result<Option<Vec<u8>>, io::Error> {
         let mut roots = RootCertStore::empty();
-        roots.add(trusted.certificate().clone()).unwrap();
+        roots.add(trusted.authority().certificate.clone()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(provider())).with_safe_default_protocol_versions().unwrap();
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
@@ -134,20 +136,20 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_trusts_the_certificate_shakes_hands_by_every_name() {
-        let identity = identity();
+    fn a_client_that_trusts_the_authority_shakes_hands_by_every_name() {
+        let (ca, identity) = identity();
         let config = server_config(&identity);
         for name in ["localhost", "127.0.0.1", "::1"] {
-            assert_eq!(handshake(&config, &identity, name).unwrap().as_deref(), Some(b"h2".as_slice()), "{name}");
+            assert_eq!(handshake(&config, &ca, name).unwrap().as_deref(), Some(b"h2".as_slice()), "{name}");
         }
-        assert!(handshake(&config, &identity, "example.org").is_err());
+        assert!(handshake(&config, &ca, "example.org").is_err());
     }
 
     #[test]
     fn browsers_and_relayed_clients_shake_hands_with_the_same_server() {
-        let identity = identity();
+        let (ca, identity) = identity();
         let config = server_config(&identity);
-        let agreed = |protocols: &[&[u8]]| handshake_for(protocols, &config, &identity, "localhost").unwrap();
+        let agreed = |protocols: &[&[u8]]| handshake_for(protocols, &config, &ca, "localhost").unwrap();
         assert_eq!(agreed(&[b"http/1.1", b"h2"]).as_deref(), Some(b"h2".as_slice()));
         assert_eq!(agreed(&[b"http/1.1"]).as_deref(), Some(b"http/1.1".as_slice()));
         assert_eq!(agreed(&[b"stun.turn"]).as_deref(), Some(b"stun.turn".as_slice()));
@@ -156,11 +158,11 @@ mod tests {
 
     #[test]
     fn r27_a_replaced_certificate_is_the_one_that_new_handshakes_get() {
-        let (old, new) = (identity(), identity());
-        let slot = CertificateSlot::new(&old);
+        let ((old, first), (new, second)) = (identity(), identity());
+        let slot = CertificateSlot::new(&first);
         let config = server_config_of(Arc::clone(&slot));
         assert!(handshake(&config, &old, "localhost").is_ok());
-        slot.replace(&new);
+        slot.replace(&second);
         assert!(handshake(&config, &old, "localhost").is_err());
         assert!(handshake(&config, &new, "localhost").is_ok());
     }

@@ -232,9 +232,9 @@ impl TestServer {
         self.dir.path().join("log")
     }
 
-    /// The certificate that it serves with.
+    /// The certificate of its own authority, which vouches for the one that it serves with.
     pub fn certificate(&self) -> String {
-        std::fs::read_to_string(self.data_dir().join("tls/cert.pem")).unwrap()
+        std::fs::read_to_string(self.data_dir().join("tls/ca.pem")).unwrap()
     }
 
     /// Every file below its data directory.
