@@ -12,7 +12,7 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::acme::{AcmeSettings, Authority, Challenges};
+use super::acme::{AcmeSettings, AcmeClient, Challenges};
 use super::schedule::{Chance, Life, Schedule, Step};
 use super::supplied::{Change, Supplied};
 use super::{
@@ -83,7 +83,7 @@ pub struct Keeper {
 /// Where the certificate comes from, at work.
 enum Origin {
     Acme {
-        authority: Box<Authority>,
+        authority: Box<AcmeClient>,
         /// When to ask for the best time of the renewal.
         ask_at: Tick,
     },
@@ -105,7 +105,7 @@ impl Keeper {
         let (origin, retry, found) = match wanted {
             Wanted::Acme(settings) => {
                 let retry = settings.retry;
-                let authority = Box::new(Authority::new(*settings, dir.join("acme"), challenges.clone()));
+                let authority = Box::new(AcmeClient::new(*settings, dir.join("acme"), challenges.clone()));
                 let found = authority.kept_certificate();
                 let ask_at = now.tick.plus(ASK_AGAIN_EARLIEST.mul_f64(1.0 + 9.0 * chance().fraction()));
                 (Origin::Acme { authority, ask_at }, retry, found.map(|identity| (identity, Source::Acme)))

@@ -49,9 +49,9 @@ pub(super) enum Unanswered {
 
 /// A client that trusts these roots. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Client(TlsConnector);
+pub(super) struct HttpsClient(TlsConnector);
 
-impl Client {
+impl HttpsClient {
     pub(super) fn new(roots: RootCertStore) -> Self {
         let builder = ClientConfig::builder_with_provider(Arc::new(provider()))
             .with_safe_default_protocol_versions()
@@ -62,7 +62,7 @@ impl Client {
     }
 }
 
-impl HttpClient for Client {
+impl HttpClient for HttpsClient {
     fn request(
         &self,
         request: Request<BodyWrapper<Bytes>>,
@@ -86,7 +86,7 @@ async fn ask(tls: TlsConnector, request: Request<BodyWrapper<Bytes>>) -> Result<
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let mut answer = pin!(async move {
         let (parts, body) = sender.send_request(request).await?.into_parts();
-        Ok((parts, whole(body).await?))
+        Ok::<_, Unanswered>((parts, whole(body).await?))
     });
     let (parts, body) = tokio::select! {
         biased;

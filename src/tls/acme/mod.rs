@@ -27,7 +27,7 @@ use crate::ids::Secret;
 
 pub use challenge::{ACME_TLS, Challenges};
 pub use error::AcmeError;
-use http::Client;
+use http::HttpsClient;
 use kept::{Kept, KeptAccount};
 
 /// How long an order may take in all.
@@ -89,24 +89,24 @@ pub(super) struct Suggestion {
 }
 
 /// One authority, and what this server has from it.
-pub(super) struct Authority {
+pub(super) struct AcmeClient {
     settings: AcmeSettings,
     kept: Kept,
     challenges: Challenges,
-    client: Client,
+    client: HttpsClient,
     /// Looked up when first needed.
     account: Option<Account>,
     /// How many orders there were, good and bad.
     orders: u32,
 }
 
-impl Authority {
+impl AcmeClient {
     /// Keeps its files in `dir`. Asks nobody yet.
     pub(super) fn new(settings: AcmeSettings, dir: PathBuf, challenges: Challenges) -> Self {
         let roots = settings.roots.as_deref().cloned().unwrap_or_else(|| RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         });
-        Self { settings, kept: Kept::new(dir), challenges, client: Client::new(roots), account: None, orders: 0 }
+        Self { settings, kept: Kept::new(dir), challenges, client: HttpsClient::new(roots), account: None, orders: 0 }
     }
 
     /// The certificate from earlier, whatever the clock says. Blocks on the disk.

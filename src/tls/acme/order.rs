@@ -11,7 +11,7 @@ use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 
 use super::challenge::Answered;
 use super::error::{is_about_replacing, is_unknown_account};
-use super::{AcmeError, Authority, Challenges};
+use super::{AcmeError, AcmeClient, Challenges};
 use crate::tls::{Identity, TlsError};
 
 /// The authority's own visit takes a few seconds.
@@ -22,7 +22,7 @@ const PATIENCE: RetryPolicy =
 const SHORT_LIVED: &str = "shortlived";
 
 /// Orders a certificate for the authority's settings and keeps it.
-pub(super) async fn order(authority: &mut Authority, old: Option<&Identity>) -> Result<Identity, AcmeError> {
+pub(super) async fn order(authority: &mut AcmeClient, old: Option<&Identity>) -> Result<Identity, AcmeError> {
     let host = authority.host();
     let failed = |error| AcmeError::new(&host, error);
     let mut order = begin(authority, old).await?;
@@ -50,7 +50,7 @@ pub(super) async fn order(authority: &mut Authority, old: Option<&Identity>) -> 
 }
 
 /// Places the order; with a new account where the authority has forgotten the old one.
-async fn begin(authority: &mut Authority, old: Option<&Identity>) -> Result<Order, AcmeError> {
+async fn begin(authority: &mut AcmeClient, old: Option<&Identity>) -> Result<Order, AcmeError> {
     let account = authority.account().await?;
     match place(authority, &account, old).await {
         Err(error) if is_unknown_account(&error) => {
@@ -65,7 +65,7 @@ async fn begin(authority: &mut Authority, old: Option<&Identity>) -> Result<Orde
     .map_err(|error| AcmeError::new(&authority.host(), error))
 }
 
-async fn place(authority: &Authority, account: &Account, old: Option<&Identity>) -> Result<Order, instant_acme::Error> {
+async fn place(authority: &AcmeClient, account: &Account, old: Option<&Identity>) -> Result<Order, instant_acme::Error> {
     let name = &authority.settings.name;
     let identifiers = [name.parse().map_or_else(|_| Identifier::Dns(name.clone()), Identifier::Ip)];
     let mut new = NewOrder::new(&identifiers);
@@ -89,7 +89,7 @@ async fn place(authority: &Authority, account: &Account, old: Option<&Identity>)
 }
 
 /// The kind of certificate to ask for.
-fn profile<'a>(authority: &'a Authority, account: &Account) -> Option<&'a str> {
+fn profile<'a>(authority: &'a AcmeClient, account: &Account) -> Option<&'a str> {
     let chosen = authority.settings.profile.as_deref();
     let is_address = authority.settings.name.parse::<IpAddr>().is_ok();
     chosen.or_else(|| (is_address && account.profiles().any(|profile| profile.name == SHORT_LIVED)).then_some(SHORT_LIVED))
@@ -97,7 +97,7 @@ fn profile<'a>(authority: &'a Authority, account: &Account) -> Option<&'a str> {
 
 /// Gets everything ready for the authority's visit and invites it. Tells whether it comes by plain HTTP. What it finds is there as
 /// long as the second part lives.
-async fn prove(authority: &Authority, order: &mut Order) -> Result<(bool, Vec<Answered>), AcmeError> {
+async fn prove(authority: &AcmeClient, order: &mut Order) -> Result<(bool, Vec<Answered>), AcmeError> {
     let failed = |error| AcmeError::new(&authority.host(), error);
     // With both ways open, one after the other is tried.
     let by_http_first = authority.settings.by_http && authority.orders.is_multiple_of(2);
