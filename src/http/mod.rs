@@ -18,6 +18,7 @@ mod neighbour;
 mod openapi;
 mod origin;
 mod places;
+mod plain;
 mod server;
 mod socket;
 mod stall;
@@ -49,6 +50,7 @@ use limits::Limits;
 pub use listener::Listener;
 pub use neighbour::Neighbour;
 pub use places::Places;
+pub use plain::{Plain, Target};
 
 /// Largest body of a request, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;

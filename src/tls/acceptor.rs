@@ -8,9 +8,24 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::Identity;
+use super::acme::{ACME_TLS, Challenges};
 
 /// HTTP/2, HTTP/1.1 (RFC 7301) and TURN (RFC 7443), what we like best first.
 const ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"stun.turn"];
+
+/// Shows a certificate authority what it wants to see, and everybody else the certificate in the slot, whatever name they ask for
+/// (attack D8): no name makes the server do more than look it up.
+#[derive(Debug)]
+struct Doorkeeper {
+    slot: Arc<CertificateSlot>,
+    challenges: Challenges,
+}
+
+impl ResolvesServerCert for Doorkeeper {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if Challenges::is_meant(&hello) { self.challenges.by_tls(&hello) } else { self.slot.resolve(hello) }
+    }
+}
 
 /// The certificate that new handshakes get.
 #[derive(Debug)]
@@ -41,12 +56,22 @@ pub fn server_config(identity: &Identity) -> Arc<ServerConfig> {
 
 /// TLS 1.2 and 1.3 with whatever certificate is in the slot at the time, offering `h2`, `http/1.1` and `stun.turn`.
 pub fn server_config_of(slot: Arc<CertificateSlot>) -> Arc<ServerConfig> {
+    Arc::new(config(slot, &ALPN))
+}
+
+/// The same, and `acme-tls/1` for a certificate authority that has been invited to look.
+pub(super) fn server_config_answering(slot: Arc<CertificateSlot>, challenges: Challenges) -> Arc<ServerConfig> {
+    let protocols: Vec<&[u8]> = ALPN.into_iter().chain([ACME_TLS]).collect();
+    Arc::new(config(Arc::new(Doorkeeper { slot, challenges }), &protocols))
+}
+
+fn config(resolver: Arc<dyn ResolvesServerCert>, protocols: &[&[u8]]) -> ServerConfig {
     let builder = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
         .expect("ring's provider has suites for TLS 1.2 and 1.3");
-    let mut config = builder.with_no_client_auth().with_cert_resolver(slot);
-    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).into();
-    Arc::new(config)
+    let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    config
 }
 
 /// Named everywhere instead of installed for the whole process, so that no test or library can depend on the order of start.

@@ -8,7 +8,7 @@ export const trust = {
   'trust.caution':
     'Whoever has the key of this authority could pass for any website on a device that trusts it. Do this only if you trust those who run this server.',
   'trust.temporary':
-    'This server should have a certificate that devices trust by themselves, and can’t get one at the moment. Its administrator can see why. If you can wait, there is nothing for you to do.',
+    'Something is not as it should be with this server’s certificate, and its administrator can see what. If you can wait, there may be nothing for you to do.',
   'trust.noneTitle': 'There is nothing to do',
   'trust.public': 'The certificate of this server comes from an authority that devices trust already.',
   'trust.administrator': 'The administrator of this server has given it a certificate. If your browser warns about it, ask them.',
