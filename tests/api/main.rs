@@ -6,6 +6,7 @@
 
 mod accounts;
 mod bad_input;
+mod certificate_files;
 mod connections;
 mod harness;
 mod headers;
