@@ -197,7 +197,8 @@ mod tests {
     #[test]
     fn every_metric_has_help_and_a_type_before_its_samples() {
         let counters = RelayCounters { bytes_out: 7, failed_authentications: 3, ..RelayCounters::default() };
-        let text = write(&Figures { meetings: 1, seats: 4, relay: Some(counters), relay_works: Some(true) }, &certificate(), Some(4096));
+        let text =
+            write(&Figures { meetings: 1, seats: 4, relay: Some(counters), relay_works: Some(true) }, &certificate(), Some(4096));
         let mut known = None;
         for line in text.lines() {
             match line.split(' ').collect::<Vec<_>>()[..] {

@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn only_names_of_the_server_itself_are_drawn_and_those_that_others_can_use() {
-        let names = ["*.example.org", "10.1.2.3", "127.0.0.1", "172.17.0.1", "192.168.1.5", "::1", "den", "den.local", "localhost"];
+        let names =
+            ["*.example.org", "10.1.2.3", "127.0.0.1", "172.17.0.1", "192.168.1.5", "::1", "den", "den.local", "localhost"];
         let names = names.map(String::from);
         for (reached, drawn) in [
             ("192.168.1.5:8443", "192.168.1.5:8443"),

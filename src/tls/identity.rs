@@ -153,8 +153,7 @@ pub(super) fn timestamp(seconds: i64) -> Timestamp {
 }
 
 fn names_of(certificate: &X509Certificate<'_>) -> Result<Vec<String>, IdentityError> {
-    let extension =
-        certificate.subject_alternative_name().map_err(|error| IdentityError::Certificate(error.to_string()))?;
+    let extension = certificate.subject_alternative_name().map_err(|error| IdentityError::Certificate(error.to_string()))?;
     let names = extension.map(|extension| &extension.value.general_names).into_iter().flatten();
     Ok(names.filter_map(name_of).collect())
 }
@@ -167,4 +166,78 @@ fn name_of(name: &GeneralName<'_>) -> Option<String> {
     let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
     let address = v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
     address.ok().map(|address| address.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    /// A certificate for these names and its key, as PEM.
+    fn made(names: &[&str]) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+        parameters.not_before = rcgen::date_time_ymd(2026, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(2026, 4, 1);
+        (parameters.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    }
+
+    fn from_pem(chain: &str, key: &str) -> Result<Identity, IdentityError> {
+        Identity::from_pem(chain.as_bytes(), key.as_bytes())
+    }
+
+    #[test]
+    fn what_the_certificate_says_is_read() {
+        let (chain, key) = made(&["Meet.example.org", "*.example.net", "192.0.2.1", "2001:db8::1"]);
+        let identity = from_pem(&chain, &key).unwrap();
+        assert_eq!(identity.names(), ["meet.example.org", "*.example.net", "192.0.2.1", "2001:db8::1"]);
+        assert_eq!(identity.not_before().to_rfc3339(), "2026-01-01T00:00:00Z");
+        assert_eq!(identity.not_after().to_rfc3339(), "2026-04-01T00:00:00Z");
+        assert_eq!(identity.renews_at().to_rfc3339(), "2026-03-02T00:00:00Z");
+        assert!(identity.is_valid_at(identity.not_before()) && identity.is_valid_at(identity.not_after()));
+        assert!(!identity.is_valid_at(Timestamp::from_millis(0)));
+        assert!(!identity.is_valid_at(identity.not_after().plus(Duration::from_secs(1))));
+        let pairs: Vec<_> = identity.fingerprint().split(':').map(String::from).collect();
+        assert!(pairs.len() == 32 && pairs.iter().all(|pair| pair.len() == 2 && u8::from_str_radix(pair, 16).is_ok()));
+    }
+
+    #[test]
+    fn it_is_good_for_the_names_that_clients_would_find() {
+        let (chain, key) = made(&["meet.example.org", "*.example.net", "192.0.2.1", "2001:db8::1"]);
+        let identity = from_pem(&chain, &key).unwrap();
+        for name in ["meet.example.org", "MEET.example.org", "a.example.net", "192.0.2.1", "2001:db8::1"] {
+            assert!(identity.is_good_for(name), "{name}");
+        }
+        for name in ["example.org", "example.net", "a.b.example.net", "192.0.2.2", "2001:db8::2", "", "a b"] {
+            assert!(!identity.is_good_for(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn those_that_vouch_for_it_may_follow_and_text_may_stand_around_it() {
+        let ((chain, key), (other, _)) = (made(&["a.example"]), made(&["b.example"]));
+        let identity = from_pem(&format!("Some words\n{chain}\n{other}"), &format!("{key}{other}")).unwrap();
+        assert_eq!(identity.names(), ["a.example"]);
+        assert_eq!(identity.certified_key().cert.len(), 2);
+    }
+
+    #[test]
+    fn what_can_not_be_used_is_told_apart() {
+        let ((chain, key), (other, other_key)) = (made(&["a.example"]), made(&["b.example"]));
+        let half = &chain[..chain.len() / 2];
+        let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let nonsense_key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        let found = |chain: &str, key: &str| from_pem(chain, key).unwrap_err();
+        assert!(matches!(found("", &key), IdentityError::NoCertificate));
+        assert!(matches!(found(&key, &key), IdentityError::NoCertificate));
+        assert!(matches!(found(half, &key), IdentityError::Certificate(_)));
+        assert!(matches!(found(nonsense, &key), IdentityError::Certificate(_)));
+        assert!(matches!(found(&chain, ""), IdentityError::NoKey));
+        assert!(matches!(found(&chain, &chain), IdentityError::NoKey));
+        assert!(matches!(found(&chain, &key[..key.len() / 2]), IdentityError::Key(_)));
+        assert!(matches!(found(&chain, nonsense_key), IdentityError::Key(_)));
+        assert!(matches!(found(&chain, &other_key), IdentityError::OtherKey));
+        assert!(matches!(found(&format!("{other}{chain}"), &key), IdentityError::OtherKey), "in the wrong order");
+    }
 }

@@ -31,8 +31,8 @@ const LIFETIME: Duration = DAY.saturating_mul(90);
 const BACKDATED: Duration = DAY;
 /// Apple's devices take no certificate that is good for longer than 825 days, whoever signed it.
 const LONGEST: Duration = DAY.saturating_mul(800);
-/// How long the authority is good.
-const CA_LIFETIME: Duration = DAY.saturating_mul(3653);
+/// How long the authority is good: some days less than ten years, so that a clock that jumps ahead by ten is seen to be wrong.
+const CA_LIFETIME: Duration = DAY.saturating_mul(3640);
 /// 2020-01-01: since when the authority is good, so that it is good everywhere even if it was made while the clock was ahead.
 const CA_NOT_BEFORE: Timestamp = Timestamp::from_millis(1_577_836_800_000);
 /// 2026-01-01: a clock that shows less is wrong, as it is on small computers that have none of their own.
@@ -286,7 +286,8 @@ fn create_ca(dir: &Path, now: Timestamp) -> Result<LocalCa, TlsError> {
 
 /// What people find it by in long lists. Part of the key's hash tells it from an earlier one of the same machine, for programs too.
 fn ca_name(key: &KeyPair) -> String {
-    let host: String = host_name().unwrap_or_default().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+    let host: String =
+        host_name().unwrap_or_default().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
     let hash: String = Sha256::digest(key.der_bytes()).iter().take(3).map(|byte| format!("{byte:02X}")).collect();
     if host.is_empty() { format!("Hearth ({hash})") } else { format!("Hearth at {host} ({hash})") }
 }
@@ -339,3 +340,6 @@ fn set_aside(dir: &Path, names: &[&str]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -226,3 +226,6 @@ fn is_open_to_all(path: &Path) -> bool {
 fn is_open_to_all(_: &Path) -> bool {
     false
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ pub struct TrustInfo {
     pub voucher: Voucher,
     /// The authority to trust; null when no device has to be told anything.
     pub authority: Option<TrustAuthority>,
-    /// Whether another certificate should be there and can't be had for the moment, so that waiting may be better.
+    /// Whether something is wrong with the certificate that the administrator can mend, so that waiting may be better.
     pub temporary: bool,
     /// The address of that page under one of the server's own names, for other devices.
     pub address: String,

@@ -21,3 +21,4 @@ mod self_test;
 mod shared_port;
 mod signaling;
 mod stopping;
+mod trust;

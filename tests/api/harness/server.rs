@@ -46,6 +46,8 @@ pub struct TestServer {
     pub address: String,
     /// The certificate's fingerprint, as printed.
     pub fingerprint: String,
+    /// The fingerprint of the authority that signed it, as printed.
+    pub authority: String,
     /// The secret part of the one-time link, until there is an admin.
     pub setup_token: Option<String>,
     /// The name that clients ask for when they shake hands.
@@ -78,6 +80,7 @@ impl TestServer {
             relay_tls_port: Port::reserve(),
             address: String::new(),
             fingerprint: String::new(),
+            authority: String::new(),
             setup_token: None,
             certificate: None,
             name: String::from("localhost"),
@@ -172,6 +175,8 @@ impl TestServer {
                 self.address = address.to_owned();
             } else if let Some(fingerprint) = line.strip_prefix("fingerprint: ") {
                 self.fingerprint = fingerprint.to_owned();
+            } else if let Some(fingerprint) = line.strip_prefix("authority: ") {
+                self.authority = fingerprint.to_owned();
             } else if let Some(link) = line.strip_prefix("setup: ") {
                 self.setup_token = link.split_once('#').map(|(_, token)| token.to_owned());
             } else if line == "Press Ctrl-C to stop." {
