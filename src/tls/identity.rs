@@ -57,9 +57,8 @@ impl Identity {
         let chain = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| IdentityError::Certificate(error.to_string()))?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
-            pem::Error::NoItemsFound => IdentityError::NoKey,
-            error => IdentityError::Key(error.to_string()),
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
+            if matches!(error, pem::Error::NoItemsFound) { IdentityError::NoKey } else { IdentityError::Key(error.to_string()) }
         })?;
         Self::from_der(chain, key)
     }

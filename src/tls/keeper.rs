@@ -12,7 +12,7 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::acme::{AcmeSettings, AcmeClient, Challenges};
+use super::acme::{AcmeClient, AcmeSettings, Challenges};
 use super::schedule::{Chance, Life, Schedule, Step};
 use super::supplied::{Change, Supplied};
 use super::{
@@ -124,9 +124,8 @@ impl Keeper {
         let slot = CertificateSlot::new(&serving);
         let (status, watch) = CertificateWatch::new(CertificateStatus::of(&serving, source));
         let (schedule, stand_in) = (Schedule::new(retry), Schedule::new(LOCAL_RETRY));
-        let mut keeper = Self {
-            names, host, ca, origin, challenges, slot, status, watch, serving, source, schedule, stand_in, failure
-        };
+        let mut keeper =
+            Self { names, host, ca, origin, challenges, slot, status, watch, serving, source, schedule, stand_in, failure };
         keeper.begin(now);
         Ok(keeper)
     }

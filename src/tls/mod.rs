@@ -15,13 +15,13 @@ mod schedule;
 mod status;
 mod supplied;
 
+use acceptor::server_config_answering;
 pub use acceptor::{CertificateSlot, server_config, server_config_of};
 pub use acme::{ACME_TLS, AcmeError, AcmeSettings, Challenges, ExternalAccount, roots_from_file};
 pub use identity::{Identity, IdentityError};
 pub use keeper::{Keeper, KeeperSettings, Wanted};
 pub use local_ca::{Authority, LocalCa};
 pub use names::Names;
-use acceptor::server_config_answering;
 pub use status::{CertificateStatus, CertificateWatch, Source};
 pub use supplied::{Change, Concern, Supplied, SuppliedError};
 

@@ -43,7 +43,9 @@ async fn browsers_are_led_to_the_page_and_never_anywhere_else() {
     drop(server);
     let (server, port) = start("");
     let own = format!("https://localhost:{}", server.port());
-    for (host, origin) in [("localhost", own.clone()), ("evil.example", own), ("127.0.0.1", format!("https://127.0.0.1:{}", server.port()))] {
+    for (host, origin) in
+        [("localhost", own.clone()), ("evil.example", own), ("127.0.0.1", format!("https://127.0.0.1:{}", server.port()))]
+    {
         let answer = get(&port, "/", host).await;
         assert!(answer.contains(&format!("\r\nlocation: {origin}/\r\n")), "{host}: {answer}");
     }

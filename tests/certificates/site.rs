@@ -55,12 +55,8 @@ impl Site {
         // Nobody listens there.
         let nowhere = Port::reserve();
         let tls_port = if plan.by_tls { server.port() } else { nowhere.number };
-        let wishes = Wishes {
-            tls_port,
-            http_port: http_port.number,
-            lifetime: plan.lifetime,
-            external_accounts: plan.external_accounts,
-        };
+        let wishes =
+            Wishes { tls_port, http_port: http_port.number, lifetime: plan.lifetime, external_accounts: plan.external_accounts };
         let authority = Authority::start(wishes).await?;
         let site = Self { server, authority, http_port, plan };
         site.configure("");

@@ -121,10 +121,7 @@ mod tests {
     fn addresses_are_asked_for_by_their_reverse_names() {
         assert_eq!(asked_for("Meet.Example.org"), "meet.example.org");
         assert_eq!(asked_for("192.0.2.7"), "7.2.0.192.in-addr.arpa");
-        assert_eq!(
-            asked_for("2001:db8::567:89ab"),
-            "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"
-        );
+        assert_eq!(asked_for("2001:db8::567:89ab"), "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa");
     }
 
     #[test]

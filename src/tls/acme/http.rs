@@ -98,10 +98,7 @@ async fn ask(tls: TlsConnector, request: Request<BodyWrapper<Bytes>>) -> Result<
 }
 
 /// The request as HTTP/1.1 wants it: the host in a header, the path alone in the first line.
-fn addressed(
-    mut request: Request<BodyWrapper<Bytes>>,
-    uri: &Uri,
-) -> Result<Request<BodyWrapper<Bytes>>, Unanswered> {
+fn addressed(mut request: Request<BodyWrapper<Bytes>>, uri: &Uri) -> Result<Request<BodyWrapper<Bytes>>, Unanswered> {
     let authority = uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
     request.headers_mut().insert(HOST, authority.ok_or(Unanswered::Address)?);
     *request.uri_mut() = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")).into();

@@ -41,8 +41,9 @@ impl Kept {
     pub(super) fn account(&self, directory: &str, external_account: Option<&str>) -> Option<KeptAccount> {
         let text = self.read("account.json", "the account with the certificate authority can't be read; a new one is made")?;
         match serde_json::from_slice::<KeptAccount>(&text) {
-            Ok(kept) => Some(kept)
-                .filter(|kept| kept.directory == directory && kept.external_account.as_deref() == external_account),
+            Ok(kept) => {
+                Some(kept).filter(|kept| kept.directory == directory && kept.external_account.as_deref() == external_account)
+            }
             Err(error) => {
                 // Without the error's text: it may quote what stands there.
                 tracing::warn!(line = error.line(), "the account with the certificate authority is damaged; a new one is made");

@@ -103,9 +103,11 @@ pub(super) struct AcmeClient {
 impl AcmeClient {
     /// Keeps its files in `dir`. Asks nobody yet.
     pub(super) fn new(settings: AcmeSettings, dir: PathBuf, challenges: Challenges) -> Self {
-        let roots = settings.roots.as_deref().cloned().unwrap_or_else(|| RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        });
+        let roots = settings
+            .roots
+            .as_deref()
+            .cloned()
+            .unwrap_or_else(|| RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
         Self { settings, kept: Kept::new(dir), challenges, client: HttpsClient::new(roots), account: None, orders: 0 }
     }
 

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AuthorizationStatus, CertificateIdentifier, ChallengeHandle, ChallengeType, Identifier, NewOrder, Order, OrderStatus,
-    RetryPolicy,
+    Account, AuthorizationStatus, CertificateIdentifier, ChallengeHandle, ChallengeType, Identifier, NewOrder, Order,
+    OrderStatus, RetryPolicy,
 };
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 
 use super::challenge::Answered;
 use super::error::{is_about_replacing, is_unknown_account};
-use super::{AcmeError, AcmeClient, Challenges};
+use super::{AcmeClient, AcmeError, Challenges};
 use crate::tls::{Identity, TlsError};
 
 /// The authority's own visit takes a few seconds.
