@@ -53,14 +53,14 @@ fn wanted(config: &Config) -> Result<Wanted> {
 
 fn acme(config: &Config, host: &str) -> Result<AcmeSettings> {
     let tls = &config.tls;
-    let account = tls.external_account().context("the account with the certificate authority is missing")?;
+    let key = tls.eab_key().context("the account with the certificate authority is missing")?;
     let roots = tls.acme_root_file.as_deref().map(roots_from_file).transpose();
     Ok(AcmeSettings {
         directory: tls.acme_directory.as_str().to_owned(),
         name: host.to_owned(),
         contact: tls.acme_contact.clone(),
         profile: tls.acme_profile.clone(),
-        external_account: account.map(|(key_id, key)| ExternalAccount { key_id, key }),
+        external_account: key.zip(tls.acme_eab_key_id.clone()).map(|(key, key_id)| ExternalAccount { key_id, key }),
         roots: roots.map_err(|error| anyhow!("tls.acme_root_file can't be used: {error}"))?,
         by_http: !config.server.listen_http.is_empty(),
         retry: Duration::from_secs(tls.acme_retry_seconds.into()),

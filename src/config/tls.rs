@@ -108,18 +108,18 @@ impl Tls {
         if public.is_some() { TlsMode::Acme } else { TlsMode::Local }
     }
 
-    /// The account with the authority that the administrator has already: what it is called, and its key.
+    /// The key of the account that the administrator has with the authority already, if there is one.
     ///
     /// # Errors
     /// When the file can't be read, or holds no key.
-    pub fn external_account(&self) -> Result<Option<(String, Secret<Vec<u8>>)>, Problem> {
-        let (Some(key_id), Some(path)) = (&self.acme_eab_key_id, &self.acme_eab_key_file) else { return Ok(None) };
+    pub fn eab_key(&self) -> Result<Option<Secret<Vec<u8>>>, Problem> {
+        let Some(path) = &self.acme_eab_key_file else { return Ok(None) };
         let text = Confidential::File(path.clone()).reveal()?;
         let key = decode(text.expose()).ok_or_else(|| {
             let mend = "write the key into the file as the authority tells it, in base64";
             Problem::new("tls.acme_eab_key_file", "there is no key in it", mend)
         })?;
-        Ok(Some((key_id.clone(), Secret::new(key))))
+        Ok(Some(Secret::new(key)))
     }
 }
 

@@ -88,7 +88,7 @@ enum Origin {
         ask_at: Tick,
     },
     Local,
-    Files(Supplied),
+    Files(Box<Supplied>),
 }
 
 impl Keeper {
@@ -112,7 +112,7 @@ impl Keeper {
             }
             Wanted::Local => (Origin::Local, LOCAL_RETRY, None),
             Wanted::Files { certificate, key } => {
-                let mut files = Supplied::new(certificate, key);
+                let mut files = Box::new(Supplied::new(certificate, key));
                 let read = files.read().map_err(|error| failure = Some(error.to_string())).ok();
                 (Origin::Files(files), LOCAL_RETRY, read.map(|identity| (identity, Source::Files)))
             }

@@ -67,11 +67,13 @@ const LOOKED_BY_HTTP: &str =
 impl AcmeError {
     /// What the library says, in other words.
     pub(super) fn new(authority: &str, error: instant_acme::Error) -> Self {
-        match error {
-            instant_acme::Error::Api(problem) => Self::refused(&problem),
-            instant_acme::Error::Timeout(_) => Self::TimedOut,
-            other => Self::Unreachable { authority: authority.to_owned(), what: other.to_string() },
+        if let instant_acme::Error::Api(problem) = error {
+            return Self::refused(&problem);
         }
+        if let instant_acme::Error::Timeout(_) = error {
+            return Self::TimedOut;
+        }
+        Self::Unreachable { authority: authority.to_owned(), what: error.to_string() }
     }
 
     /// What the authority says of its visit.
@@ -104,13 +106,10 @@ pub(super) fn is_unknown_account(error: &instant_acme::Error) -> bool {
 
 /// Whether the authority would rather not hear which certificate is to be replaced.
 pub(super) fn is_about_replacing(error: &instant_acme::Error) -> bool {
-    match error {
-        instant_acme::Error::Api(problem) => {
-            matches!(kind(problem), "alreadyReplaced" | "malformed" | "unauthorized" | "conflict" | "serverInternal")
-        }
-        instant_acme::Error::Unsupported(_) | instant_acme::Error::Other(_) => true,
-        _ => false,
+    if let instant_acme::Error::Api(problem) = error {
+        return matches!(kind(problem), "alreadyReplaced" | "malformed" | "conflict" | "serverInternal");
     }
+    matches!(error, instant_acme::Error::Unsupported(_) | instant_acme::Error::Other(_))
 }
 
 /// The last part of the problem's type (RFC 8555 §6.7).
