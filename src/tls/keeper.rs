@@ -187,9 +187,8 @@ impl Keeper {
         let now = Now::read();
         if self.schedule.step(now) == Step::Renew {
             self.order().await;
-        } else {
-            self.ask_when_to_renew(now).await;
         }
+        self.ask_when_to_renew(Now::read()).await;
         let now = Now::read();
         if self.source == Source::LocalCa {
             self.sign_stand_in(now);
