@@ -79,15 +79,25 @@ pub fn inspect(file: &Path) -> Result<Contents, Damage> {
     read(file, &mut |_| Ok(()))
 }
 
+/// Reads a backup to its end and says what it holds, if [`restore`] would take it. Nothing is changed.
+///
+/// # Errors
+/// As [`inspect`], and when it holds newer data than this program knows.
+pub fn examine(file: &Path) -> Result<Contents, RestoreError> {
+    let contents = inspect(file)?;
+    let header = &contents.header;
+    if header.schema > store::SCHEMA {
+        return Err(RestoreError::TooNew { made_by: header.made_by.clone(), schema: header.schema });
+    }
+    Ok(contents)
+}
+
 /// Puts the backup in the place of the data. The data that were there are kept beside the new ones. Blocking.
 ///
 /// # Errors
 /// See [`RestoreError`].
 pub fn restore(file: &Path, claim: &Claim) -> Result<Restored, RestoreError> {
-    let header = inspect(file)?.header;
-    if header.schema > store::SCHEMA {
-        return Err(RestoreError::TooNew { made_by: header.made_by, schema: header.schema });
-    }
+    let header = examine(file)?.header;
     store::refuse_if_in_use(&claim.dir().join(STORE))?;
     let dir = claim.dir();
     let partial = dir.join(PARTIAL);

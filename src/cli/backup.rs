@@ -111,7 +111,7 @@ fn by_the_server(data_dir: &Path, target: &Target, out: &mut dyn Write) -> Resul
 
 fn put_back(config: &Config, file: &Path, out: &mut dyn Write) -> Result<Outcome> {
     // Before anything is touched, a directory that is made included.
-    let Contents { header, .. } = backup::inspect(file).with_context(|| format!("{} was not restored", file.display()))?;
+    let Contents { header, .. } = backup::examine(file).with_context(|| format!("{} was not restored", file.display()))?;
     let data_dir = &config.server.data_dir;
     let claim = Claim::take(data_dir)?;
     let restored = backup::restore(file, &claim).with_context(|| format!("{} was not restored", file.display()))?;
