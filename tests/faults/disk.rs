@@ -50,15 +50,17 @@ async fn r5_with_a_full_disk_writes_are_refused_calls_and_reads_go_on_and_it_rec
         assert_eq!(ben.get("/healthz").await.status, 200);
         assert_eq!(ben.get(&format!("/api/meetings/{room}")).await.ok()["meeting"]["title"], "Standup");
         assert_eq!(ben.get("/api/auth/me").await.ok()["name"], "Ben");
-        host.send(&json!({"type": "chat", "text": "Can you hear me?"})).await;
-        assert_eq!(guest.skip_to("chat").await["text"], "Can you hear me?");
+        host.send(&json!({"type": "chat", "id": "1", "to": null, "text": "Can you hear me?"})).await;
+        assert_eq!(guest.skip_to("chat").await["message"]["text"], "Can you hear me?");
 
         fs::remove_file(ballast).unwrap();
         eventually("writes are taken again", async || try_create(&ben).await.status.is_success()).await;
         assert_eq!(ben.get("/readyz").await.status, 200);
         assert_eq!(ben.get(&format!("/api/meetings/{room}")).await.ok()["meeting"]["title"], "Standup");
-        guest.send(&json!({"type": "chat", "text": "Yes."})).await;
-        assert_eq!(host.skip_to("chat").await["text"], "Yes.");
+        guest.send(&json!({"type": "chat", "id": "2", "to": null, "text": "Yes."})).await;
+        // The first one comes back to whoever said it.
+        host.skip_to("chat").await;
+        assert_eq!(host.skip_to("chat").await["message"]["text"], "Yes.");
     }
 }
 

@@ -118,7 +118,9 @@ async fn a_restore_killed_at_any_step_leaves_the_old_data_or_the_new() {
         fs::remove_dir_all(&data_dir).unwrap();
         copy(&pristine, &data_dir);
         let trace = home.path().join("trace");
-        let words = traced("rename,renameat,renameat2,unlinkat,rmdir", &format!("signal=KILL:when={step}"), &trace);
+        let mut words = traced("rename,renameat,renameat2,unlinkat,rmdir", &format!("signal=KILL:when={step}"), &trace);
+        // With it, calls are seen and no signal comes.
+        words.retain(|word| word != "--seccomp-bpf");
         let plain = hearth(&data_dir, &["restore", file.to_str().unwrap()]);
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).arg(plain.get_program()).args(plain.get_args());
