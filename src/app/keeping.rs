@@ -1,6 +1,5 @@
 //! What keeps the data: the claim on their directory, the store with its upgrades, the backups, and the socket to ask for one.
 
-use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,26 +80,11 @@ impl Answerer for Answers {
                 Request::Version => {
                     Given::Words(Reply::Version { version: String::from(env!("CARGO_PKG_VERSION")), schema: store::SCHEMA })
                 }
-                Request::Backup => match make_backup(data_dir, &store).await {
-                    Ok(file) => Given::Backup(file),
+                Request::Backup => match backup::of_running(&store, data_dir, Timestamp::now()).await {
+                    Ok((file, _)) => Given::Backup(file),
                     Err(message) => Given::Words(Reply::Refused { message }),
                 },
             }
         })
     }
-}
-
-/// A backup in a file without a name: whoever asked for it may read slowly, and the store must not wait for that.
-async fn make_backup(data_dir: PathBuf, store: &Store) -> Result<std::fs::File, String> {
-    let made = store.with_snapshot(move |snapshot| {
-        backup::refuse_without_room(&data_dir, &data_dir)?;
-        let written = || -> io::Result<std::fs::File> {
-            let mut file = backup::temporary(&data_dir)?;
-            backup::write_archive(snapshot, &data_dir, Timestamp::now(), &mut file)?;
-            file.rewind()?;
-            Ok(file)
-        };
-        written().map_err(|error| format!("the backup could not be written: {error}"))
-    });
-    made.await.unwrap_or_else(|error| Err(error.to_string()))
 }

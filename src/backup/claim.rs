@@ -51,6 +51,7 @@ impl Claim {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let claim = Self { dir: dir.to_owned(), _lock: file };
+        claim.give_to_owner(&path).map_err(failed)?;
         if let Some(kept) = restore::complete(dir).map_err(failed)? {
             tracing::warn!(kept = %kept.display(), "a restore that was interrupted has been finished");
         }
@@ -72,7 +73,6 @@ impl Claim {
             return Ok(());
         }
         let owner = fs::metadata(&self.dir)?;
-        give(&self.dir.join(LOCK), owner.uid(), owner.gid())?;
         give(path, owner.uid(), owner.gid())
     }
 }

@@ -1,12 +1,12 @@
 //! The automatic backups.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::make::{Summary, expected_bytes, free_bytes, write_archive, write_file};
+use super::make::{of_running, refuse_without_room, write_archive, write_file};
 use super::parts::make_directory;
 use super::{STORE, names};
 use crate::clock::Timestamp;
@@ -20,9 +20,6 @@ const FIRST_LOOK: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 /// After a failure.
 const RETRY_AFTER: Duration = Duration::from_secs(3600);
-/// What must stay free beside a backup, in bytes: with less the store would take no more writes.
-const SPARE: u64 = 64 * 1024 * 1024;
-
 /// What the automatic backups need to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Daily {
@@ -130,11 +127,12 @@ fn is_due(settings: &Daily, now: Timestamp) -> bool {
 
 async fn attempt(settings: &Daily, store: &Store, now: Timestamp) -> Result<(), String> {
     if store.is_degraded() {
-        return Err(String::from("the store takes no writes at present: its disk is full or fails"));
+        return Err(String::from("The store takes no writes at present: its disk is full or fails"));
     }
+    let (made, summary) = of_running(store, settings.data_dir.clone(), now).await?;
     let wanted = settings.clone();
-    let made = store.with_snapshot(move |snapshot| make(snapshot, &wanted, now)).await;
-    let (path, summary) = made.map_err(|error| error.to_string())??;
+    let put = tokio::task::spawn_blocking(move || put(made, &wanted, now)).await;
+    let path = put.unwrap_or_else(|_| Err(String::from("It was given up")))?;
     tracing::info!(file = %path.display(), summary.entries, summary.files, "a daily backup was made");
     if summary.damaged > 0 {
         tracing::warn!(values = summary.damaged, "parts of the store are damaged; older backups are all kept");
@@ -150,29 +148,15 @@ async fn attempt(settings: &Daily, store: &Store, now: Timestamp) -> Result<(), 
     Ok(())
 }
 
-fn make(snapshot: &Snapshot<'_>, settings: &Daily, now: Timestamp) -> Result<(PathBuf, Summary), String> {
+/// Puts a backup into the directory, which may be on another disk.
+fn put(mut made: File, settings: &Daily, now: Timestamp) -> Result<PathBuf, String> {
     prepare(&settings.data_dir, &settings.directory)?;
     let path = settings.directory.join(names::daily(now));
-    let summary = write_file(&path, |file| write_archive(snapshot, &settings.data_dir, now, file));
-    Ok((path, summary.map_err(|error| error.to_string())?))
+    write_file(&path, |file| io::copy(&mut made, file)).map_err(|error| error.to_string())?;
+    Ok(path)
 }
 
-/// Refuses to fill the disk with a backup of `data_dir` in `directory`, which is made later if need be.
-///
-/// # Errors
-/// How much room there is and how much is needed.
-pub fn refuse_without_room(data_dir: &Path, directory: &Path) -> Result<(), String> {
-    let failed = |error: io::Error| format!("{} can't be used: {error}", directory.display());
-    let needed = expected_bytes(data_dir).map_err(failed)? + SPARE;
-    let free = free_bytes(directory).map_err(failed)?;
-    if free < needed {
-        let mebibytes = |bytes: u64| bytes / (1024 * 1024);
-        let (free, needed) = (mebibytes(free), mebibytes(needed));
-        return Err(format!("there is not enough room in {}: {free} MiB are free, {needed} are needed", directory.display()));
-    }
-    Ok(())
-}
-
+/// Makes the directory, where there is room.
 fn prepare(data_dir: &Path, directory: &Path) -> Result<(), String> {
     refuse_without_room(data_dir, directory)?;
     make_directory(directory).map_err(|error| format!("{} can't be made: {error}", directory.display()))
@@ -268,7 +252,7 @@ mod tests {
         let settings = settings(home.path());
         fs::create_dir(home.path().join("store")).unwrap();
         // Four tebibytes of nothing are more than this disk has free, and take no room on it.
-        fs::File::create(home.path().join("store/db")).unwrap().set_len(1 << 42).unwrap();
+        File::create(home.path().join("store/db")).unwrap().set_len(1 << 42).unwrap();
         let error = refuse_without_room(&settings.data_dir, &settings.directory).unwrap_err();
         assert!(error.contains("not enough room") && error.contains("MiB are free"), "{error}");
     }

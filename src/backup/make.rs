@@ -1,16 +1,19 @@
 //! Making a backup.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::STORE;
 use super::format::{Damage, Header, Sealer};
-use super::parts::{Unfinished, directory_of, each_file, make_directory};
+use super::parts::{Unfinished, directory_of, each_file};
 use super::restore::inspect;
 use crate::clock::Timestamp;
-use crate::store::{Piece, Snapshot};
+use crate::store::{Piece, Snapshot, Store};
+
+/// What must stay free beside a backup, in bytes: with less the store would take no more writes.
+const SPARE: u64 = 64 * 1024 * 1024;
 
 /// What went into a backup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,12 +81,43 @@ pub fn write_file<T>(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<T>)
     Ok(answer)
 }
 
-/// A file without a name in `directory`, which is made if need be. It goes with its last handle.
+/// A backup of a running server, in a file without a name beside its data, to be read from its first byte on. Whoever wants it may
+/// read slowly or keep it on another disk, and the store must wait for neither.
 ///
 /// # Errors
-/// When it can't be made.
-pub fn temporary(directory: &Path) -> io::Result<File> {
-    make_directory(directory)?;
+/// What stands in the way, as a sentence.
+pub async fn of_running(store: &Store, data_dir: PathBuf, now: Timestamp) -> Result<(File, Summary), String> {
+    let made = store.with_snapshot(move |snapshot| {
+        refuse_without_room(&data_dir, &data_dir)?;
+        let written = || {
+            let mut file = temporary(&data_dir)?;
+            let summary = write_archive(snapshot, &data_dir, now, &mut file)?;
+            file.rewind()?;
+            Ok((file, summary))
+        };
+        written().map_err(|error: io::Error| format!("The backup could not be written: {error}"))
+    });
+    made.await.unwrap_or_else(|error| Err(format!("The store could not be read: {error}")))
+}
+
+/// Refuses to fill the disk with a backup of `data_dir` in `directory`, which is made later if need be.
+///
+/// # Errors
+/// How much room there is and how much is needed.
+pub fn refuse_without_room(data_dir: &Path, directory: &Path) -> Result<(), String> {
+    let failed = |error: io::Error| format!("{} can't be used: {error}", directory.display());
+    let needed = expected_bytes(data_dir).map_err(failed)? + SPARE;
+    let free = free_bytes(directory).map_err(failed)?;
+    if free < needed {
+        let mebibytes = |bytes: u64| bytes / (1024 * 1024);
+        let (free, needed) = (mebibytes(free), mebibytes(needed));
+        return Err(format!("There is not enough room in {}: {free} MiB are free, {needed} are needed", directory.display()));
+    }
+    Ok(())
+}
+
+/// A file without a name in `directory`. It goes with its last handle.
+fn temporary(directory: &Path) -> io::Result<File> {
     let path = directory.join(format!(".{}.partial", data_encoding::HEXLOWER.encode(&crate::ids::random_bytes::<8>())));
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     fs::remove_file(path)?;
@@ -106,7 +140,7 @@ pub fn expected_bytes(data_dir: &Path) -> io::Result<u64> {
 }
 
 /// Bytes that an ordinary user may still write where `path` will lie.
-pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
+fn free_bytes(path: &Path) -> io::Result<u64> {
     let mut path = path;
     while !path.exists() {
         path = directory_of(path);

@@ -106,6 +106,9 @@ pub fn restore(file: &Path, claim: &Claim) -> Result<Restored, RestoreError> {
     fs::rename(&partial, dir.join(READY)).map_err(RestoreError::Io)?;
     sync_directory(dir).map_err(RestoreError::Unfinished)?;
     let kept = complete(dir).map_err(RestoreError::Unfinished)?;
+    if let Some(kept) = &kept {
+        claim.give_to_owner(kept).map_err(RestoreError::Unfinished)?;
+    }
     Ok(Restored { contents, kept })
 }
 

@@ -50,10 +50,8 @@ pub(super) fn check(config: &Config, json: bool, out: &mut dyn Write, err: &mut 
     } else {
         describe(&report)
     };
-    match say(out, &text) {
-        Outcome::Done if !report.ready => Outcome::Failed,
-        other => other,
-    }
+    let said = say(out, &text);
+    if report.ready { said } else { Outcome::Failed }
 }
 
 fn examine(config: &Config) -> Result<Report> {

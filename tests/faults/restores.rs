@@ -127,9 +127,9 @@ async fn a_restore_killed_at_any_step_leaves_the_old_data_or_the_new() {
         let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         server.launch();
         if has_old(&server).await {
-            old += 1
+            old += 1;
         } else {
-            new += 1
+            new += 1;
         }
         assert!(server.stop().success());
         let left = fs::read_dir(&data_dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
