@@ -1,6 +1,5 @@
 //! The composition root: the one place that makes services out of a configuration and joins them.
 
-use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,6 +13,7 @@ use rustls::{ServerConfig, ServerConnection};
 use tokio::net::TcpStream;
 
 use crate::auth::{self, Auth, RegistrationPolicy, SharedToken};
+use crate::backup::BackupWatch;
 use crate::clock::{Now, Timestamp};
 use crate::config::{self, Config};
 use crate::http::{self, Api, Listener, Neighbour, Places, Plain, ReachedHost, Services};
@@ -22,13 +22,16 @@ use crate::ids::Secret;
 use crate::lifecycle::{Tasks, stop_signal};
 use crate::meeting;
 use crate::signaling::{self, IceDirectory, Signaling};
-use crate::store::{self, OpenError, Store};
+use crate::store::Store;
 use crate::tls::{Keeper, Source};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
 
 mod certificates;
 mod ice;
+mod keeping;
+
+pub use keeping::{backup_directory, restore_hint};
 
 /// How long the store may take to close, and what hangs on a disk after it. With the tasks' own deadline it stays under ten seconds.
 const CLOSE_DEADLINE: Duration = Duration::from_millis(900);
@@ -47,9 +50,9 @@ pub struct DamagedData;
 /// When it can't start, with what to do about it. Once it serves, it ends without an error.
 pub fn serve(config: Config) -> Result<()> {
     raise_descriptor_limit();
-    // Opened before anything else: whoever starts a second server on the same data hears of that and of nothing else.
-    make_private_dir(&config.server.data_dir)?;
-    let store = open_store(&config.server.data_dir)?;
+    // Until the very end, when the store is closed.
+    let _claim = keeping::claim(&config)?;
+    let store = keeping::open_store(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?;
     let served = runtime.block_on(async {
         let app = App::build(config, store).await?;
@@ -67,14 +70,6 @@ pub fn serve(config: Config) -> Result<()> {
     served
 }
 
-fn open_store(data_dir: &Path) -> Result<Store> {
-    Store::open(store::Settings::new(data_dir.join("store"))).map_err(|error| {
-        let damaged = matches!(error, OpenError::Damaged { .. } | OpenError::TimedOut { .. });
-        let error = anyhow::Error::new(error);
-        if damaged { error.context(DamagedData) } else { error }
-    })
-}
-
 /// The server, bound and joined, but not yet serving.
 pub struct App {
     listeners: Vec<Listener>,
@@ -87,6 +82,7 @@ pub struct App {
     relay: Option<Relay>,
     store: Store,
     tasks: Tasks,
+    backups: BackupWatch,
     announcement: Announcement,
 }
 
@@ -149,7 +145,13 @@ impl App {
         let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
         let settings = http::Settings { metrics_token, ..http_settings(&config) };
         let api = Api::new(settings, services, tasks.clone());
-        Ok(Self { listeners, plain, api, tls, keeper, relay, store, tasks, announcement })
+        let backups = keeping::start(&config, &store, &tasks);
+        Ok(Self { listeners, plain, api, tls, keeper, relay, store, tasks, backups, announcement })
+    }
+
+    /// Tells how the automatic backups fare.
+    pub fn backups(&self) -> &BackupWatch {
+        &self.backups
     }
 
     /// Tells whoever started the server how to reach it. The lines are for people and for programs: `name: value`.
@@ -230,17 +232,6 @@ fn raise_descriptor_limit() {
             tracing::warn!(%error, "the limit of open files could not be raised; with many connections, some may be refused");
         }
     }
-}
-
-/// Makes a directory that only this user can read; leaves one that exists as it is.
-fn make_private_dir(path: &Path) -> Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).with_context(|| {
-        format!("the data directory {} can't be made; choose another with --data-dir or server.data_dir", path.display())
-    })
 }
 
 /// Binds all of them; `key` is the setting to change where one can't be had.
