@@ -6,12 +6,15 @@
 
 mod accounts;
 mod bad_input;
+mod certificate_files;
 mod connections;
+#[expect(dead_code, unused_imports, reason = "the tests of certificates use more of it")]
 mod harness;
 mod headers;
 mod ice;
 mod lifecycle;
 mod limits;
+mod machine;
 mod meetings;
 mod metrics;
 mod openapi;
@@ -21,3 +24,4 @@ mod self_test;
 mod shared_port;
 mod signaling;
 mod stopping;
+mod trust;
