@@ -143,8 +143,7 @@ impl App {
         let signaling_settings =
             signaling::Settings { resume_window_ms: u32::try_from(meeting::DEFAULT_RESUME_WINDOW.as_millis())? };
         let signaling = Signaling::new(signaling_settings, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
-        let vitals =
-            Vitals { address: address.clone(), store: store.clone(), hub: hub.clone(), relay: relay.clone() };
+        let vitals = Vitals { address: address.clone(), store: store.clone(), hub: hub.clone(), relay: relay.clone() };
         let announcement = Announcement {
             address,
             fingerprint: identity.fingerprint(),

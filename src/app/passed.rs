@@ -98,7 +98,10 @@ mod tests {
         passed.add_stream("relay-tls", tls).unwrap();
         passed.add_datagrams("hearth.socket", udp).unwrap();
         let settled = settle(Config::default(), &passed).unwrap();
-        assert_eq!((settled.server.listen, settled.relay.listen_tls, settled.relay.listen), (vec![at[0]], vec![at[1]], vec![at[2]]));
+        assert_eq!(
+            (settled.server.listen, settled.relay.listen_tls, settled.relay.listen),
+            (vec![at[0]], vec![at[1]], vec![at[2]])
+        );
         let nothing = settle(Config::default(), &Passed::default()).unwrap();
         assert_eq!(nothing, Config::default());
     }
