@@ -22,6 +22,8 @@ install() {
 command -v strace >/dev/null || install strace
 # What the units are looked over with; no service manager has to run.
 command -v systemd-analyze >/dev/null || install systemd
+# The certificate authority that the tests of certificates ask.
+command -v pebble >/dev/null || install pebble
 [ -x /usr/sbin/ip ] || [ -x /sbin/ip ] || install iproute2
 [ -x /usr/sbin/nft ] || install nftables
 cargo nextest --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-nextest

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use super::*;
 use crate::ids::Secret;
 
-fn load_text(text: &str, env: &[(&str, &str)], overrides: Overrides) -> Result<Config, Problems> {
+pub(super) fn load_text(text: &str, env: &[(&str, &str)], overrides: Overrides) -> Result<Config, Problems> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

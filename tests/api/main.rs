@@ -23,3 +23,4 @@ mod shared_port;
 mod signaling;
 mod stopping;
 mod supervised;
+mod trust;
