@@ -58,7 +58,6 @@ pub fn serve(config: Config) -> Result<()> {
         );
     }
     let mut passed = Passed::take()?;
-    let config = passed::settle(config, &passed)?;
     raise_descriptor_limit();
     // Opened before anything else: whoever starts a second server on the same data hears of that and of nothing else.
     make_private_dir(&config.server.data_dir)?;
@@ -66,7 +65,6 @@ pub fn serve(config: Config) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?;
     let served = runtime.block_on(async {
         let app = App::build(config, store, &mut passed).await?;
-        passed::warn_of_unused(&passed);
         // It listens from its first poll on. Whoever has read the announcement may send a signal.
         let mut stop = pin!(stop_signal());
         if poll_immediate(stop.as_mut()).await.is_some() {
@@ -120,6 +118,7 @@ impl App {
     /// # Errors
     /// When a key, the certificate or a socket can't be had; each with its mend.
     pub async fn build(config: Config, store: Store, passed: &mut Passed) -> Result<Self> {
+        let config = passed::settle(config, passed)?;
         let tasks = Tasks::new();
         let data_dir = &config.server.data_dir;
         let listeners = bind_all(&config.server.listen, "--listen or server.listen", passed)?;
@@ -160,6 +159,7 @@ impl App {
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
+        passed::warn_of_unused(passed);
         let services = Services { auth, store: store.clone(), hub, signaling, ice, certificate, authority };
         let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
         let settings = http::Settings { metrics_token, ..http_settings(&config) };

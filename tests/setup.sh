@@ -22,6 +22,8 @@ install() {
 command -v strace >/dev/null || install strace
 # What the units are looked over with; no service manager has to run.
 command -v systemd-analyze >/dev/null || install systemd
+# What holds sockets for a server that is restarted.
+command -v python3 >/dev/null || install python3
 # The certificate authority that the tests of certificates ask.
 command -v pebble >/dev/null || install pebble
 [ -x /usr/sbin/ip ] || [ -x /sbin/ip ] || install iproute2
