@@ -24,7 +24,7 @@ use crate::lifecycle::{Tasks, hardening, stop_signal, supervisor};
 use crate::meeting;
 use crate::signaling::{self, IceDirectory, Signaling};
 use crate::store::{self, OpenError, Store};
-use crate::tls::Keeper;
+use crate::tls::{Keeper, Source};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
 use alive::Vitals;
@@ -107,7 +107,8 @@ pub struct App {
 struct Announcement {
     address: String,
     fingerprint: String,
-    authority_fingerprint: String,
+    /// The fingerprint of this server's own authority, where it vouches for the certificate.
+    authority: Option<String>,
     setup_token: Option<Secret<String>>,
     open_registration: bool,
 }
@@ -155,7 +156,7 @@ impl App {
         let announcement = Announcement {
             address,
             fingerprint: certificate.status().fingerprint,
-            authority_fingerprint: authority.fingerprint(),
+            authority: (certificate.status().source == Source::LocalCa).then(|| authority.fingerprint()),
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
@@ -172,12 +173,14 @@ impl App {
     /// # Errors
     /// When `out` can't be written.
     pub fn announce(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Announcement { address, fingerprint, authority_fingerprint, setup_token, open_registration } = &self.announcement;
+        let Announcement { address, fingerprint, authority, setup_token, open_registration } = &self.announcement;
         writeln!(out, "Hearth {} is ready.", env!("CARGO_PKG_VERSION"))?;
         writeln!(out, "address: {address}")?;
         writeln!(out, "fingerprint: {fingerprint}")?;
-        writeln!(out, "authority: {authority_fingerprint}")?;
-        writeln!(out, "trust: {address}/trust")?;
+        if let Some(authority) = authority {
+            writeln!(out, "authority: {authority}")?;
+            writeln!(out, "trust: {address}/trust")?;
+        }
         if let Some(token) = setup_token {
             writeln!(out, "setup: {address}/setup#{}", token.expose())?;
             writeln!(out, "Open the setup link to make the first admin. It works once, within 24 hours.")?;

@@ -187,9 +187,8 @@ impl Keeper {
         let now = Now::read();
         if self.schedule.step(now) == Step::Renew {
             self.order().await;
-        } else {
-            self.ask_when_to_renew(now).await;
         }
+        self.ask_when_to_renew(Now::read()).await;
         let now = Now::read();
         if self.source == Source::LocalCa {
             self.sign_stand_in(now);
@@ -363,4 +362,95 @@ fn life_of(identity: &Identity) -> Life {
 
 fn chance() -> Chance {
     Chance::new(random_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    const DIRECTORY: &str = "https://ca.example/directory";
+    const NAME: &str = "meet.hearth.test";
+
+    fn now() -> Now {
+        Now { tick: Tick::from_millis(0), wall: Timestamp::from_millis(1_800_000_000_000) }
+    }
+
+    /// A keeper at this time whose certificate of an authority, if there is one, was made at another.
+    fn open(dir: &Path, made: Option<Timestamp>, now: Now) -> Keeper {
+        let mut names = Names::loopback();
+        assert!(names.add(NAME));
+        if let Some(made) = made {
+            // Who signed it is of no interest here.
+            let other = dir.join("other");
+            LocalCa::open(&other, made).unwrap().identity(&names, made).unwrap();
+            let read = |name: &str| std::fs::read_to_string(other.join(name)).unwrap();
+            let text = format!("Authority: {DIRECTORY}\n{}{}", read("key.pem"), read("cert.pem"));
+            super::super::files::make_private_dir(&dir.join("acme")).unwrap();
+            super::super::files::write_private(&dir.join("acme/certificate.pem"), text.as_bytes()).unwrap();
+        }
+        let acme = AcmeSettings {
+            directory: DIRECTORY.to_owned(),
+            name: NAME.to_owned(),
+            contact: None,
+            profile: None,
+            external_account: None,
+            roots: None,
+            by_http: false,
+            retry: Duration::from_secs(900),
+        };
+        let settings = KeeperSettings {
+            dir: dir.to_owned(),
+            wanted: Wanted::Acme(Box::new(acme)),
+            host: Some(NAME.to_owned()),
+            names: Box::new(move || names.clone()),
+        };
+        let ca = LocalCa::open(dir, now.wall).unwrap();
+        Keeper::open(settings, ca, now).unwrap()
+    }
+
+    #[test]
+    fn r13_no_clock_takes_the_certificate_of_an_authority_away() {
+        let made = now().wall;
+        for (clock, is_due, has_problem) in [
+            (made.plus(DAY), false, false),
+            // Set back, as on small computers that have no clock of their own.
+            (Timestamp::from_millis(0), false, true),
+            (Timestamp::from_millis(made.as_millis() - u64::try_from(DAY.as_millis() * 365).unwrap()), false, true),
+            (made.plus(DAY * 3650), true, false),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let now = Now { wall: clock, ..now() };
+            let keeper = open(dir.path(), Some(made), now);
+            let status = keeper.watch().status();
+            assert_eq!((status.source, status.problem.is_some()), (Source::Acme, has_problem), "{clock}: {status:?}");
+            assert_eq!(keeper.schedule.step(now) == Step::Renew, is_due, "{clock}");
+            assert_eq!(status.expires_soon, is_due, "{clock}");
+        }
+    }
+
+    #[test]
+    fn r25_without_a_certificate_the_own_authority_stands_in_and_the_reason_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let keeper = open(dir.path(), None, now());
+        let status = keeper.watch().status();
+        assert_eq!(status.source, Source::LocalCa);
+        assert!(status.problem.is_some_and(|problem| problem.contains("ca.example") && problem.contains("stands in")));
+        assert!(status.names.iter().any(|name| name == NAME));
+        assert_eq!(keeper.schedule.step(now()), Step::Renew);
+    }
+
+    #[test]
+    fn what_another_authority_gave_or_for_another_name_is_not_used() {
+        for (from, to) in [(DIRECTORY, "https://other.example/directory"), ("Authority: ", "")] {
+            let dir = tempfile::tempdir().unwrap();
+            drop(open(dir.path(), Some(now().wall), now()));
+            let path = dir.path().join("acme/certificate.pem");
+            let text = std::fs::read_to_string(&path).unwrap().replacen(from, to, 1);
+            super::super::files::write_private(&path, text.as_bytes()).unwrap();
+            assert_eq!(open(dir.path(), None, now()).watch().status().source, Source::LocalCa, "{to}");
+        }
+    }
 }

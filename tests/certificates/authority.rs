@@ -128,8 +128,7 @@ impl Authority {
 
     /// The certificate that it signs with at present.
     pub async fn root(&self) -> String {
-        // Another test may have done it before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_provider();
         let ca = reqwest::Certificate::from_pem(&std::fs::read(self.path("ca.pem")).unwrap()).unwrap();
         let client = reqwest::Client::builder().tls_certs_only([ca]).no_proxy().build().unwrap();
         let answer = client.get(format!("https://localhost:{}/roots/0", self.management.number)).send().await.unwrap();
@@ -171,6 +170,12 @@ impl Drop for Authority {
             eprintln!("--- log of Pebble ---\n{}", self.log());
         }
     }
+}
+
+/// The HTTP client of the tests wants one for the whole process.
+pub fn install_provider() {
+    // Another test may have done it before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// What its own server shows, and who vouches for that.

@@ -2,6 +2,7 @@
 //! clients with; it comes with a name server that leads every name to this machine.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::disallowed_methods, reason = "tests have no program to stop in good order")]
 #![expect(clippy::print_stderr, reason = "why nothing was tested, and what the programs logged, belongs to the report")]
 
 mod authority;
@@ -12,3 +13,4 @@ mod issuing;
 mod plain_http;
 mod renewing;
 mod site;
+mod suggesting;

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::authority::{Authority, Wishes};
+use crate::authority::{self, Authority, Wishes};
 use crate::harness::{Options, Port, TestServer};
 
 /// The name that certificates are for.
@@ -124,6 +124,7 @@ impl Site {
     pub async fn figure(&self, name: &str) -> u64 {
         let mut roots = vec![std::fs::read_to_string(self.server.data_dir().join("tls/ca.pem")).unwrap()];
         roots.push(self.server.certificate());
+        authority::install_provider();
         let certificates = roots.iter().map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()).unwrap());
         let client = reqwest::Client::builder()
             .tls_certs_only(certificates)

@@ -60,7 +60,7 @@ impl Files {
     fn complaint_at_next_look(&mut self) -> String {
         match self.supplied.poll() {
             Change::Unusable(error) => error.to_string(),
-            other => panic!("{other:?}"),
+            other @ (Change::None | Change::New(_)) => panic!("{other:?}"),
         }
     }
 

@@ -58,5 +58,5 @@ export const trust = {
   'trust.firefox.2': 'Choose “Import…”, hearth-ca.crt, and tick “Trust this CA to identify websites”. “View” shows the fingerprint.',
   'trust.chromium.1': 'Open chrome://certificate-manager in the address bar, then “Installed by you”.',
   'trust.chromium.2': 'Under “Trusted certificates”, choose “Import” and hearth-ca.crt.',
-  'trust.debian.1': 'In a terminal, run: sudo install -m 644 hearth-ca.crt /usr/local/share/ca-certificates/ && sudo update-ca-certificates',
+  'trust.debian.1': 'In a terminal, where the file is, run:',
 } as const;

@@ -35,7 +35,7 @@ export function TrustPage(): JSX.Element {
               {info.temporary && <div class="note warn">{t('trust.temporary')}</div>}
               <Guide authority={authority} />
             </div>
-            <div class="stack">
+            <div class="stack before">
               <Compare authority={authority} />
               <OtherDevice address={info.address} />
             </div>

@@ -15,7 +15,7 @@ voucher: Voucher,
  */
 authority: TrustAuthority | null, 
 /**
- * Whether another certificate should be there and can't be had for the moment, so that waiting may be better.
+ * Whether something is wrong with the certificate that the administrator can mend, so that waiting may be better.
  */
 temporary: boolean, 
 /**

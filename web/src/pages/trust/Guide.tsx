@@ -54,6 +54,7 @@ function Part({ part, authority }: { part: Steps; authority: TrustAuthority }): 
           ))}
         </ol>
       )}
+      {part.command !== undefined && <code class="link-text command">{part.command}</code>}
     </div>
   );
 }

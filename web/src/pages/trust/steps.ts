@@ -7,6 +7,8 @@ type StepKey = Extract<Key, `trust.${System | 'firefox' | 'chromium' | 'debian'}
 export interface Steps {
   readonly title: Extract<Key, `trust.sub.${string}`> | null;
   readonly steps: readonly StepKey[];
+  /** What one types into a terminal. */
+  readonly command?: string;
 }
 
 /** What each system is given to install, and how. `{name}` in a step stands for the authority's name. */
@@ -21,7 +23,11 @@ export const GUIDES: Readonly<Record<System, { readonly profile: boolean; readon
       { title: null, steps: ['trust.linux.0'] },
       { title: 'trust.sub.firefox', steps: ['trust.firefox.1', 'trust.firefox.2'] },
       { title: 'trust.sub.chromium', steps: ['trust.chromium.1', 'trust.chromium.2'] },
-      { title: 'trust.sub.system', steps: ['trust.debian.1'] },
+      {
+        title: 'trust.sub.system',
+        steps: ['trust.debian.1'],
+        command: 'sudo install -m 644 hearth-ca.crt /usr/local/share/ca-certificates/ && sudo update-ca-certificates',
+      },
     ],
   },
 };

@@ -74,6 +74,11 @@ export class Hearth {
     return hearth;
   }
 
+  /** Where its data lie. */
+  get dataFolder(): string {
+    return join(this.folder, 'data');
+  }
+
   get pid(): number {
     if (this.run === null) throw new Error('the server is not running');
     return this.run.pid;
