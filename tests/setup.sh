@@ -20,6 +20,8 @@ install() {
 [ -x /usr/bin/chromium ] || install chromium
 # Tells a browser of the tests which authorities to trust.
 command -v certutil >/dev/null || install libnss3-tools
+# Starts the server with a clock that is wrong.
+command -v faketime >/dev/null || install faketime
 # Tests of what happens when the system refuses something, and of addresses and firewalls that only networks of their own can have.
 command -v strace >/dev/null || install strace
 # What the units are looked over with; no service manager has to run.
