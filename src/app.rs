@@ -1,6 +1,5 @@
 //! The composition root: the one place that makes services out of a configuration and joins them.
 
-use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,6 +13,7 @@ use rustls::{ServerConfig, ServerConnection};
 use tokio::net::TcpStream;
 
 use crate::auth::{self, Auth, RegistrationPolicy, SharedToken};
+use crate::backup::BackupWatch;
 use crate::clock::{Now, Timestamp};
 use crate::config::{self, Config};
 use crate::http::{self, Api, Listener, Neighbour, Places, Plain, ReachedHost, Services};
@@ -23,7 +23,7 @@ use crate::lifecycle::sockets::Passed;
 use crate::lifecycle::{Tasks, hardening, stop_signal, supervisor};
 use crate::meeting;
 use crate::signaling::{self, IceDirectory, Signaling};
-use crate::store::{self, OpenError, Store};
+use crate::store::Store;
 use crate::tls::{Keeper, Source};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
@@ -33,8 +33,11 @@ use listeners::{bind_all, public_address};
 mod alive;
 mod certificates;
 mod ice;
+mod keeping;
 mod listeners;
 mod passed;
+
+pub use keeping::{backup_directory, restore_hint};
 
 /// How long the store may take to close, and what hangs on a disk after it. With the tasks' own deadline it stays under ten seconds.
 const CLOSE_DEADLINE: Duration = Duration::from_millis(900);
@@ -59,9 +62,9 @@ pub fn serve(config: Config) -> Result<()> {
     }
     let mut passed = Passed::take()?;
     raise_descriptor_limit();
-    // Opened before anything else: whoever starts a second server on the same data hears of that and of nothing else.
-    make_private_dir(&config.server.data_dir)?;
-    let store = open_store(&config.server.data_dir)?;
+    // Until the very end, when the store is closed.
+    let _claim = keeping::claim(&config)?;
+    let store = keeping::open_store(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?;
     let served = runtime.block_on(async {
         let app = App::build(config, store, &mut passed).await?;
@@ -79,14 +82,6 @@ pub fn serve(config: Config) -> Result<()> {
     served
 }
 
-fn open_store(data_dir: &Path) -> Result<Store> {
-    Store::open(store::Settings::new(data_dir.join("store"))).map_err(|error| {
-        let damaged = matches!(error, OpenError::Damaged { .. } | OpenError::TimedOut { .. });
-        let error = anyhow::Error::new(error);
-        if damaged { error.context(DamagedData) } else { error }
-    })
-}
-
 /// The server, bound and joined, but not yet serving.
 pub struct App {
     listeners: Vec<Listener>,
@@ -100,6 +95,7 @@ pub struct App {
     store: Store,
     tasks: Tasks,
     vitals: Vitals,
+    backups: BackupWatch,
     announcement: Announcement,
 }
 
@@ -165,7 +161,13 @@ impl App {
         let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
         let settings = http::Settings { metrics_token, ..http_settings(&config) };
         let api = Api::new(settings, services, tasks.clone());
-        Ok(Self { listeners, plain, api, tls, keeper, relay, store, tasks, vitals, announcement })
+        let backups = keeping::start(&config, &store, &tasks);
+        Ok(Self { listeners, plain, api, tls, keeper, relay, store, tasks, vitals, backups, announcement })
+    }
+
+    /// Tells how the automatic backups fare.
+    pub fn backups(&self) -> &BackupWatch {
+        &self.backups
     }
 
     /// Tells whoever started the server how to reach it. The lines are for people and for programs: `name: value`.
@@ -250,17 +252,6 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Makes a directory that only this user can read; leaves one that exists as it is.
-fn make_private_dir(path: &Path) -> Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).with_context(|| {
-        format!("the data directory {} can't be made; choose another with --data-dir or server.data_dir", path.display())
-    })
-}
-
 fn auth_settings(config: &Config, data_dir: &Path, address: &str) -> auth::Settings {
     let registration = match config.accounts.registration {
         config::Registration::Open => RegistrationPolicy::Open,
@@ -282,12 +273,12 @@ async fn relay(
     }
     let secret = auth::load_or_create(&data_dir.join("keys").join("relay"))?;
     let credentials = CredentialIssuer::new(secret.clone(), Duration::from_secs(config.credential_ttl_seconds.into()));
-    let relay_ipv4 = config.address.or_else(|| turn::default_relay_ipv4(&config.listen));
+    let (relay_ipv4, relay_ipv6) = ice::relay_addresses(config);
     let settings = turn::Settings {
         listen: config.listen.clone(),
         tls: Some(turn::Tls { listen: config.listen_tls.clone(), config: Arc::clone(tls) }),
         relay_ipv4,
-        relay_ipv6: config.address_ipv6.or_else(|| turn::default_relay_ipv6().filter(|_| config.ipv6)),
+        relay_ipv6,
         // Without an address that it would stand for it means nothing.
         external_ipv4: config.external_address.filter(|_| relay_ipv4.is_some()),
         ports: config.ports.first..=config.ports.last,
@@ -301,6 +292,8 @@ async fn relay(
     let relay = Relay::start_on(settings, passed, tasks)
         .await
         .context("the relay can't listen; check relay.listen and relay.listen_tls, or set relay.enabled = false")?;
+    let followed = config.clone();
+    relay.follow(move || ice::relay_addresses(&followed), tasks);
     let port = relay.local_addrs().first().map_or(3478, SocketAddr::port);
     Ok((Some(relay), IceDirectory::own_relay(port, credentials)))
 }

@@ -13,6 +13,8 @@ use super::{Config, Relay, TlsMode};
 const NAME_LENGTH: RangeInclusive<usize> = 1..=60;
 /// In a mesh everybody sends to everybody, which nobody's line carries beyond this.
 const PARTICIPANTS: RangeInclusive<u32> = 2..=8;
+/// With none, the newest would be removed as soon as it was made.
+const KEPT_BACKUPS: RangeInclusive<u32> = 1..=1000;
 /// From a minute, so that a call can be set up, to a day.
 const CREDENTIAL_TTL_SECONDS: RangeInclusive<u32> = 60..=86_400;
 /// Two people who are both relayed need one each.
@@ -41,6 +43,12 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     let people = config.meetings.max_participants;
     if !PARTICIPANTS.contains(&people) {
         refuse("meetings.max_participants", format!("{people} is out of range"), "write a number from 2 to 8");
+    }
+    if !KEPT_BACKUPS.contains(&config.backup.keep) {
+        refuse("backup.keep", format!("{} is out of range", config.backup.keep), "write a number from 1 to 1000");
+    }
+    if config.backup.directory.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+        refuse("backup.directory", String::from("the path is empty"), "write the path of a directory, or leave the key out");
     }
     if config.relay.enabled {
         check_relay(&config.relay, &mut refuse);

@@ -6,6 +6,7 @@
 //! declarations.
 
 mod accounts;
+mod backup;
 mod check;
 mod credentials;
 mod declare;
@@ -27,6 +28,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use accounts::{Accounts, Registration};
+pub use backup::Backup;
 pub use example::example;
 pub use ice::{Confidential, Ice, IceAccess, IceServer, IceServers, IceUrl, Scheme};
 pub use log::{Log, LogFormat};
@@ -82,6 +84,8 @@ tree! {
     relay: Relay,
     /// `[ice]`
     ice: Ice,
+    /// `[backup]`
+    backup: Backup,
     /// `[metrics]`
     metrics: Metrics,
     /// `[log]`

@@ -165,6 +165,18 @@ fn what_is_missing_or_idle_about_the_certificate_is_told() {
 }
 
 #[test]
+fn a_backup_needs_a_place_and_must_be_kept() {
+    let told = problems("[backup]\nkeep = 0\ndirectory = \"\"\n", &[]);
+    assert_eq!(
+        told,
+        [
+            "backup.keep: 0 is out of range — write a number from 1 to 1000",
+            "backup.directory: the path is empty — write the path of a directory, or leave the key out",
+        ]
+    );
+}
+
+#[test]
 fn bandwidths_that_carry_no_call_are_refused() {
     for key in ["max_kbps", "max_kbps_per_allocation", "max_kbps_per_participant"] {
         for kbps in [0, 1, 999] {
@@ -225,6 +237,7 @@ fn the_example_changes_nothing_and_its_keys_are_all_understood() {
             ..config.relay
         },
         ice: Ice { servers: IceServers::default() },
+        backup: Backup { directory: None, ..config.backup },
         metrics: Metrics { token_file: None },
         ..config
     };

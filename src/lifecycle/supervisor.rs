@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io;
-use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval};
@@ -24,12 +23,6 @@ pub fn reloading() {
 /// Says that the program has begun to stop.
 pub fn stopping() {
     told(sd_notify::notify(&[NotifyState::Stopping, NotifyState::Status("Finishing what is under way")]));
-}
-
-/// Asks for `more` time from now on before a start, a reload or a stop counts as failed.
-pub fn extend(more: Duration) {
-    let micros = u32::try_from(more.as_micros()).unwrap_or(u32::MAX);
-    told(sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(micros)]));
 }
 
 /// Tells the watchdog, twice in the time that it allows, that the program is alive, until the program stops. Returns at once where

@@ -14,6 +14,7 @@ mod headers;
 mod ice;
 mod lifecycle;
 mod limits;
+mod machine;
 mod meetings;
 mod metrics;
 mod openapi;

@@ -22,6 +22,8 @@ pub struct Options {
     pub relay: String,
     /// Whether the relay tests itself, which those who count its packets would see.
     pub self_test: bool,
+    /// Whether the relay finds the address to relay at by itself, instead of using 127.0.0.1.
+    pub finds_relay_address: bool,
     /// Where the relay listens, when it is not 127.0.0.1.
     pub relay_address: Option<IpAddr>,
     /// Where it listens for TLS, when it is not 127.0.0.1.
@@ -115,7 +117,9 @@ impl TestServer {
             format!("self_test = {}", options.self_test),
         ];
         let key_of = |line: &str| line.split('=').next().unwrap().trim().to_owned();
-        let is_left = |line: &&String| !options.relay.lines().any(|other| key_of(other) == key_of(line));
+        let is_said = |key: &str| options.relay.lines().any(|other| key_of(other) == key);
+        let is_found = |key: &str| options.finds_relay_address && key == "address";
+        let is_left = |line: &&String| !(is_said(&key_of(line)) || is_found(&key_of(line)));
         let usual: Vec<_> = usual.iter().filter(is_left).map(String::as_str).collect();
         let text = format!(
             "{}\n[server]\nlisten = [\"127.0.0.1:{port}\"]\n{}\n[relay]\n{}\n{}\n",
