@@ -24,6 +24,10 @@ command -v certutil >/dev/null || install libnss3-tools
 command -v faketime >/dev/null || install faketime
 # Tests of what happens when the system refuses something, and of addresses and firewalls that only networks of their own can have.
 command -v strace >/dev/null || install strace
+# What the units are looked over with; no service manager has to run.
+command -v systemd-analyze >/dev/null || install systemd
+# What holds sockets for a server that is restarted.
+command -v python3 >/dev/null || install python3
 # The certificate authority that the tests of certificates ask.
 command -v pebble >/dev/null || install pebble
 [ -x /usr/sbin/ip ] || [ -x /sbin/ip ] || install iproute2
