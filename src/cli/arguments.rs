@@ -41,6 +41,8 @@ impl From<Options> for Overrides {
 pub(super) enum Command {
     /// Run the server; what happens without a command
     Serve,
+    /// Ask the running server whether it can do its work; exits with 0 when it can
+    Health,
     /// Look after the settings
     Config {
         #[command(subcommand)]

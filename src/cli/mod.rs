@@ -1,6 +1,7 @@
-//! The command line: `hearth [serve]`, `hearth config check`, `hearth config example`.
+//! The command line: `hearth [serve]`, `hearth health`, `hearth config check`, `hearth config example`.
 
 mod arguments;
+mod health;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -62,6 +63,10 @@ fn dispatch(
             Ok(config) => run_server(config, err, serve),
             Err(problems) => show_problems(&problems, err),
         },
+        Command::Health => match load(options, env) {
+            Ok(config) => tell_health(&config, out, err),
+            Err(problems) => show_problems(&problems, err),
+        },
         Command::Config { command: ConfigCommand::Check } => match load(options, env) {
             Ok(_) => say(out, "The configuration is good.\n"),
             Err(problems) => show_problems(&problems, err),
@@ -88,6 +93,16 @@ fn run_server(config: Config, err: &mut dyn Write, serve: impl FnOnce(Config) ->
             let outcome = if error.is::<app::DamagedData>() { Outcome::Damaged } else { Outcome::Failed };
             best_effort(err, &format!("hearth: {error:#}\n"));
             outcome
+        }
+    }
+}
+
+fn tell_health(config: &Config, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    match health::ask(&config.server.listen) {
+        Ok(()) => say(out, "The server is ready.\n"),
+        Err(error) => {
+            best_effort(err, &format!("hearth: {error}\n"));
+            Outcome::Failed
         }
     }
 }

@@ -9,6 +9,7 @@ mod bad_input;
 mod connections;
 mod harness;
 mod headers;
+mod health;
 mod ice;
 mod lifecycle;
 mod limits;
