@@ -30,8 +30,8 @@ cross_from_debian() {
     mkdir -p "$1/debs/partial" "$1/lists/partial" "$1/root"
     # Lists of its own, so that this machine needs not to know of the other architecture.
     foreign="-o APT::Architecture=$cross_arch -o APT::Architectures=$cross_arch -o Dir::State::Lists=$1/lists -o Dir::Cache=$1 -q"
-    std=$(apt-cache depends rustc-web | sed -n 's/^ *Depends: \(libstd-rust-web-[0-9.]*\)$/\1/p')
-    llvm=$(apt-cache depends $std rustc-web | sed -n 's/^ *Depends: \(libllvm[0-9.]*\)$/\1/p' | sort -u)
+    std=$(apt-cache depends libstd-rust-web-dev | sed -n 's/^ *Depends: \(libstd-rust-web-[0-9.]*\)$/\1/p')
+    llvm=$(apt-cache depends ${std:-rustc-web} | sed -n 's/^ *Depends: \(libllvm[0-9.]*\)$/\1/p')
     (
         cd "$1/debs"
         apt-get $foreign update

@@ -11,7 +11,7 @@ nspawn=
 leader=
 
 # The first mirror of Debian in the sources of apt; without one, debootstrap knows where to go.
-mirror() { apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null | sed -n 's/^Debian \([^ ]*\).*/\1/p' | head -n 1; }
+mirror() { apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' 2>/dev/null | sed -n 's/^Debian [a-z]* //p' | head -n 1; }
 
 make_tree() {
     [ ! -d "$tree" ] || return 0
