@@ -2,7 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,15 +19,19 @@ use crate::config::{self, Config};
 use crate::http::{self, Api, Listener, Neighbour, Places, ReachedHost, Services};
 use crate::hub::{self, Hub};
 use crate::ids::Secret;
-use crate::lifecycle::{Tasks, stop_signal};
+use crate::lifecycle::sockets::Passed;
+use crate::lifecycle::{Tasks, hardening, stop_signal, supervisor};
 use crate::meeting;
 use crate::signaling::{self, IceDirectory, Signaling};
 use crate::store::{self, OpenError, Store};
 use crate::tls::{self, Identity, Names};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
+use alive::Vitals;
 
+mod alive;
 mod ice;
+mod passed;
 
 /// How long the store may take to close, and what hangs on a disk after it. With the tasks' own deadline it stays under ten seconds.
 const CLOSE_DEADLINE: Duration = Duration::from_millis(900);
@@ -45,13 +49,21 @@ pub struct DamagedData;
 /// # Errors
 /// When it can't start, with what to do about it. Once it serves, it ends without an error.
 pub fn serve(config: Config) -> Result<()> {
+    if hardening::give_up_powers_of_root().context("the powers of root can't be given up")? {
+        tracing::warn!(
+            "started as root: all of root's powers but listening on ports below 1024 are given up. A user of its own would be better"
+        );
+    }
+    let mut passed = Passed::take()?;
+    let config = passed::settle(config, &passed)?;
     raise_descriptor_limit();
     // Opened before anything else: whoever starts a second server on the same data hears of that and of nothing else.
     make_private_dir(&config.server.data_dir)?;
     let store = open_store(&config.server.data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?;
     let served = runtime.block_on(async {
-        let app = App::build(config, store).await?;
+        let app = App::build(config, store, &mut passed).await?;
+        passed::warn_of_unused(&passed);
         // It listens from its first poll on. Whoever has read the announcement may send a signal.
         let mut stop = pin!(stop_signal());
         if poll_immediate(stop.as_mut()).await.is_some() {
@@ -83,6 +95,7 @@ pub struct App {
     relay: Option<Relay>,
     store: Store,
     tasks: Tasks,
+    vitals: Vitals,
     announcement: Announcement,
 }
 
@@ -95,21 +108,21 @@ struct Announcement {
 }
 
 impl App {
-    /// Makes every service that `config` asks for and binds every socket.
+    /// Makes every service that `config` asks for and binds every socket, but those that were passed.
     ///
     /// # Errors
     /// When a key, the certificate or a socket can't be had; each with its mend.
-    pub async fn build(config: Config, store: Store) -> Result<Self> {
+    pub async fn build(config: Config, store: Store, passed: &mut Passed) -> Result<Self> {
         let tasks = Tasks::new();
         let data_dir = &config.server.data_dir;
-        let listeners = bind_all(&config.server.listen)?;
+        let listeners = bind_all(&config.server.listen, passed)?;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let address = public_address(&config, &addresses);
 
         let identity = identity(&config, data_dir)?;
         let tls = tls::server_config(&identity);
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
-        let (relay, ice) = relay(&config, data_dir, &tls, &tasks).await?;
+        let (relay, ice) = relay(&config, data_dir, &tls, passed, &tasks).await?;
         if let Some(relay) = relay.as_ref().filter(|_| config.relay.self_test) {
             relay.keep_testing(ice::stun_servers(&config.ice), &tasks);
         }
@@ -130,6 +143,8 @@ impl App {
         let signaling_settings =
             signaling::Settings { resume_window_ms: u32::try_from(meeting::DEFAULT_RESUME_WINDOW.as_millis())? };
         let signaling = Signaling::new(signaling_settings, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
+        let vitals =
+            Vitals { address: address.clone(), store: store.clone(), hub: hub.clone(), relay: relay.clone() };
         let announcement = Announcement {
             address,
             fingerprint: identity.fingerprint(),
@@ -140,7 +155,7 @@ impl App {
         let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
         let settings = http::Settings { metrics_token, ..http_settings(&config) };
         let api = Api::new(settings, services, tasks.clone());
-        Ok(Self { listeners, api, tls, relay, store, tasks, announcement })
+        Ok(Self { listeners, api, tls, relay, store, tasks, vitals, announcement })
     }
 
     /// Tells whoever started the server how to reach it. The lines are for people and for programs: `name: value`.
@@ -175,7 +190,9 @@ impl App {
             let (router, tls, neighbour) = (router.clone(), Arc::clone(&self.tls), neighbour.clone());
             self.tasks.spawn(listener.serve(router, tls, neighbour, places.clone(), self.tasks.clone()));
         }
+        self.tasks.spawn(self.vitals.report(self.tasks.clone()));
         stop.await;
+        supervisor::stopping();
         tracing::info!("stopping");
         if !self.tasks.stop(stop_signal()).await {
             tracing::warn!("some connections did not end in time and were dropped");
@@ -225,10 +242,10 @@ fn make_private_dir(path: &Path) -> Result<()> {
     })
 }
 
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Listener>> {
+fn bind_all(addresses: &[SocketAddr], passed: &mut Passed) -> Result<Vec<Listener>> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for &address in addresses {
-        match Listener::bind(address) {
+        match passed.stream_at(address).map_or_else(|| Listener::bind(address), Listener::of) {
             Ok(listener) => listeners.push(listener),
             Err(error) if address.is_ipv6() && addresses.len() > 1 && turn::is_without_family(&error) => {
                 tracing::debug!(%address, "this machine has no IPv6; passed over");
@@ -251,9 +268,19 @@ fn public_address(config: &Config, bound: &[SocketAddr]) -> String {
     }
     let local = |address: &SocketAddr| address.ip().is_unspecified() || address.ip().is_loopback();
     match bound.first() {
-        Some(address) if local(address) => format!("https://localhost:{}", address.port()),
-        Some(address) => format!("https://{address}"),
+        Some(address) => {
+            let host = if local(address) { String::from("localhost") } else { host_of(address.ip()) };
+            // As browsers write it.
+            if address.port() == 443 { format!("https://{host}") } else { format!("https://{host}:{}", address.port()) }
+        }
         None => String::from("https://localhost"),
+    }
+}
+
+fn host_of(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
     }
 }
 
@@ -277,6 +304,7 @@ async fn relay(
     config: &Config,
     data_dir: &Path,
     tls: &Arc<ServerConfig>,
+    passed: &mut Passed,
     tasks: &Tasks,
 ) -> Result<(Option<Relay>, IceDirectory)> {
     let config = &config.relay;
@@ -301,7 +329,7 @@ async fn relay(
         limits: relay_limits(config),
         threads: config.threads.map(|threads| threads as usize),
     };
-    let relay = Relay::start(settings, tasks)
+    let relay = Relay::start_on(settings, passed, tasks)
         .await
         .context("the relay can't listen; check relay.listen and relay.listen_tls, or set relay.enabled = false")?;
     let port = relay.local_addrs().first().map_or(3478, SocketAddr::port);

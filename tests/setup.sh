@@ -20,6 +20,8 @@ install() {
 [ -x /usr/bin/chromium ] || install chromium
 # Tests of what happens when the system refuses something, and of addresses and firewalls that only networks of their own can have.
 command -v strace >/dev/null || install strace
+# What the units are looked over with; no service manager has to run.
+command -v systemd-analyze >/dev/null || install systemd
 [ -x /usr/sbin/ip ] || [ -x /sbin/ip ] || install iproute2
 [ -x /usr/sbin/nft ] || install nftables
 cargo nextest --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-nextest

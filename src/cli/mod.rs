@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::config::{self, Config, LogFormat, Problems};
+use crate::lifecycle::hardening;
 use crate::{app, telemetry};
 use arguments::{Arguments, Command, ConfigCommand, Options};
 
@@ -39,6 +40,10 @@ impl From<Outcome> for ExitCode {
 
 /// Does what the program's arguments and environment ask for.
 pub fn run() -> ExitCode {
+    if let Err(error) = hardening::keep_to_ourselves() {
+        best_effort(&mut std::io::stderr(), &format!("hearth: this process can't be closed to others: {error}\n"));
+        return Outcome::Failed.into();
+    }
     // Variables that are no Unicode can be no settings of ours, or are reported as what they look like.
     let env: Vec<(String, String)> = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod check;
+mod credentials;
 mod declare;
 mod example;
 mod ice;
