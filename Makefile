@@ -99,10 +99,12 @@ test-packaging: ## Try the static program, the image and the package, each in su
 	tests/packaging/image.sh
 	tests/packaging/deb.sh
 
-.PHONY: test-arm64
-test-arm64: ## Build for arm64 and try it under an emulator (Linux, as root)
-	tests/packaging/setup.sh
-	tests/packaging/arm64.sh
+.PHONY: test-arm64 test-armhf
+test-arm64: ## Build for a Raspberry Pi with a 64-bit system and try it under an emulator (Linux, as root)
+test-armhf: ## The same for a 32-bit system
+test-arm64 test-armhf: test-%:
+	tests/packaging/setup.sh $*
+	tests/packaging/emulated.sh $*
 
 .PHONY: deny
 deny: ## Check licences and origins of what we depend on (installs cargo-deny if it is missing)

@@ -10,8 +10,7 @@ setting() { bud inspect --type image hearth | jq -r ".Docker.config.$1"; }
 
 binary=$(packaging/static.sh | tail -n 1)
 context=$work/context
-mkdir -p "$context/image/data"
-chmod 700 "$context/image/data"
+install -d -m 0700 "$context/image/own/data"
 cp "$binary" "$context/image/hearth"
 sed -n '/^FROM scratch/,$p' Dockerfile | sed 's/--from=build //' >"$context/Dockerfile"
 bud build --quiet --isolation chroot --format docker --tag hearth "$context" >/dev/null
@@ -23,6 +22,7 @@ variables=$(setting 'Env | join(" ")')
 program=$(setting 'Entrypoint | join(" ")')
 check=$(setting 'Healthcheck.Test | .[1:] | join(" ")')
 [ "$(find "$root" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | xargs)" = "data hearth" ] || fail "there is more in it: $(ls "$root")"
+[ "$(stat -c '%u %a' "$root/data")" = "10001 700" ] || fail "the data are open to $(stat -c '%u %a' "$root/data")"
 ok "the image holds the program and a directory for the data, and runs as $user"
 
 healthy() { inside env -i $variables chroot --userspec="$user" "$root" $check; }
