@@ -11,7 +11,15 @@ size=$(stat -c %s "$binary")
 ok "one file that needs no other, $size bytes"
 
 # Without a resolv.conf, names are asked for at port 53 of loopback.
-inside nft 'table inet names { counter asked { }; chain out { type filter hook output priority 0; th dport { 53, 5353, 5355 } counter name asked; } }'
+inside nft -f - <<'EOF'
+table inet names {
+    counter asked {}
+    chain out {
+        type filter hook output priority 0;
+        meta l4proto { tcp, udp } th dport { 53, 5353, 5355 } counter name asked;
+    }
+}
+EOF
 root=$work/root
 mkdir -p "$root/data"
 cp "$binary" "$root/hearth"
