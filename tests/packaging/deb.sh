@@ -73,9 +73,13 @@ owner() { there stat -c '%U %a' /var/lib/hearth; }
 # The link, found as the package says.
 link() { there sh -c "$(sed -n 's/^ *sudo \(journalctl .*\)/\1/p' "$work/dpkg")" | sed 's/.*setup: //'; }
 
-deb=$(packaging/deb.sh | tail -n 1)
-version=$(dpkg-deb --field "$deb" Version)
-newer=$(DEB_VERSION="$version+newer" packaging/deb.sh | tail -n 1)
+# The next one made takes the place of the one before.
+make_deb() { cp "$(packaging/deb.sh | tail -n 1)" "$work"; }
+make_deb
+version=$(dpkg-deb --field "$work"/hearth_*.deb Version)
+(export DEB_VERSION="$version+newer"; make_deb)
+deb=$(find "$work" -name "hearth_*$version""_*.deb")
+newer=$(find "$work" -name 'hearth_*+newer_*.deb')
 # Who answers for the package is for whoever publishes it to say.
 lintian --fail-on error --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog,mail-address-loops-or-bounces "$deb" ||
     fail "lintian finds errors"
@@ -107,7 +111,7 @@ probe again "$address"
 ok "killed: it came back by itself"
 
 sed -i 's/^#name = .*/name = "Chess club"/' "$machine/etc/hearth/config.toml"
-inside node tests/packaging/probe.mjs watch "$address" &
+ip netns exec "$lab" node tests/packaging/probe.mjs watch "$address" &
 watcher=$!
 before=$(property hearth.service MainPID)
 install_deb "$newer" "the package can't be upgraded"
@@ -115,7 +119,7 @@ must_be active hearth.service "after the upgrade"
 [ "$(property hearth.service MainPID)" != "$before" ] || fail "the old program still runs"
 probe ready "$address"
 kill "$watcher"
-wait "$watcher" || fail "during the upgrade the port was closed"
+wait "$watcher" || fail "during the upgrade somebody got no answer"
 watcher=
 grep -q '^name = "Chess club"' "$machine/etc/hearth/config.toml" || fail "the settings were overwritten"
 probe again "$address"

@@ -4,9 +4,8 @@
 //   setup LINK     its page is there, and the setup link makes the first admin, who creates a meeting
 //   again          that admin can still sign in, and the meeting is still there
 //   relay          that admin joins the meeting, and a packet goes through the relay and back
-//   watch          connects again and again until it is told to stop (SIGTERM), and then tells whether it was ever refused
+//   watch          asks again and again until it is told to stop (SIGTERM), and then tells whether it was always answered
 import { request } from 'node:https';
-import { connect } from 'node:net';
 import { Client } from './turn.mjs';
 
 const ADMIN = { email: 'ada@example.org', password: 'correct horse battery' };
@@ -73,24 +72,19 @@ async function relay() {
 }
 
 async function watch() {
-  let [tries, refused, going] = [0, 0, true];
+  let [tries, going] = [0, true];
+  const unanswered = [];
   process.once('SIGTERM', () => (going = false));
-  console.log(`  watching whether ${host} is open`);
   while (going) {
     tries += 1;
-    if (!(await isOpen())) refused += 1;
-    await pause(20);
+    // Each on a connection of its own.
+    const { status } = await ask('GET', '/healthz').catch((error) => ({ status: error.message }));
+    if (status !== 200) unanswered.push(status);
+    await pause(5);
   }
-  if (refused > 0) throw new Error(`${refused} of ${tries} connections were refused`);
-  return `none of ${tries} connections was refused`;
-}
-
-function isOpen() {
-  const [name, port] = host.split(':');
-  return new Promise((done) => {
-    const socket = connect(Number(port ?? 443), name, () => done(true) || socket.destroy());
-    socket.once('error', () => done(false));
-  });
+  if (tries === 0) throw new Error('nothing was asked');
+  if (unanswered.length > 0) throw new Error(`${unanswered.length} of ${tries} requests got no answer: ${[...new Set(unanswered)]}`);
+  return `${tries} requests meanwhile, and all were answered`;
 }
 
 async function signIn() {
