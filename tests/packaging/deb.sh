@@ -125,11 +125,12 @@ grep -q '^name = "Chess club"' "$machine/etc/hearth/config.toml" || fail "the se
 probe again "$address"
 ok "upgraded: settings and data are kept"
 
-there systemctl stop hearth.socket hearth.service
+there systemctl disable --quiet --now hearth.socket hearth.service
 install_deb "$newer" "the package can't be installed again"
-must_be inactive hearth.service "somebody had stopped it before"
-there systemctl start hearth.socket hearth.service
-ok "upgraded while stopped: it stays stopped"
+must_be inactive hearth.socket "somebody had disabled it before"
+must_be inactive hearth.service "somebody had disabled it before"
+there systemctl enable --quiet --now hearth.socket hearth.service
+ok "upgraded while disabled: it stays so"
 
 there dpkg --remove hearth >"$work/dpkg" 2>&1 || { cat "$work/dpkg" >&2; fail "the package can't be removed"; }
 must_be inactive hearth.socket "after the removal"
@@ -138,6 +139,7 @@ must_be inactive hearth.service "after the removal"
 [ -d "$machine/var/lib/hearth/store" ] && [ -f "$machine/etc/hearth/config.toml" ] || fail "data or settings are gone"
 ok "removed: data and settings are kept"
 install_deb "$deb" "the package can't be installed after its removal"
+must_be active hearth.socket "after the installation"
 probe ready "$address"
 probe again "$address"
 

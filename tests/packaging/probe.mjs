@@ -77,8 +77,10 @@ async function watch() {
   process.once('SIGTERM', () => (going = false));
   while (going) {
     tries += 1;
-    // Each on a connection of its own.
-    const { status } = await ask('GET', '/healthz').catch((error) => ({ status: error.message }));
+    // Each on a connection of its own. A server that stops hangs up on those who have said nothing yet, who then try once more.
+    const once = () => ask('GET', '/healthz').catch((error) => ({ status: error.code ?? error.message }));
+    let { status } = await once();
+    if (status === 'ECONNRESET') ({ status } = await once());
     if (status !== 200) unanswered.push(status);
     await pause(5);
   }
