@@ -2,21 +2,21 @@
 
 use std::fs::DirBuilder;
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use futures_util::future::poll_immediate;
 use rustls::{ServerConfig, ServerConnection};
 use tokio::net::TcpStream;
 
 use crate::auth::{self, Auth, RegistrationPolicy, SharedToken};
-use crate::clock::Timestamp;
+use crate::clock::{Now, Timestamp};
 use crate::config::{self, Config};
-use crate::http::{self, Api, Listener, Neighbour, Places, ReachedHost, Services};
+use crate::http::{self, Api, Listener, Neighbour, Places, Plain, ReachedHost, Services};
 use crate::hub::{self, Hub};
 use crate::ids::Secret;
 use crate::lifecycle::sockets::Passed;
@@ -24,13 +24,16 @@ use crate::lifecycle::{Tasks, hardening, stop_signal, supervisor};
 use crate::meeting;
 use crate::signaling::{self, IceDirectory, Signaling};
 use crate::store::{self, OpenError, Store};
-use crate::tls::{self, Identity, Names};
+use crate::tls::{Keeper, Source};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
 use alive::Vitals;
+use listeners::{bind_all, public_address};
 
 mod alive;
+mod certificates;
 mod ice;
+mod listeners;
 mod passed;
 
 /// How long the store may take to close, and what hangs on a disk after it. With the tasks' own deadline it stays under ten seconds.
@@ -55,7 +58,6 @@ pub fn serve(config: Config) -> Result<()> {
         );
     }
     let mut passed = Passed::take()?;
-    let config = passed::settle(config, &passed)?;
     raise_descriptor_limit();
     // Opened before anything else: whoever starts a second server on the same data hears of that and of nothing else.
     make_private_dir(&config.server.data_dir)?;
@@ -63,7 +65,6 @@ pub fn serve(config: Config) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?;
     let served = runtime.block_on(async {
         let app = App::build(config, store, &mut passed).await?;
-        passed::warn_of_unused(&passed);
         // It listens from its first poll on. Whoever has read the announcement may send a signal.
         let mut stop = pin!(stop_signal());
         if poll_immediate(stop.as_mut()).await.is_some() {
@@ -89,8 +90,11 @@ fn open_store(data_dir: &Path) -> Result<Store> {
 /// The server, bound and joined, but not yet serving.
 pub struct App {
     listeners: Vec<Listener>,
+    /// For plain HTTP, and what is answered there.
+    plain: (Vec<Listener>, Plain),
     api: Api,
     tls: Arc<ServerConfig>,
+    keeper: Keeper,
     /// Takes those on who come to the HTTPS port because nothing else is open to them.
     relay: Option<Relay>,
     store: Store,
@@ -103,6 +107,8 @@ pub struct App {
 struct Announcement {
     address: String,
     fingerprint: String,
+    /// The fingerprint of this server's own authority, where it vouches for the certificate.
+    authority: Option<String>,
     setup_token: Option<Secret<String>>,
     open_registration: bool,
 }
@@ -113,14 +119,17 @@ impl App {
     /// # Errors
     /// When a key, the certificate or a socket can't be had; each with its mend.
     pub async fn build(config: Config, store: Store, passed: &mut Passed) -> Result<Self> {
+        let config = passed::settle(config, passed)?;
         let tasks = Tasks::new();
         let data_dir = &config.server.data_dir;
-        let listeners = bind_all(&config.server.listen, passed)?;
+        let listeners = bind_all(&config.server.listen, "--listen or server.listen", passed)?;
+        let plain_listeners = bind_all(&config.server.listen_http, "server.listen_http", passed)?;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let address = public_address(&config, &addresses);
 
-        let identity = identity(&config, data_dir)?;
-        let tls = tls::server_config(&identity);
+        let (keeper, authority) = certificates::keeper(&config, data_dir, Now::read())?;
+        let (tls, certificate) = (keeper.server_config(), keeper.watch());
+        let plain = (plain_listeners, certificates::plain(&config, &keeper, &address, &listeners));
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
         let (relay, ice) = relay(&config, data_dir, &tls, passed, &tasks).await?;
         if let Some(relay) = relay.as_ref().filter(|_| config.relay.self_test) {
@@ -143,19 +152,20 @@ impl App {
         let signaling_settings =
             signaling::Settings { resume_window_ms: u32::try_from(meeting::DEFAULT_RESUME_WINDOW.as_millis())? };
         let signaling = Signaling::new(signaling_settings, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
-        let vitals =
-            Vitals { address: address.clone(), store: store.clone(), hub: hub.clone(), relay: relay.clone() };
+        let vitals = Vitals { address: address.clone(), store: store.clone(), hub: hub.clone(), relay: relay.clone() };
         let announcement = Announcement {
             address,
-            fingerprint: identity.fingerprint(),
+            fingerprint: certificate.status().fingerprint,
+            authority: (certificate.status().source == Source::LocalCa).then(|| authority.fingerprint()),
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
-        let services = Services { auth, store: store.clone(), hub, signaling, ice };
+        passed::warn_of_unused(passed);
+        let services = Services { auth, store: store.clone(), hub, signaling, ice, certificate, authority };
         let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
         let settings = http::Settings { metrics_token, ..http_settings(&config) };
         let api = Api::new(settings, services, tasks.clone());
-        Ok(Self { listeners, api, tls, relay, store, tasks, vitals, announcement })
+        Ok(Self { listeners, plain, api, tls, keeper, relay, store, tasks, vitals, announcement })
     }
 
     /// Tells whoever started the server how to reach it. The lines are for people and for programs: `name: value`.
@@ -163,10 +173,14 @@ impl App {
     /// # Errors
     /// When `out` can't be written.
     pub fn announce(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Announcement { address, fingerprint, setup_token, open_registration } = &self.announcement;
+        let Announcement { address, fingerprint, authority, setup_token, open_registration } = &self.announcement;
         writeln!(out, "Hearth {} is ready.", env!("CARGO_PKG_VERSION"))?;
         writeln!(out, "address: {address}")?;
         writeln!(out, "fingerprint: {fingerprint}")?;
+        if let Some(authority) = authority {
+            writeln!(out, "authority: {authority}")?;
+            writeln!(out, "trust: {address}/trust")?;
+        }
         if let Some(token) = setup_token {
             writeln!(out, "setup: {address}/setup#{}", token.expose())?;
             writeln!(out, "Open the setup link to make the first admin. It works once, within 24 hours.")?;
@@ -190,6 +204,11 @@ impl App {
             let (router, tls, neighbour) = (router.clone(), Arc::clone(&self.tls), neighbour.clone());
             self.tasks.spawn(listener.serve(router, tls, neighbour, places.clone(), self.tasks.clone()));
         }
+        let (plain_listeners, plain) = self.plain;
+        for listener in plain_listeners {
+            self.tasks.spawn(plain.clone().serve(listener, places.clone(), self.tasks.clone()));
+        }
+        self.tasks.spawn(self.keeper.keep(self.tasks.clone()));
         self.tasks.spawn(self.vitals.report(self.tasks.clone()));
         stop.await;
         supervisor::stopping();
@@ -240,56 +259,6 @@ fn make_private_dir(path: &Path) -> Result<()> {
     builder.create(path).with_context(|| {
         format!("the data directory {} can't be made; choose another with --data-dir or server.data_dir", path.display())
     })
-}
-
-fn bind_all(addresses: &[SocketAddr], passed: &mut Passed) -> Result<Vec<Listener>> {
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for &address in addresses {
-        match passed.stream_at(address).map_or_else(|| Listener::bind(address), Listener::of) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if address.is_ipv6() && addresses.len() > 1 && turn::is_without_family(&error) => {
-                tracing::debug!(%address, "this machine has no IPv6; passed over");
-            }
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                bail!("another program listens on {address}; stop it, or choose another address with --listen or server.listen")
-            }
-            Err(error) => {
-                return Err(error).with_context(|| format!("{address} can't be listened on; check server.listen"));
-            }
-        }
-    }
-    Ok(listeners)
-}
-
-/// The address that people are told: the configured one, or this machine's own.
-fn public_address(config: &Config, bound: &[SocketAddr]) -> String {
-    if let Some(url) = &config.server.public_url {
-        return url.origin().to_owned();
-    }
-    let local = |address: &SocketAddr| address.ip().is_unspecified() || address.ip().is_loopback();
-    match bound.first() {
-        Some(address) => {
-            let host = if local(address) { String::from("localhost") } else { host_of(address.ip()) };
-            // As browsers write it.
-            if address.port() == 443 { format!("https://{host}") } else { format!("https://{host}:{}", address.port()) }
-        }
-        None => String::from("https://localhost"),
-    }
-}
-
-fn host_of(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("[{address}]"),
-    }
-}
-
-fn identity(config: &Config, data_dir: &Path) -> Result<Identity> {
-    let mut names = Names::of_this_machine();
-    if let Some(url) = &config.server.public_url {
-        names.add(url.host());
-    }
-    Ok(Identity::load_or_create(&data_dir.join("tls"), &names, Timestamp::now())?)
 }
 
 fn auth_settings(config: &Config, data_dir: &Path, address: &str) -> auth::Settings {

@@ -8,6 +8,7 @@ awk '
     /^# This file is made by:/ { next }
     { print }
     /^#listen = .*:8443"/ { print "listen = [\"0.0.0.0:443\", \"[::]:443\"]"; ports++ }
+    /^#listen_http = / { print "listen_http = [\"0.0.0.0:80\", \"[::]:80\"]"; ports++ }
     /^#data_dir = / { print "data_dir = \"/var/lib/hearth\""; dirs++ }
-    END { if (ports != 1 || dirs != 1) { print "config.sh: the example has changed" > "/dev/stderr"; exit 1 } }
+    END { if (ports != 2 || dirs != 1) { print "config.sh: the example has changed" > "/dev/stderr"; exit 1 } }
 '

@@ -9,11 +9,16 @@ use anyhow::{Result, bail};
 use crate::config::Config;
 use crate::lifecycle::sockets::{Label, Passed};
 
+/// What nobody expects anything but plain HTTP at.
+const HTTP_PORT: u16 = 80;
+
 /// What somebody connects for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     /// The page and the API.
     Https,
+    /// The way from plain HTTP to the page, and the questions of a certificate authority.
+    Http,
     /// STUN and TURN.
     Relay,
     /// STUN and TURN over TLS.
@@ -35,11 +40,14 @@ pub(super) fn settle(mut config: Config, passed: &Passed) -> Result<Config> {
             label.local
         );
     }
-    let https = addresses(at(Purpose::Https));
+    let (https, http) = (addresses(at(Purpose::Https)), addresses(at(Purpose::Http)));
     let (relay, relay_tls) = (addresses(for_relay()), addresses(at(Purpose::RelayTls)));
-    for (wanted, named) in
-        [(https, &mut config.server.listen), (relay, &mut config.relay.listen), (relay_tls, &mut config.relay.listen_tls)]
-    {
+    for (wanted, named) in [
+        (https, &mut config.server.listen),
+        (http, &mut config.server.listen_http),
+        (relay, &mut config.relay.listen),
+        (relay_tls, &mut config.relay.listen_tls),
+    ] {
         if !wanted.is_empty() {
             tracing::info!(addresses = ?wanted, "listening on sockets that the service manager holds");
             *named = wanted;
@@ -60,10 +68,12 @@ fn purpose(label: &Label, config: &Config) -> Purpose {
     let names = |addresses: &[SocketAddr]| addresses.iter().any(|address| address.port() == label.local.port());
     match label.name.as_str() {
         "https" => Purpose::Https,
+        "http" => Purpose::Http,
         "relay" => Purpose::Relay,
         "relay-tls" => Purpose::RelayTls,
         _ if names(&config.relay.listen) => Purpose::Relay,
         _ if names(&config.relay.listen_tls) => Purpose::RelayTls,
+        _ if label.local.port() == HTTP_PORT || names(&config.server.listen_http) => Purpose::Http,
         _ => Purpose::Https,
     }
 }
@@ -98,7 +108,10 @@ mod tests {
         passed.add_stream("relay-tls", tls).unwrap();
         passed.add_datagrams("hearth.socket", udp).unwrap();
         let settled = settle(Config::default(), &passed).unwrap();
-        assert_eq!((settled.server.listen, settled.relay.listen_tls, settled.relay.listen), (vec![at[0]], vec![at[1]], vec![at[2]]));
+        assert_eq!(
+            (settled.server.listen, settled.relay.listen_tls, settled.relay.listen),
+            (vec![at[0]], vec![at[1]], vec![at[2]])
+        );
         let nothing = settle(Config::default(), &Passed::default()).unwrap();
         assert_eq!(nothing, Config::default());
     }
@@ -117,6 +130,8 @@ mod tests {
         assert_eq!(purpose(&label("", &tls), &config), Purpose::RelayTls);
         assert_eq!(purpose(&label("https", &relay), &config), Purpose::Https, "a name that we know says more than a port");
         assert_eq!(purpose(&label("unknown", &stream()), &config), Purpose::Https);
+        let port_80 = Label { name: String::from("hearth.socket"), local: SocketAddr::from(([0; 4], 80)), takes_both: false };
+        assert_eq!(purpose(&port_80, &config), Purpose::Http);
     }
 
     #[test]

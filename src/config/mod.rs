@@ -15,10 +15,12 @@ mod log;
 mod meetings;
 mod metrics;
 mod problem;
+mod public;
 mod relay;
 mod server;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod value;
 
 use std::net::SocketAddr;
@@ -33,9 +35,11 @@ pub use metrics::Metrics;
 pub use problem::{Problem, Problems};
 pub use relay::Relay;
 pub use server::{PublicUrl, Server};
+pub use tls::{HttpsAddress, Tls, TlsMode};
 pub use value::{Cidr, PortRange};
 
 use declare::{Reader, Section, SectionInfo};
+use public::is_public;
 
 /// Variables that begin with `HEARTH_` and are no settings: where the file lies, and a switch of the build.
 const OTHER_VARIABLES: [&str; 2] = ["HEARTH_CONFIG", "HEARTH_WEB_PREBUILT"];
@@ -68,6 +72,8 @@ macro_rules! tree {
 tree! {
     /// `[server]`
     server: Server,
+    /// `[tls]`
+    tls: Tls,
     /// `[accounts]`
     accounts: Accounts,
     /// `[meetings]`

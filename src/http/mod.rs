@@ -18,9 +18,11 @@ mod neighbour;
 mod openapi;
 mod origin;
 mod places;
+mod plain;
 mod server;
 mod socket;
 mod stall;
+mod trust;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use crate::lifecycle::Tasks;
 use crate::meeting;
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
+use crate::tls::{Authority, CertificateWatch};
 use crate::wire::server::Registration;
 
 use error::ApiError;
@@ -47,6 +50,7 @@ use limits::Limits;
 pub use listener::Listener;
 pub use neighbour::Neighbour;
 pub use places::Places;
+pub use plain::{Plain, Target};
 
 /// Largest body of a request, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -80,6 +84,10 @@ pub struct Services {
     pub signaling: Signaling,
     /// The relays that clients are told of.
     pub ice: IceDirectory,
+    /// The certificate that the server shows.
+    pub certificate: CertificateWatch,
+    /// The server's own authority, for devices that are to trust it.
+    pub authority: Authority,
 }
 
 /// What handlers have at hand. Cheap to clone; all clones are one.
@@ -91,6 +99,8 @@ pub struct Api {
     hub: Hub,
     signaling: Signaling,
     ice: IceDirectory,
+    certificate: CertificateWatch,
+    authority: Arc<Authority>,
     limits: Arc<Limits>,
     seatless: Places,
     tasks: Tasks,
@@ -99,9 +109,10 @@ pub struct Api {
 impl Api {
     /// The API over these services.
     pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
-        let Services { auth, store, hub, signaling, ice } = services;
+        let Services { auth, store, hub, signaling, ice, certificate, authority } = services;
         let seatless = Places::for_sockets_without_a_seat();
-        Self { settings: Arc::new(settings), auth, store, hub, signaling, ice, limits: Arc::default(), seatless, tasks }
+        let (settings, authority, limits) = (Arc::new(settings), Arc::new(authority), Arc::default());
+        Self { settings, auth, store, hub, signaling, ice, certificate, authority, limits, seatless, tasks }
     }
 
     /// Does `work` to its end although the client that asked for it may hang up, which drops its handler.
@@ -123,6 +134,11 @@ pub fn router(api: Api) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::page))
+        // What a device needs to trust this server.
+        .route("/api/trust", get(trust::info))
+        .route("/api/trust/qr.svg", get(trust::code))
+        .route("/api/trust/ca.crt", get(trust::certificate))
+        .route("/api/trust/hearth.mobileconfig", get(trust::profile))
         // Accounts and sign-in.
         .route("/api/setup", post(accounts::setup))
         .route("/api/auth/register", post(accounts::register))

@@ -27,7 +27,9 @@ pub struct Label {
 
 /// Something was passed that can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error("socket {number} that the service manager passed is neither TCP nor UDP ({source}); give ListenStream= and ListenDatagram= an address and a port")]
+#[error(
+    "socket {number} that the service manager passed is neither TCP nor UDP ({source}); give ListenStream= and ListenDatagram= an address and a port"
+)]
 pub struct Unusable {
     number: usize,
     source: io::Error,

@@ -6,7 +6,9 @@
 
 mod accounts;
 mod bad_input;
+mod certificate_files;
 mod connections;
+#[expect(dead_code, unused_imports, reason = "the tests of certificates use more of it")]
 mod harness;
 mod headers;
 mod health;
@@ -24,3 +26,4 @@ mod shared_port;
 mod signaling;
 mod stopping;
 mod supervised;
+mod trust;

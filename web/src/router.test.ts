@@ -29,6 +29,7 @@ describe('parseRoute', () => {
     expect(parseRoute('/signin')).toEqual({ page: 'signIn', next: null });
     expect(parseRoute('/register/')).toEqual({ page: 'register', next: null });
     expect(parseRoute('/setup')).toEqual({ page: 'setup' });
+    expect(parseRoute('/trust')).toEqual({ page: 'trust' });
     expect(parseRoute('/m/ABCDEFGHJKMN')).toEqual({ page: 'meeting', code: 'abcd-efgh-jkmn' });
   });
 

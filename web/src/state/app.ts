@@ -11,11 +11,13 @@ import { Preferences } from './preferences';
 import { PreJoin } from './prejoin';
 import { Room } from './room';
 import { Session } from './session';
+import { Trust } from './trust';
 
 /** All of the logic, put together. */
 export interface App {
   readonly session: Session;
   newMeetings(): Meetings;
+  newTrust(): Trust;
   newPreJoin(code: string): PreJoin;
   /** `displayName` is the name given when joining; empty when the account's counts. */
   newRoom(join: JoinReply, local: LocalMedia, displayName: string): Room;
@@ -31,6 +33,7 @@ export function createApp(environment: Environment = browserEnvironment()): App 
   return {
     session,
     newMeetings: () => new Meetings(meetings),
+    newTrust: () => new Trust(server),
     newPreJoin: (code) => {
       const local = new LocalMedia(environment, preferences);
       const accountName = computed(() => session.user.value?.name ?? '');
