@@ -1,8 +1,9 @@
-//! The command line: `hearth [serve]`, `hearth backup`, `hearth restore`, `hearth upgrade-check`, `hearth config check`,
-//! `hearth config example`.
+//! The command line: `hearth [serve]`, `hearth health`, `hearth backup`, `hearth restore`, `hearth upgrade-check`,
+//! `hearth config check`, `hearth config example`.
 
 mod arguments;
 mod backup;
+mod health;
 mod upgrade;
 
 use std::ffi::OsString;
@@ -75,6 +76,10 @@ fn dispatch(
         }
         Command::Restore { file } => with(options, env, out, err, |config, out, err| backup::restore(config, &file, out, err)),
         Command::UpgradeCheck { json } => with(options, env, out, err, |config, out, err| upgrade::check(config, json, out, err)),
+        Command::Health => match load(options, env) {
+            Ok(config) => tell_health(&config, out, err),
+            Err(problems) => show_problems(&problems, err),
+        },
         Command::Config { command: ConfigCommand::Check } => match load(options, env) {
             Ok(_) => say(out, "The configuration is good.\n"),
             Err(problems) => show_problems(&problems, err),
@@ -118,6 +123,16 @@ fn run_server(config: Config, err: &mut dyn Write, serve: impl FnOnce(Config) ->
             let outcome = if error.is::<app::DamagedData>() { Outcome::Damaged } else { Outcome::Failed };
             best_effort(err, &format!("hearth: {error:#}\n"));
             outcome
+        }
+    }
+}
+
+fn tell_health(config: &Config, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    match health::ask(&config.server.listen) {
+        Ok(()) => say(out, "The server is ready.\n"),
+        Err(error) => {
+            best_effort(err, &format!("hearth: {error}\n"));
+            Outcome::Failed
         }
     }
 }

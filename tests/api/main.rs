@@ -11,6 +11,7 @@ mod connections;
 #[expect(dead_code, unused_imports, reason = "the tests of certificates use more of it")]
 mod harness;
 mod headers;
+mod health;
 mod ice;
 mod lifecycle;
 mod limits;
