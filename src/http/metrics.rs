@@ -15,6 +15,7 @@ use super::error::ApiError;
 use super::extract::ClientAddress;
 use crate::auth::AuthError;
 use crate::hub::{Figures, RelayCounters};
+use crate::tls::CertificateStatus;
 
 /// What Prometheus wants to be told of the format.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -53,7 +54,7 @@ pub(super) async fn page(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
     admit(&api, client, &headers)?;
-    Ok(([(CONTENT_TYPE, FORMAT)], write(&api.hub.figures(), resident_bytes())))
+    Ok(([(CONTENT_TYPE, FORMAT)], write(&api.hub.figures(), &api.certificate.status(), resident_bytes())))
 }
 
 /// Lets in who has the token, and programs on this machine.
@@ -84,13 +85,14 @@ fn is_of_this_machine(ClientAddress(address): ClientAddress, headers: &HeaderMap
     address.to_canonical().is_loopback() && !forwarding.iter().any(|name| headers.contains_key(name))
 }
 
-fn write(figures: &Figures, resident_bytes: Option<u64>) -> String {
+fn write(figures: &Figures, certificate: &CertificateStatus, resident_bytes: Option<u64>) -> String {
     let mut text = String::new();
     metric(&mut text, "hearth_meetings gauge", "Meetings in which somebody has a seat.", &[("", figures.meetings as u64)]);
     metric(&mut text, "hearth_seats gauge", "Seats in meetings that are taken or held.", &[("", figures.seats as u64)]);
     if let Some(bytes) = resident_bytes {
         metric(&mut text, "process_resident_memory_bytes gauge", "Memory that the process has, in bytes.", &[("", bytes)]);
     }
+    about_certificate(&mut text, certificate);
     if let Some(works) = figures.relay_works {
         let help = "Whether the relay passed its own last test (1) or not (0). Absent until a test has ended.";
         metric(&mut text, "hearth_relay_works gauge", help, &[("", works.into())]);
@@ -99,6 +101,16 @@ fn write(figures: &Figures, resident_bytes: Option<u64>) -> String {
         relay(&mut text, counters);
     }
     text
+}
+
+fn about_certificate(text: &mut String, certificate: &CertificateStatus) {
+    let mut add = |kind: &str, help: &str, value: u64| metric(text, kind, help, &[("", value)]);
+    let expires = "When the certificate that the server shows expires, in seconds since 1970.";
+    add("hearth_certificate_expires_timestamp_seconds gauge", expires, certificate.not_after.as_secs());
+    let soon = "Whether less than a third of the certificate's life is left and no other has come (1) or not (0).";
+    add("hearth_certificate_expires_soon gauge", soon, certificate.expires_soon.into());
+    let problem = "Whether the certificate that should be there can't be had (1) or not (0). The log and the admin page say why.";
+    add("hearth_certificate_problem gauge", problem, certificate.problem.is_some().into());
 }
 
 fn relay(text: &mut String, counters: &RelayCounters) {
@@ -162,15 +174,30 @@ fn resident_bytes() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::tls::Source;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
     }
 
+    fn certificate() -> CertificateStatus {
+        CertificateStatus {
+            source: Source::Acme,
+            names: Vec::new(),
+            fingerprint: String::new(),
+            not_before: Timestamp::default(),
+            not_after: Timestamp::from_millis(1_700_000_000_999),
+            renews_at: None,
+            expires_soon: true,
+            problem: None,
+        }
+    }
+
     #[test]
     fn every_metric_has_help_and_a_type_before_its_samples() {
         let counters = RelayCounters { bytes_out: 7, failed_authentications: 3, ..RelayCounters::default() };
-        let text = write(&Figures { meetings: 1, seats: 4, relay: Some(counters), relay_works: Some(true) }, Some(4096));
+        let text = write(&Figures { meetings: 1, seats: 4, relay: Some(counters), relay_works: Some(true) }, &certificate(), Some(4096));
         let mut known = None;
         for line in text.lines() {
             match line.split(' ').collect::<Vec<_>>()[..] {
@@ -190,6 +217,9 @@ mod tests {
             r#"hearth_relay_bytes_total{direction="to_peer"} 7"#,
             "hearth_relay_authentication_failures_total 3",
             "hearth_relay_works 1",
+            "hearth_certificate_expires_timestamp_seconds 1700000000",
+            "hearth_certificate_expires_soon 1",
+            "hearth_certificate_problem 0",
         ] {
             assert!(text.lines().any(|there| there == line), "{line} is missing in {text}");
         }
@@ -199,7 +229,7 @@ mod tests {
     fn whether_the_relay_works_is_told_once_it_is_known() {
         let told = |relay_works| {
             let figures = Figures { meetings: 0, seats: 0, relay: Some(RelayCounters::default()), relay_works };
-            let text = write(&figures, None);
+            let text = write(&figures, &certificate(), None);
             text.lines().find(|line| line.starts_with("hearth_relay_works")).map(str::to_owned)
         };
         assert_eq!((told(None), told(Some(false)).as_deref()), (None, Some("hearth_relay_works 0")));
@@ -220,7 +250,7 @@ mod tests {
             forbidden_packets: 10,
             ..RelayCounters::default()
         };
-        let text = write(&Figures { meetings: 0, seats: 0, relay: Some(counters), relay_works: None }, None);
+        let text = write(&Figures { meetings: 0, seats: 0, relay: Some(counters), relay_works: None }, &certificate(), None);
         let mut seen: Vec<u64> = ["challenges_total", "denials_total", "drops_total"]
             .iter()
             .flat_map(|name| text.lines().filter_map(move |line| line.strip_prefix("hearth_relay_")?.strip_prefix(name)))
@@ -232,8 +262,8 @@ mod tests {
 
     #[test]
     fn without_a_relay_nothing_is_said_of_one() {
-        let text = write(&Figures { meetings: 0, seats: 0, relay: None, relay_works: None }, None);
-        assert!(!text.contains("relay") && !text.contains("process") && text.ends_with("hearth_seats 0\n"), "{text}");
+        let text = write(&Figures { meetings: 0, seats: 0, relay: None, relay_works: None }, &certificate(), None);
+        assert!(!text.contains("relay") && !text.contains("process") && text.contains("hearth_seats 0\n"), "{text}");
     }
 
     #[test]

@@ -39,6 +39,7 @@ use crate::lifecycle::Tasks;
 use crate::meeting;
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
+use crate::tls::CertificateWatch;
 use crate::wire::server::Registration;
 
 use error::ApiError;
@@ -80,6 +81,8 @@ pub struct Services {
     pub signaling: Signaling,
     /// The relays that clients are told of.
     pub ice: IceDirectory,
+    /// The certificate that the server shows.
+    pub certificate: CertificateWatch,
 }
 
 /// What handlers have at hand. Cheap to clone; all clones are one.
@@ -91,6 +94,7 @@ pub struct Api {
     hub: Hub,
     signaling: Signaling,
     ice: IceDirectory,
+    certificate: CertificateWatch,
     limits: Arc<Limits>,
     seatless: Places,
     tasks: Tasks,
@@ -99,9 +103,10 @@ pub struct Api {
 impl Api {
     /// The API over these services.
     pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
-        let Services { auth, store, hub, signaling, ice } = services;
+        let Services { auth, store, hub, signaling, ice, certificate } = services;
         let seatless = Places::for_sockets_without_a_seat();
-        Self { settings: Arc::new(settings), auth, store, hub, signaling, ice, limits: Arc::default(), seatless, tasks }
+        let (settings, limits) = (Arc::new(settings), Arc::default());
+        Self { settings, auth, store, hub, signaling, ice, certificate, limits, seatless, tasks }
     }
 
     /// Does `work` to its end although the client that asked for it may hang up, which drops its handler.
