@@ -347,6 +347,7 @@ fn http_settings(config: &Config) -> http::Settings {
             guests_allowed: config.meetings.guests_allowed,
         },
         max_participants: config.meetings.max_participants,
+        data_dir: config.server.data_dir.clone(),
         metrics_token: None,
     }
 }

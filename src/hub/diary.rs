@@ -156,8 +156,7 @@ mod tests {
         room.diary.emptied(room.now);
         let mut durations = crate::hub::Durations::default();
         durations.add(Duration::from_secs(200));
-        let expected =
-            Totals { meetings_started: 1, durations, joined: 2, left_direct: 1, left_relayed: 1, ..Totals::default() };
+        let expected = Totals { meetings_started: 1, durations, joined: 2, left_direct: 1, left_relayed: 1, ..Totals::default() };
         assert_eq!(room.tally.totals(), expected);
     }
 

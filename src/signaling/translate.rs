@@ -6,7 +6,8 @@ use crate::meeting::{self, Command, Event, Signal, Welcome};
 use crate::wire::error::ErrorDetail;
 use crate::wire::meetings::MeetingSettings;
 use crate::wire::signaling::{
-    Candidate, ChatMessage, ClientMessage, ConnectionState, EndReason, LeaveReason, MediaState, Participant, ParticipantRole, ServerMessage,
+    Candidate, ChatMessage, ClientMessage, ConnectionState, EndReason, LeaveReason, MediaState, Participant, ParticipantRole,
+    ServerMessage,
 };
 
 /// Longest session description, in bytes.

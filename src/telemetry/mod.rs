@@ -26,8 +26,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::clock::{Tick, Timestamp};
 use pace::Pace;
-pub use recent::Remark;
 use recent::Recent;
+pub use recent::Remark;
 use record::Record;
 use render::Style;
 use sink::{Outlet, Sink};

@@ -53,13 +53,6 @@ pub(super) fn moment(at: Timestamp) -> String {
     format!("{}.{millis:03}Z", whole.trim_end_matches('Z'))
 }
 
-/// `text`, harmless wherever it is shown.
-pub(super) fn harmless(text: &str) -> String {
-    let mut harmless = String::with_capacity(text.len());
-    escape(&mut harmless, text, Escape::Rust);
-    harmless
-}
-
 fn pretty(record: &Record, colours: bool) -> String {
     let at = moment(record.at);
     let sentence = sentence(record);
@@ -114,7 +107,8 @@ fn quote(text: &mut String, value: &str) {
 }
 
 fn is_plain(value: &str) -> bool {
-    !value.is_empty() && !value.chars().any(|character| character.is_whitespace() || is_hostile(character) || "\"'=\\".contains(character))
+    !value.is_empty()
+        && !value.chars().any(|character| character.is_whitespace() || is_hostile(character) || "\"'=\\".contains(character))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -181,7 +175,10 @@ mod tests {
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         let plain = |character: char| !is_hostile(character) || character == '\n';
         assert!(text.chars().all(plain) && text.ends_with('\n'), "{text:?}");
-        assert!(text.contains(" event=named name=\"Eve\\r\\n") && text.contains("\\u{202e}gro\\u{2028}\\\"\\\\ x=1\" seconds=7"), "{text}");
+        assert!(
+            text.contains(" event=named name=\"Eve\\r\\n") && text.contains("\\u{202e}gro\\u{2028}\\\"\\\\ x=1\" seconds=7"),
+            "{text}"
+        );
         assert!(text.ends_with(" level=\"\"\n"), "{text}");
     }
 
