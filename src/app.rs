@@ -348,6 +348,7 @@ fn http_settings(config: &Config) -> http::Settings {
         },
         max_participants: config.meetings.max_participants,
         data_dir: config.server.data_dir.clone(),
+        backups: config.server.data_dir.join("backups"),
         metrics_token: None,
     }
 }
