@@ -61,5 +61,18 @@ for (const [device, screen] of Object.entries(DEVICES)) {
       await grace.open('/nowhere');
       await take(grace.page, '13-not-found');
     });
+
+    test(`screenshots of the admin pages: ${device}, ${colorScheme}`, async ({ people, newMeeting }) => {
+      const code = await newMeeting({ title: 'Thursday choir' });
+      const grace = await people.arrive('Dia', { called: ADMIN.name, context: { ...screen, colorScheme } });
+      await grace.signIn(ADMIN.email, ADMIN.password);
+      const take = (what: string): Promise<Buffer> => grace.page.screenshot({ path: `${FOLDER}/${what}-${device}-${colorScheme}.png`, fullPage: true });
+      await grace.open('/admin');
+      await expect(grace.page.getByRole('region', { name: 'Now' })).toContainText('Nobody');
+      await take('20-status-quiet');
+      await people.meet(code, ['Ben', 'Cem']);
+      await expect(grace.page.getByRole('region', { name: 'Now' })).toContainText('2 people');
+      await take('21-status');
+    });
   }
 }

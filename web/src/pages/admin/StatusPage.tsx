@@ -53,10 +53,10 @@ function Told({ status }: { status: ServerStatus }): JSX.Element {
       <div class="admin-grid">
         <LiveSection status={status} />
         <TotalsSection totals={status.totals} />
-        <RelaySection relay={status.relay} />
-        <CertificateSection certificate={status.certificate} />
         <MachineSection status={status} />
         <LogSection log={status.log} />
+        <RelaySection relay={status.relay} />
+        <CertificateSection certificate={status.certificate} />
       </div>
     </>
   );
