@@ -27,8 +27,10 @@ export function LiveSection({ status: { meetings, people } }: { status: ServerSt
         <ul class="live-list">
           {meetings.map((meeting) => (
             <li key={meeting.label}>
-              <MeetingName meeting={meeting} />
-              {meeting.startedAt !== null && <span class="soft small">{t('live.since', { when: dateTime(meeting.startedAt) })}</span>}
+              <div>
+                <MeetingName meeting={meeting} />
+                {meeting.startedAt !== null && <p class="soft small">{t('live.since', { when: dateTime(meeting.startedAt) })}</p>}
+              </div>
               <span>{words.count('live.people', meeting.people)}</span>
             </li>
           ))}
