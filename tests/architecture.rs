@@ -19,7 +19,7 @@ use scanner::{Mention, Source};
 /// to stop the program, because it holds the tracked spawner: whoever starts a task names it.
 const TABLE: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["app", "config", "store", "auth", "telemetry", "lifecycle"]),
+    ("cli", &["app", "backup", "control", "config", "store", "auth", "telemetry", "lifecycle"]),
     (
         "app",
         &[
@@ -27,6 +27,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "signaling",
             "hub",
             "auth",
+            "backup",
+            "control",
             "turn",
             "tls",
             "config",
@@ -47,6 +49,9 @@ const TABLE: &[(&str, &[&str])] = &[
     ("signaling", &["hub", "auth", "turn::credentials", "wire", "meeting", "lifecycle", "ids"]),
     ("hub", &["turn", "store", "meeting", "lifecycle", "ids"]),
     ("auth", &["store", "lifecycle", "ids"]),
+    // It copies the store whole, and files without knowing what stands in them.
+    ("backup", &["store", "lifecycle", "ids"]),
+    ("control", &["lifecycle"]),
     ("turn", &["lifecycle", "ids"]),
     ("tls", &["lifecycle", "ids"]),
     ("config", &["ids"]),

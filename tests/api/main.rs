@@ -6,13 +6,16 @@
 
 mod accounts;
 mod bad_input;
+mod certificate_files;
 mod connections;
+#[expect(dead_code, unused_imports, reason = "the tests of certificates use more of it")]
 mod harness;
 mod headers;
 mod ice;
 mod lifecycle;
 mod limits;
 mod logs;
+mod machine;
 mod meetings;
 mod metrics;
 mod openapi;
@@ -23,3 +26,4 @@ mod shared_port;
 mod signaling;
 mod status;
 mod stopping;
+mod trust;

@@ -7,6 +7,7 @@ import { NotFoundPage } from './NotFoundPage';
 import { RegisterPage } from './RegisterPage';
 import { SetupPage } from './SetupPage';
 import { SignInPage } from './SignInPage';
+import { TrustPage } from './TrustPage';
 
 export function Root({ ui }: { ui: Ui }): JSX.Element {
   return (
@@ -27,6 +28,8 @@ function CurrentPage({ ui }: { ui: Ui }): JSX.Element {
       return <RegisterPage next={route.next} />;
     case 'setup':
       return <SetupPage />;
+    case 'trust':
+      return <TrustPage />;
     case 'meeting':
       return <MeetingPage key={route.code} code={route.code} />;
     case 'admin':
