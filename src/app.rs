@@ -13,21 +13,25 @@ use futures_util::future::poll_immediate;
 use rustls::{ServerConfig, ServerConnection};
 use tokio::net::TcpStream;
 
-use crate::auth::{self, Auth, RegistrationPolicy, SharedToken};
+use crate::auth::{self, Auth};
 use crate::clock::Timestamp;
-use crate::config::{self, Config};
-use crate::http::{self, Api, Listener, Neighbour, Places, ReachedHost, Services};
-use crate::hub::{self, Hub};
+use crate::config::{self, Config, Loaded, Sources};
+use crate::http::{self, Api, Listener, Neighbour, Places, SettingsKeeper};
+use crate::hub::Hub;
 use crate::ids::Secret;
-use crate::lifecycle::{Tasks, stop_signal};
-use crate::meeting;
-use crate::signaling::{self, IceDirectory, Signaling};
+use crate::lifecycle::{ReloadSignals, Tasks, stop_signal};
+use crate::signaling::{IceDirectory, Signaling};
 use crate::store::{self, OpenError, Store};
 use crate::tls::{self, Identity, Names};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
-use crate::wire::server::Registration;
 
+mod browser;
 mod ice;
+mod reload;
+mod settings;
+
+use reload::{Keeper, Parts, keep_reloading};
+use settings::Settings;
 
 /// How long the store may take to close, and what hangs on a disk after it. With the tasks' own deadline it stays under ten seconds.
 const CLOSE_DEADLINE: Duration = Duration::from_millis(900);
@@ -40,18 +44,19 @@ const REALM: &str = "hearth";
 #[error("the data can't be read")]
 pub struct DamagedData;
 
-/// Runs the server until it is told to stop.
+/// Runs the server until it is told to stop. The settings that were `loaded` are read again from `sources` whenever that is asked for.
 ///
 /// # Errors
 /// When it can't start, with what to do about it. Once it serves, it ends without an error.
-pub fn serve(config: Config) -> Result<()> {
+pub fn serve(loaded: Loaded, sources: Sources) -> Result<()> {
     raise_descriptor_limit();
     // Opened before anything else: whoever starts a second server on the same data hears of that and of nothing else.
-    make_private_dir(&config.server.data_dir)?;
-    let store = open_store(&config.server.data_dir)?;
+    let data_dir = &loaded.config.server.data_dir;
+    make_private_dir(data_dir)?;
+    let store = open_store(data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?;
     let served = runtime.block_on(async {
-        let app = App::build(config, store).await?;
+        let app = App::build(loaded, sources, store).await?;
         // It listens from its first poll on. Whoever has read the announcement may send a signal.
         let mut stop = pin!(stop_signal());
         if poll_immediate(stop.as_mut()).await.is_some() {
@@ -82,6 +87,10 @@ pub struct App {
     /// Takes those on who come to the HTTPS port because nothing else is open to them.
     relay: Option<Relay>,
     store: Store,
+    /// How many connections there may be.
+    connections: Places,
+    keeper: Arc<Keeper>,
+    reloads: ReloadSignals,
     tasks: Tasks,
     announcement: Announcement,
 }
@@ -95,12 +104,16 @@ struct Announcement {
 }
 
 impl App {
-    /// Makes every service that `config` asks for and binds every socket.
+    /// Makes every service that the settings ask for and binds every socket.
     ///
     /// # Errors
     /// When a key, the certificate or a socket can't be had; each with its mend.
-    pub async fn build(config: Config, store: Store) -> Result<Self> {
+    pub async fn build(loaded: Loaded, sources: Sources, store: Store) -> Result<Self> {
         let tasks = Tasks::new();
+        // Whoever asks for the settings to be read again while the server starts is not to end it.
+        let reloads = ReloadSignals::listen();
+        let config = loaded.config.clone();
+        let settings = Settings::of(&config)?;
         let data_dir = &config.server.data_dir;
         let listeners = bind_all(&config.server.listen)?;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
@@ -108,39 +121,27 @@ impl App {
 
         let identity = identity(&config, data_dir)?;
         let tls = tls::server_config(&identity);
-        let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
-        let (relay, ice) = relay(&config, data_dir, &tls, &tasks).await?;
+        let auth = Auth::open(auth_settings(&settings, data_dir, &address), store.clone())?;
+        let (relay, ice) = relay(&config.relay, &settings, data_dir, &tls, &tasks).await?;
         if let Some(relay) = relay.as_ref().filter(|_| config.relay.self_test) {
             relay.keep_testing(ice::stun_servers(&config.ice), &tasks);
         }
-        let ice = ice.with_others(ice::others(&config.ice)?);
-        let hub_settings = hub::Settings {
-            capacity: config.meetings.max_participants,
-            resume_window: meeting::DEFAULT_RESUME_WINDOW,
-            empty_after: meeting::DEFAULT_EMPTY_AFTER,
-        };
-        let hub = Hub::new(hub_settings, store.clone(), relay.clone(), tasks.clone());
-        let rebuilt = hub.rebuild().await?;
-        if rebuilt > 0 {
-            tracing::info!(
-                rooms = rebuilt,
-                "meetings were under way when the server stopped; their people find their seats again"
-            );
-        }
-        let signaling_settings =
-            signaling::Settings { resume_window_ms: u32::try_from(meeting::DEFAULT_RESUME_WINDOW.as_millis())? };
-        let signaling = Signaling::new(signaling_settings, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
+        let ice = ice.with_others(settings.others.clone());
+        let hub = Hub::new(settings.hub, store.clone(), relay.clone(), tasks.clone());
+        rebuild(&hub).await?;
+        let signaling = Signaling::new(settings.signaling, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
         let announcement = Announcement {
             address,
             fingerprint: identity.fingerprint(),
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
-        let services = Services { auth, store: store.clone(), hub, signaling, ice };
-        let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
-        let settings = http::Settings { metrics_token, ..http_settings(&config) };
-        let api = Api::new(settings, services, tasks.clone());
-        Ok(Self { listeners, api, tls, relay, store, tasks, announcement })
+        let connections = Places::new(settings.connections.0, settings.connections.1);
+        let parts = Parts { auth, hub, signaling, ice, relay: relay.clone(), connections: connections.clone() };
+        let api = Api::new(settings.http, parts.services(store.clone()), tasks.clone());
+        let keeper = Arc::new(Keeper::new(sources, loaded, parts, api.clone()));
+        let api = api.kept_by(Arc::clone(&keeper) as Arc<dyn SettingsKeeper>);
+        Ok(Self { listeners, api, tls, relay, store, connections, keeper, reloads, tasks, announcement })
     }
 
     /// Tells whoever started the server how to reach it. The lines are for people and for programs: `name: value`.
@@ -169,11 +170,11 @@ impl App {
     /// Serves until `stop` resolves, then ends in good order: clients are told, requests finish, everything is on disk.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let router = http::router(self.api);
-        let places = Places::for_connections();
+        self.tasks.spawn(keep_reloading(self.keeper, self.reloads, self.tasks.clone()));
         let neighbour = self.relay.map(|relay| Arc::new(relay) as Arc<dyn Neighbour>);
         for listener in self.listeners {
             let (router, tls, neighbour) = (router.clone(), Arc::clone(&self.tls), neighbour.clone());
-            self.tasks.spawn(listener.serve(router, tls, neighbour, places.clone(), self.tasks.clone()));
+            self.tasks.spawn(listener.serve(router, tls, neighbour, self.connections.clone(), self.tasks.clone()));
         }
         stop.await;
         tracing::info!("stopping");
@@ -244,6 +245,15 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Listener>> {
     Ok(listeners)
 }
 
+/// Opens again what was under way when the server stopped.
+async fn rebuild(hub: &Hub) -> Result<()> {
+    let rooms = hub.rebuild().await?;
+    if rooms > 0 {
+        tracing::info!(rooms, "meetings were under way when the server stopped; their people find their seats again");
+    }
+    Ok(())
+}
+
 /// The address that people are told: the configured one, or this machine's own.
 fn public_address(config: &Config, bound: &[SocketAddr]) -> String {
     if let Some(url) = &config.server.public_url {
@@ -265,26 +275,22 @@ fn identity(config: &Config, data_dir: &Path) -> Result<Identity> {
     Ok(Identity::load_or_create(&data_dir.join("tls"), &names, Timestamp::now())?)
 }
 
-fn auth_settings(config: &Config, data_dir: &Path, address: &str) -> auth::Settings {
-    let registration = match config.accounts.registration {
-        config::Registration::Open => RegistrationPolicy::Open,
-        config::Registration::Closed => RegistrationPolicy::Closed,
-    };
-    auth::Settings { registration, ..auth::Settings::new(address, data_dir.join("keys")) }
+fn auth_settings(settings: &Settings, data_dir: &Path, address: &str) -> auth::Settings {
+    auth::Settings { registration: settings.registration, ..auth::Settings::new(address, data_dir.join("keys")) }
 }
 
 async fn relay(
-    config: &Config,
+    config: &config::Relay,
+    settings: &Settings,
     data_dir: &Path,
     tls: &Arc<ServerConfig>,
     tasks: &Tasks,
 ) -> Result<(Option<Relay>, IceDirectory)> {
-    let config = &config.relay;
     if !config.enabled {
         return Ok((None, IceDirectory::empty()));
     }
     let secret = auth::load_or_create(&data_dir.join("keys").join("relay"))?;
-    let credentials = CredentialIssuer::new(secret.clone(), Duration::from_secs(config.credential_ttl_seconds.into()));
+    let credentials = CredentialIssuer::new(secret.clone(), settings.credential_ttl);
     let relay_ipv4 = config.address.or_else(|| turn::default_relay_ipv4(&config.listen));
     let settings = turn::Settings {
         listen: config.listen.clone(),
@@ -298,7 +304,7 @@ async fn relay(
         realm: REALM.to_owned(),
         secret,
         shared_secret: ice::shared_secret(config)?,
-        limits: relay_limits(config),
+        limits: settings.relay.clone(),
         threads: config.threads.map(|threads| threads as usize),
     };
     let relay = Relay::start(settings, tasks)
@@ -306,45 +312,4 @@ async fn relay(
         .context("the relay can't listen; check relay.listen and relay.listen_tls, or set relay.enabled = false")?;
     let port = relay.local_addrs().first().map_or(3478, SocketAddr::port);
     Ok((Some(relay), IceDirectory::own_relay(port, credentials)))
-}
-
-fn relay_limits(config: &config::Relay) -> turn::Limits {
-    let bytes = |kbps: u32| u64::from(kbps) * 1000 / 8;
-    turn::Limits {
-        allocations: config.max_allocations as usize,
-        allocations_per_source: config.max_allocations_per_address as usize,
-        allocations_per_user: config.max_allocations_per_participant as usize,
-        challenges_per_second: config.challenges_per_second,
-        bindings_per_second: config.bindings_per_second,
-        bytes_per_second: bytes(config.max_kbps_per_allocation),
-        bytes_per_second_per_user: bytes(config.max_kbps_per_participant),
-        bytes_per_second_in_all: config.max_kbps.map(bytes),
-        ..turn::Limits::default()
-    }
-}
-
-fn http_settings(config: &Config) -> http::Settings {
-    let public_host = config.server.public_url.as_ref().map(|url| {
-        let origin = url.origin();
-        ReachedHost { authority: origin.strip_prefix("https://").unwrap_or(origin).to_owned() }
-    });
-    http::Settings {
-        name: config.server.name.clone(),
-        public_host,
-        registration: match config.accounts.registration {
-            config::Registration::Open => Registration::Open,
-            config::Registration::Closed => Registration::Closed,
-        },
-        meeting_defaults: meeting::Settings {
-            max_participants: config.meetings.max_participants,
-            recording_enabled: false,
-            chat_enabled: true,
-            screen_share_enabled: true,
-            require_approval: false,
-            allowed_domains: Vec::new(),
-            guests_allowed: config.meetings.guests_allowed,
-        },
-        max_participants: config.meetings.max_participants,
-        metrics_token: None,
-    }
 }

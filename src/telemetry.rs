@@ -1,11 +1,12 @@
 //! Logs: what is written, how, and where to.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
 use tracing_subscriber::filter::EnvFilter;
-use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, fmt, reload};
 
 /// Crates that tell every packet or page at `info` and above: only what is out of order, unless it is asked for by name.
 const QUIETED: &str = "turn=error,stun=error,webrtc_util=error,sled=warn";
@@ -28,16 +29,28 @@ pub struct Settings {
     pub format: Format,
 }
 
+/// What is let through. Logs go to one place for the whole program, and so does what is said about them.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
 /// Sends the program's logs to the standard error stream from now on. Where that was done before, everything stays as it was.
 pub fn init(settings: &Settings) {
-    let registry = tracing_subscriber::registry().with(filter(&settings.directives));
+    let (filter, handle) = reload::Layer::new(filter(&settings.directives));
+    let registry = tracing_subscriber::registry().with(filter);
     let lines = fmt::layer().with_writer(std::io::stderr);
     let outcome = match settings.format {
         Format::Pretty => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init(),
         Format::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     };
-    if outcome.is_err() {
-        tracing::debug!("logging was set up before and stays as it was");
+    match outcome {
+        Ok(()) => drop(FILTER.set(handle)),
+        Err(_) => tracing::debug!("logging was set up before and stays as it was"),
+    }
+}
+
+/// Logs what `directives` ask for from now on, if logging was set up here.
+pub fn reconfigure(directives: &str) {
+    if let Some(Err(error)) = FILTER.get().map(|handle| handle.reload(filter(directives))) {
+        tracing::warn!(%error, "what is logged could not be changed");
     }
 }
 

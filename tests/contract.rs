@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hearth::wire::PROTOCOL_VERSION;
 use hearth::wire::signaling::{ClientMessage, ServerMessage};
-use hearth::wire::{auth, error, meetings, server};
+use hearth::wire::{auth, error, meetings, server, settings};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -82,6 +82,7 @@ const REQUESTS: &[(&str, RoundTrip)] = bodies![
     meetings::CreateMeetingRequest,
     meetings::EndMeetingRequest,
     meetings::JoinRequest,
+    settings::ChangeSettingsRequest,
 ];
 
 /// What the server answers.
@@ -99,6 +100,8 @@ const REPLIES: &[(&str, RoundTrip)] = bodies![
     meetings::MeetingSettings,
     server::Health,
     server::ServerInfo,
+    settings::RelayTestReply,
+    settings::SettingsReply,
 ];
 
 fn in_package(path: &str) -> PathBuf {

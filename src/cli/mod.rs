@@ -1,4 +1,4 @@
-//! The command line: `hearth [serve]`, `hearth config check`, `hearth config example`.
+//! The command line: `hearth [serve]`, `hearth config check`, `show` and `example`.
 
 mod arguments;
 
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::config::{self, Config, LogFormat, Problems};
+use crate::config::{self, Key, Loaded, LogFormat, Origin, Problems, Sources};
 use crate::{app, telemetry};
 use arguments::{Arguments, Command, ConfigCommand, Options};
 
@@ -51,38 +51,67 @@ fn dispatch(
     env: Vec<(String, String)>,
     out: &mut dyn Write,
     err: &mut dyn Write,
-    serve: impl FnOnce(Config) -> anyhow::Result<()>,
+    serve: impl FnOnce(Loaded, Sources) -> anyhow::Result<()>,
 ) -> Outcome {
     let Arguments { options, command } = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return show_usage(&error, out, err),
     };
     match command.unwrap_or(Command::Serve) {
-        Command::Serve => match load(options, env) {
-            Ok(config) => run_server(config, err, serve),
+        Command::Serve => {
+            let sources = sources(options, env);
+            match sources.load() {
+                Ok(loaded) => run_server(loaded, sources, err, serve),
+                Err(problems) => show_problems(&problems, err),
+            }
+        }
+        Command::Config { command: ConfigCommand::Check } => match sources(options, env).load() {
+            Ok(_) => say(out, "The configuration is good.\n"),
             Err(problems) => show_problems(&problems, err),
         },
-        Command::Config { command: ConfigCommand::Check } => match load(options, env) {
-            Ok(_) => say(out, "The configuration is good.\n"),
+        Command::Config { command: ConfigCommand::Show } => match sources(options, env).load() {
+            Ok(loaded) => say(out, &shown(&loaded)),
             Err(problems) => show_problems(&problems, err),
         },
         Command::Config { command: ConfigCommand::Example } => say(out, &config::example()),
     }
 }
 
-fn load(options: Options, env: Vec<(String, String)>) -> Result<Config, Problems> {
+fn sources(options: Options, env: Vec<(String, String)>) -> Sources {
     let from_env = || env.iter().find(|(name, value)| name == "HEARTH_CONFIG" && !value.is_empty()).map(|(_, path)| path.into());
     let path = options.config.clone().or_else(from_env);
-    Config::load(path.as_deref(), env.into_iter(), options.into())
+    Sources::new(path.as_deref(), env.into_iter(), options.into())
 }
 
-fn run_server(config: Config, err: &mut dyn Write, serve: impl FnOnce(Config) -> anyhow::Result<()>) -> Outcome {
-    let format = match config.log.format {
+/// Every setting on a line of its own, with what it is and who says so.
+fn shown(loaded: &Loaded) -> String {
+    let origin = |origin: Origin| match origin {
+        Origin::Default => "default",
+        Origin::Browser => "set in the browser",
+        Origin::File => "configuration file",
+        Origin::Environment => "environment",
+        Origin::Flag => "command line",
+    };
+    let line = |(key, value, from): (Key, Option<toml::Value>, Origin)| {
+        let value = value.map_or_else(|| String::from("(not set)"), |value| value.to_string());
+        format!("{} = {value}  # {}\n", key.name, origin(from))
+    };
+    loaded.values().into_iter().map(line).collect()
+}
+
+fn run_server(
+    loaded: Loaded,
+    sources: Sources,
+    err: &mut dyn Write,
+    serve: impl FnOnce(Loaded, Sources) -> anyhow::Result<()>,
+) -> Outcome {
+    let log = &loaded.config.log;
+    let format = match log.format {
         LogFormat::Pretty => telemetry::Format::Pretty,
         LogFormat::Json => telemetry::Format::Json,
     };
-    telemetry::init(&telemetry::Settings { directives: config.log.level.clone(), format });
-    match serve(config) {
+    telemetry::init(&telemetry::Settings { directives: log.level.clone(), format });
+    match serve(loaded, sources) {
         Ok(()) => Outcome::Done,
         Err(error) => {
             let outcome = if error.is::<app::DamagedData>() { Outcome::Damaged } else { Outcome::Failed };

@@ -8,7 +8,7 @@ section! {
     Log, "log" {
         /// How much: "error", "warn", "info", "debug" or "trace", and after commas other levels for parts of the program, as in
         /// "info,hearth::turn=debug".
-        level: String = String::from("info");
+        level: String = String::from("info") => Live, Offered;
         /// "pretty" for people, "json" for programs: one object a line.
         format: LogFormat = LogFormat::Pretty;
     }

@@ -6,6 +6,7 @@
 mod accounts;
 mod assets;
 mod connection;
+mod cors;
 mod error;
 mod extract;
 mod headers;
@@ -19,6 +20,7 @@ mod openapi;
 mod origin;
 mod places;
 mod server;
+mod settings;
 mod socket;
 mod stall;
 
@@ -35,7 +37,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::{Auth, SharedToken};
 use crate::hub::{Hub, HubError};
-use crate::lifecycle::Tasks;
+use crate::lifecycle::{Live, Tasks};
 use crate::meeting;
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
@@ -44,14 +46,16 @@ use crate::wire::server::Registration;
 use error::ApiError;
 pub use extract::ReachedHost;
 use limits::Limits;
+pub use limits::Rates;
 pub use listener::Listener;
 pub use neighbour::Neighbour;
 pub use places::Places;
+pub use settings::{SettingsKeeper, SettingsRefusal};
 
 /// Largest body of a request, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// What the HTTP side is told at the start.
+/// What the HTTP side is told. A request is served by what holds when it comes.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What this place is called.
@@ -66,6 +70,10 @@ pub struct Settings {
     pub max_participants: u32,
     /// What lets programs on other machines read the figures. Without it, none of them may.
     pub metrics_token: Option<SharedToken>,
+    /// Origins of other sites whose pages may use the API.
+    pub cors_origins: Vec<String>,
+    /// How much one client may ask for.
+    pub rates: Rates,
 }
 
 /// The services that handlers ask.
@@ -85,7 +93,7 @@ pub struct Services {
 /// What handlers have at hand. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Api {
-    settings: Arc<Settings>,
+    settings: Live<Settings>,
     auth: Auth,
     store: Store,
     hub: Hub,
@@ -94,6 +102,7 @@ pub struct Api {
     limits: Arc<Limits>,
     seatless: Places,
     tasks: Tasks,
+    keeper: Option<Arc<dyn SettingsKeeper>>,
 }
 
 impl Api {
@@ -101,7 +110,20 @@ impl Api {
     pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
         let Services { auth, store, hub, signaling, ice } = services;
         let seatless = Places::for_sockets_without_a_seat();
-        Self { settings: Arc::new(settings), auth, store, hub, signaling, ice, limits: Arc::default(), seatless, tasks }
+        let limits = Arc::new(Limits::new(settings.rates));
+        Self { settings: Live::new(settings), auth, store, hub, signaling, ice, limits, seatless, tasks, keeper: None }
+    }
+
+    /// The same API, by which administrators change the settings that `keeper` keeps.
+    #[must_use]
+    pub fn kept_by(self, keeper: Arc<dyn SettingsKeeper>) -> Self {
+        Self { keeper: Some(keeper), ..self }
+    }
+
+    /// Serves requests that come from now on with these settings.
+    pub fn reconfigure(&self, settings: Settings) {
+        self.limits.reconfigure(settings.rates);
+        self.settings.set(settings);
     }
 
     /// Does `work` to its end although the client that asked for it may hang up, which drops its handler.
@@ -130,6 +152,9 @@ pub fn router(api: Api) -> Router {
         .route("/api/auth/refresh", post(accounts::refresh))
         .route("/api/auth/logout", post(accounts::logout))
         .route("/api/auth/me", get(accounts::me))
+        // For administrators.
+        .route("/api/admin/settings", get(settings::read).put(settings::change))
+        .route("/api/admin/relay-test", post(settings::test_relay))
         // Meetings.
         .route("/api/meetings", get(meetings::list::own))
         .route("/api/meetings/create", post(meetings::create::create))
@@ -151,6 +176,7 @@ pub fn router(api: Api) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(api.clone(), limits::throttle))
         .layer(middleware::from_fn_with_state(api.clone(), origin::check))
+        .layer(middleware::from_fn_with_state(api.clone(), cors::invite))
         .layer(middleware::from_fn(limits::deadline))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(api.clone(), headers::secure))

@@ -9,6 +9,7 @@ pub mod error;
 mod ids;
 pub mod meetings;
 pub mod server;
+pub mod settings;
 pub mod signaling;
 
 /// The protocol that this server speaks over its WebSocket. A page built for another version reloads itself.
