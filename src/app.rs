@@ -26,6 +26,7 @@ use crate::tls::{self, Identity, Names};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 
 mod browser;
+mod certificates;
 mod ice;
 mod reload;
 mod settings;
@@ -136,9 +137,10 @@ impl App {
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
+        let certificate = certificates::watch(&identity, &Names::of_this_machine(), Timestamp::now());
         let connections = Places::new(settings.connections.0, settings.connections.1);
         let parts = Parts { auth, hub, signaling, ice, relay: relay.clone(), connections: connections.clone() };
-        let api = Api::new(settings.http, parts.services(store.clone()), tasks.clone());
+        let api = Api::new(settings.http, parts.services(store.clone(), certificate, data_dir.clone()), tasks.clone());
         let keeper = Arc::new(Keeper::new(sources, loaded, parts, api.clone()));
         let api = api.kept_by(Arc::clone(&keeper) as Arc<dyn SettingsKeeper>);
         Ok(Self { listeners, api, tls, relay, store, connections, keeper, reloads, tasks, announcement })

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hearth::wire::PROTOCOL_VERSION;
 use hearth::wire::signaling::{ClientMessage, ServerMessage};
-use hearth::wire::{auth, error, meetings, server, settings};
+use hearth::wire::{auth, error, meetings, server, settings, status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -36,6 +36,7 @@ messages! {
     Candidate => "candidate",
     Media => "media",
     Chat => "chat",
+    Connection => "connection",
     Ping => "ping",
     Leave => "leave",
 }
@@ -102,6 +103,7 @@ const REPLIES: &[(&str, RoundTrip)] = bodies![
     server::ServerInfo,
     settings::RelayTestReply,
     settings::SettingsReply,
+    status::ServerStatus,
 ];
 
 fn in_package(path: &str) -> PathBuf {

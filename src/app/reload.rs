@@ -4,6 +4,7 @@
 //! whatever is wrong, what held before holds on (fault R24). What can't change while the server runs is named, and
 //! holds from the next start on.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::auth::Auth;
@@ -14,6 +15,7 @@ use crate::lifecycle::{ReloadSignals, Tasks};
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
 use crate::telemetry;
+use crate::tls::CertificateWatch;
 use crate::turn::Relay;
 
 use super::settings::Settings;
@@ -30,14 +32,22 @@ pub(super) struct Parts {
 
 impl Parts {
     /// What the HTTP side works with.
-    pub(super) fn services(&self, store: Store) -> Services {
+    pub(super) fn services(&self, store: Store, certificate: CertificateWatch, data_dir: PathBuf) -> Services {
         let Self { auth, hub, signaling, ice, relay: _, connections: _ } = self;
-        Services { auth: auth.clone(), store, hub: hub.clone(), signaling: signaling.clone(), ice: ice.clone() }
+        Services {
+            auth: auth.clone(),
+            store,
+            hub: hub.clone(),
+            signaling: signaling.clone(),
+            ice: ice.clone(),
+            certificate,
+            data_dir,
+        }
     }
 
     fn take_over(&self, api: &Api, settings: Settings) {
         let Settings { http, hub, signaling, registration, others, credential_ttl, relay, connections, log } = settings;
-        telemetry::reconfigure(&log);
+        telemetry::set_directives(&log);
         api.reconfigure(http);
         self.auth.reconfigure(registration);
         self.hub.reconfigure(hub);

@@ -4,6 +4,7 @@ mod arguments;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -59,9 +60,10 @@ fn dispatch(
     };
     match command.unwrap_or(Command::Serve) {
         Command::Serve => {
+            let journal_stream = env.iter().find(|(name, _)| name == "JOURNAL_STREAM").map(|(_, stream)| stream.clone());
             let sources = sources(options, env);
             match sources.load() {
-                Ok(loaded) => run_server(loaded, sources, err, serve),
+                Ok(loaded) => run_server(loaded, sources, journal_stream, err, serve),
                 Err(problems) => show_problems(&problems, err),
             }
         }
@@ -102,16 +104,15 @@ fn shown(loaded: &Loaded) -> String {
 fn run_server(
     loaded: Loaded,
     sources: Sources,
+    journal_stream: Option<String>,
     err: &mut dyn Write,
     serve: impl FnOnce(Loaded, Sources) -> anyhow::Result<()>,
 ) -> Outcome {
-    let log = &loaded.config.log;
-    let format = match log.format {
-        LogFormat::Pretty => telemetry::Format::Pretty,
-        LogFormat::Json => telemetry::Format::Json,
-    };
-    telemetry::init(&telemetry::Settings { directives: log.level.clone(), format });
-    match serve(loaded, sources) {
+    let logs = telemetry::init(&log_settings(&loaded.config.log, journal_stream));
+    let served = serve(loaded, sources);
+    // What is said last stands last.
+    drop(logs);
+    match served {
         Ok(()) => Outcome::Done,
         Err(error) => {
             let outcome = if error.is::<app::DamagedData>() { Outcome::Damaged } else { Outcome::Failed };
@@ -119,6 +120,17 @@ fn run_server(
             outcome
         }
     }
+}
+
+fn log_settings(config: &config::Log, journal_stream: Option<String>) -> telemetry::Settings {
+    let format = match config.format {
+        LogFormat::Auto => telemetry::Format::Auto,
+        LogFormat::Pretty => telemetry::Format::Pretty,
+        LogFormat::Json => telemetry::Format::Json,
+        LogFormat::Journald => telemetry::Format::Journald,
+    };
+    let lines_per_second = NonZeroU32::new(config.lines_per_second);
+    telemetry::Settings { directives: config.level.clone(), format, lines_per_second, journal_stream }
 }
 
 /// Help and version are asked for, and are no failure; everything else that clap stops for is.

@@ -23,8 +23,11 @@ mod server;
 mod settings;
 mod socket;
 mod stall;
+mod status;
+mod vitals;
 
 use std::any::Any;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
@@ -36,11 +39,13 @@ use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::{Auth, SharedToken};
+use crate::clock::Timestamp;
 use crate::hub::{Hub, HubError};
 use crate::lifecycle::{Live, Tasks};
 use crate::meeting;
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
+use crate::tls::CertificateWatch;
 use crate::wire::server::Registration;
 
 use error::ApiError;
@@ -51,6 +56,7 @@ pub use listener::Listener;
 pub use neighbour::Neighbour;
 pub use places::Places;
 pub use settings::{SettingsKeeper, SettingsRefusal};
+use vitals::DiskWatch;
 
 /// Largest body of a request, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -88,6 +94,10 @@ pub struct Services {
     pub signaling: Signaling,
     /// The relays that clients are told of.
     pub ice: IceDirectory,
+    /// The certificate that the server shows.
+    pub certificate: CertificateWatch,
+    /// Where the data are; its disk is watched.
+    pub data_dir: PathBuf,
 }
 
 /// What handlers have at hand. Cheap to clone; all clones are one.
@@ -99,8 +109,11 @@ pub struct Api {
     hub: Hub,
     signaling: Signaling,
     ice: IceDirectory,
+    certificate: CertificateWatch,
     limits: Arc<Limits>,
     seatless: Places,
+    disk: DiskWatch,
+    started_at: Timestamp,
     tasks: Tasks,
     keeper: Option<Arc<dyn SettingsKeeper>>,
 }
@@ -108,10 +121,12 @@ pub struct Api {
 impl Api {
     /// The API over these services.
     pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
-        let Services { auth, store, hub, signaling, ice } = services;
+        let Services { auth, store, hub, signaling, ice, certificate, data_dir } = services;
         let seatless = Places::for_sockets_without_a_seat();
-        let limits = Arc::new(Limits::new(settings.rates));
-        Self { settings: Live::new(settings), auth, store, hub, signaling, ice, limits, seatless, tasks, keeper: None }
+        let disk = DiskWatch::new(data_dir);
+        let (limits, started_at) = (Arc::new(Limits::new(settings.rates)), Timestamp::now());
+        let (settings, keeper) = (Live::new(settings), None);
+        Self { settings, auth, store, hub, signaling, ice, certificate, limits, seatless, disk, started_at, tasks, keeper }
     }
 
     /// The same API, by which administrators change the settings that `keeper` keeps.
@@ -169,6 +184,8 @@ pub fn router(api: Api) -> Router {
         .route("/meeting/create", post(meetings::create::create))
         .route("/meeting/join", post(meetings::join::join))
         .route("/meeting/{room}", get(meetings::read::read).delete(meetings::end::delete))
+        // For administrators.
+        .route("/api/admin/status", get(status::status))
         // The socket.
         .route("/api/signaling", get(socket::upgrade))
         .fallback(otherwise)
