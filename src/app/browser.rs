@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use crate::config::{Change, Loaded, Origin, Problem, Problems};
+use crate::config::{Change, Loaded, Origin, Problem, Problems, SET_IN_BROWSER};
 use crate::http::{SettingsKeeper, SettingsRefusal};
 use crate::wire::error::SettingProblem;
 use crate::wire::settings::{OtherIceServer, SettingChange, SettingInfo, SettingOrigin, SettingValue, SettingsReply};
@@ -44,8 +44,12 @@ fn reply(keeper: &Keeper, loaded: &Loaded) -> SettingsReply {
 }
 
 fn refused(problems: Problems) -> SettingsRefusal {
-    let told =
-        |Problem { key, what, mend }: &Problem| SettingProblem { key: key.clone(), message: what.clone(), mend: mend.clone() };
+    // On the page itself it goes without saying where it was set.
+    let told = |Problem { key, what, mend }: &Problem| SettingProblem {
+        key: key.clone(),
+        message: what.strip_suffix(SET_IN_BROWSER).unwrap_or(what).to_owned(),
+        mend: mend.clone(),
+    };
     SettingsRefusal::Wrong(problems.iter().map(told).collect())
 }
 

@@ -45,6 +45,9 @@ pub(super) enum Mark {
     Partly,
 }
 
+/// What is added to a problem with what was set in the browser, for those who look for it in the file.
+pub const SET_IN_BROWSER: &str = " (set in the browser)";
+
 /// Where a value comes from, in the order of precedence: later ones win.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
@@ -144,7 +147,7 @@ impl Reader {
         let (value, origin, told) = match (self.env.remove(&variable), in_file, in_browser) {
             (Some(text), _, _) => (T::from_text(&text), Origin::Environment, format!(" (from {variable})")),
             (None, Some(value), _) => (value, Origin::File, String::new()),
-            (None, None, Some(value)) => (value, Origin::Browser, String::from(" (set in the browser)")),
+            (None, None, Some(value)) => (value, Origin::Browser, String::from(SET_IN_BROWSER)),
             (None, None, None) => return default,
         };
         self.origins.insert(name.clone(), origin);

@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 
 pub use accounts::{Accounts, Registration};
 pub use browser::{Change, FILE_NAME};
-pub use declare::Origin;
+pub use declare::{Origin, SET_IN_BROWSER};
 pub use example::example;
 pub use ice::{Confidential, HIDDEN, Ice, IceAccess, IceServer, IceServers, IceUrl, Scheme};
 pub use keys::{Key, keys};
