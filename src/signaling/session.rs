@@ -237,7 +237,7 @@ impl Session<'_> {
                     self.hear(parse(received)?).await?;
                 }
                 () = sleep(self.dead_after.saturating_sub(Tick::now().since(heard))) => return Err(End::Gone),
-                _ = pings.tick() => self.write(Message::Ping(Vec::new().into())).await?,
+                _ = pings.tick() => write(self.socket, Message::Ping(Vec::new().into())).await?,
                 _ = renewals.tick() => {
                     self.renew_ice_servers().await?;
                     // What was just handed out may be good for another time than what was before.
@@ -345,10 +345,6 @@ impl Session<'_> {
 
     async fn send(&mut self, message: &ServerMessage) -> Result<(), End> {
         send(self.socket, message).await
-    }
-
-    async fn write(&mut self, message: Message) -> Result<(), End> {
-        write(self.socket, message).await
     }
 }
 
