@@ -70,6 +70,8 @@ pub(super) enum Command {
 pub(super) enum ConfigCommand {
     /// Tell everything that is wrong with the settings, without starting
     Check,
+    /// Print what every setting is and where that comes from, without secrets
+    Show,
     /// Print a file with all settings, their meaning and their defaults
     Example,
 }

@@ -1,5 +1,5 @@
 //! The command line: `hearth [serve]`, `hearth health`, `hearth backup`, `hearth restore`, `hearth upgrade-check`,
-//! `hearth config check`, `hearth config example`.
+//! `hearth config check`, `show` and `example`.
 
 mod arguments;
 mod backup;
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::config::{self, Config, LogFormat, Problems};
+use crate::config::{self, Config, Key, Loaded, LogFormat, Origin, Problems, Sources};
 use crate::lifecycle::hardening;
 use crate::{app, telemetry};
 use arguments::{Arguments, Command, ConfigCommand, Options};
@@ -61,7 +61,7 @@ fn dispatch(
     env: Vec<(String, String)>,
     out: &mut dyn Write,
     err: &mut dyn Write,
-    serve: impl FnOnce(Config) -> anyhow::Result<()>,
+    serve: impl FnOnce(Loaded, Sources) -> anyhow::Result<()>,
 ) -> Outcome {
     let Arguments { options, command } = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -70,8 +70,9 @@ fn dispatch(
     match command.unwrap_or(Command::Serve) {
         Command::Serve => {
             let journal_stream = env.iter().find(|(name, _)| name == "JOURNAL_STREAM").map(|(_, stream)| stream.clone());
-            match load(options, env) {
-                Ok(config) => run_server(config, journal_stream, err, serve),
+            let sources = sources(options, env);
+            match sources.load() {
+                Ok(loaded) => run_server(loaded, sources, journal_stream, err, serve),
                 Err(problems) => show_problems(&problems, err),
             }
         }
@@ -84,8 +85,12 @@ fn dispatch(
             Ok(config) => tell_health(&config, out, err),
             Err(problems) => show_problems(&problems, err),
         },
-        Command::Config { command: ConfigCommand::Check } => match load(options, env) {
+        Command::Config { command: ConfigCommand::Check } => match sources(options, env).load() {
             Ok(_) => say(out, "The configuration is good.\n"),
+            Err(problems) => show_problems(&problems, err),
+        },
+        Command::Config { command: ConfigCommand::Show } => match sources(options, env).load() {
+            Ok(loaded) => say(out, &shown(&loaded)),
             Err(problems) => show_problems(&problems, err),
         },
         Command::Config { command: ConfigCommand::Example } => say(out, &config::example()),
@@ -117,19 +122,40 @@ fn with(
 }
 
 fn load(options: Options, env: Vec<(String, String)>) -> Result<Config, Problems> {
+    sources(options, env).load().map(|loaded| loaded.config)
+}
+
+fn sources(options: Options, env: Vec<(String, String)>) -> Sources {
     let from_env = || env.iter().find(|(name, value)| name == "HEARTH_CONFIG" && !value.is_empty()).map(|(_, path)| path.into());
     let path = options.config.clone().or_else(from_env);
-    Config::load(path.as_deref(), env.into_iter(), options.into())
+    Sources::new(path.as_deref(), env.into_iter(), options.into())
+}
+
+/// Every setting on a line of its own, with what it is and who says so.
+fn shown(loaded: &Loaded) -> String {
+    let origin = |origin: Origin| match origin {
+        Origin::Default => "default",
+        Origin::Browser => "set in the browser",
+        Origin::File => "configuration file",
+        Origin::Environment => "environment",
+        Origin::Flag => "command line",
+    };
+    let line = |(key, value, from): (Key, Option<toml::Value>, Origin)| {
+        let value = value.map_or_else(|| String::from("(not set)"), |value| value.to_string());
+        format!("{} = {value}  # {}\n", key.name, origin(from))
+    };
+    loaded.values().into_iter().map(line).collect()
 }
 
 fn run_server(
-    config: Config,
+    loaded: Loaded,
+    sources: Sources,
     journal_stream: Option<String>,
     err: &mut dyn Write,
-    serve: impl FnOnce(Config) -> anyhow::Result<()>,
+    serve: impl FnOnce(Loaded, Sources) -> anyhow::Result<()>,
 ) -> Outcome {
-    let logs = telemetry::init(&log_settings(&config.log, journal_stream));
-    let served = serve(config);
+    let logs = telemetry::init(&log_settings(&loaded.config.log, journal_stream));
+    let served = serve(loaded, sources);
     // What is said last stands last.
     drop(logs);
     match served {

@@ -25,6 +25,11 @@ pub(super) trait Setting: Sized {
 
     /// The value as it stands in the file; `None` when it is left out.
     fn to_value(&self) -> Option<Value>;
+
+    /// The value as an administrator may see it: with nothing secret in it.
+    fn to_shown(&self) -> Option<Value> {
+        self.to_value()
+    }
 }
 
 /// Says that `value` is something else than a `T`.
@@ -107,6 +112,10 @@ impl<T: Setting> Setting for Option<T> {
 
     fn to_value(&self) -> Option<Value> {
         self.as_ref().and_then(T::to_value)
+    }
+
+    fn to_shown(&self) -> Option<Value> {
+        self.as_ref().and_then(T::to_shown)
     }
 }
 

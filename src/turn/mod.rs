@@ -33,7 +33,7 @@ pub mod server;
 pub use addresses::{RelayAddresses, default_relay_ipv4, default_relay_ipv6};
 pub use counters::{Counters, Traffic};
 pub use io::is_without_family;
-pub use selftest::{Fault, Finding, Health, Step, StunServer};
+pub use selftest::{Fault, Finding, Health, Step, StunServer, Tested};
 
 use self::credentials::SharedSecret;
 use self::io::Edge;
@@ -209,6 +209,11 @@ impl Relay {
         self.edge.drive(&[], |core, _| core.readmit(participant));
     }
 
+    /// Grants so much from now on. What was granted before stays.
+    pub fn reconfigure(&self, limits: Limits) {
+        self.edge.set_limits(limits);
+    }
+
     /// Tests the relay now and every hour by sending a packet through the address that people are told, until the program stops.
     /// What is found stands in [`Relay::health`], and in the log when it is something new. Where the relay's address is private
     /// and no other is configured, the address outside is asked of `stun_servers`, of nobody else, and people are told that one.
@@ -240,6 +245,12 @@ impl Relay {
             tracing::info!(ipv4 = ?addresses.0, ipv6 = ?addresses.1, "this machine's addresses have changed; the relay follows");
             self.edge.move_to(published(addresses, self.self_test.external_ipv4));
         }
+    }
+
+    /// Tests the relay now. `None` when it has no address by which it could be tested.
+    pub async fn test_now(&self) -> Option<Tested> {
+        self.edge.drive(&[], |core, _| core.exempt(self.self_test.prober));
+        self.self_test.test_now().await
     }
 
     /// What the last test found; `None` before the first has ended, and where [`Relay::keep_testing`] was not called.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use mio::Poll;
 use tokio::sync::{Notify, oneshot};
 
+use super::Limits;
 use super::addresses::RelayAddresses;
 use super::counters::{Counters, Traffic};
 use super::server::{ClientSocket, Destination, Family, NoPort, Output, PeerSocket, Port, RelayId, Route, Server, Transport};
@@ -175,6 +176,13 @@ impl Edge {
         }
         first();
         self.count_refused(packets.iter().filter(|packet: &&Packet| packet.send(bytes).is_err()).count());
+    }
+
+    /// Grants so much from now on.
+    pub(super) fn set_limits(&self, limits: Limits) {
+        let mut state = self.state();
+        state.streams.set_limits(&limits);
+        state.core.set_limits(limits);
     }
 
     /// A way that packets may take without the core, for as long as it holds.
