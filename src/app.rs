@@ -335,6 +335,8 @@ fn http_settings(config: &Config) -> http::Settings {
             guests_allowed: config.meetings.guests_allowed,
         },
         max_participants: config.meetings.max_participants,
+        data_dir: config.server.data_dir.clone(),
+        backups: backup_directory(config),
         metrics_token: None,
     }
 }

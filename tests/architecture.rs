@@ -41,7 +41,10 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     // It tells of the certificate and answers the authority that wants to see this server under its name.
-    ("http", &["signaling", "hub", "auth", "turn::credentials", "tls", "wire", "store", "meeting", "lifecycle", "ids"]),
+    (
+        "http",
+        &["signaling", "hub", "auth", "turn::credentials", "tls", "wire", "store", "meeting", "telemetry", "lifecycle", "ids"],
+    ),
     // The welcome carries relay credentials, and they are minted where the list of ICE servers is made.
     ("signaling", &["hub", "auth", "turn::credentials", "wire", "meeting", "lifecycle", "ids"]),
     ("hub", &["turn", "store", "meeting", "lifecycle", "ids"]),

@@ -1,12 +1,14 @@
-//! The command line: `hearth [serve]`, `hearth backup`, `hearth restore`, `hearth upgrade-check`, `hearth config check`,
-//! `hearth config example`.
+//! The command line: `hearth [serve]`, `hearth health`, `hearth backup`, `hearth restore`, `hearth upgrade-check`,
+//! `hearth config check`, `hearth config example`.
 
 mod arguments;
 mod backup;
+mod health;
 mod upgrade;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -66,15 +68,22 @@ fn dispatch(
         Err(error) => return show_usage(&error, out, err),
     };
     match command.unwrap_or(Command::Serve) {
-        Command::Serve => match load(options, env) {
-            Ok(config) => run_server(config, err, serve),
-            Err(problems) => show_problems(&problems, err),
-        },
+        Command::Serve => {
+            let journal_stream = env.iter().find(|(name, _)| name == "JOURNAL_STREAM").map(|(_, stream)| stream.clone());
+            match load(options, env) {
+                Ok(config) => run_server(config, journal_stream, err, serve),
+                Err(problems) => show_problems(&problems, err),
+            }
+        }
         Command::Backup { file } => {
             with(options, env, out, err, |config, out, err| backup::backup(config, &file.into(), out, err))
         }
         Command::Restore { file } => with(options, env, out, err, |config, out, err| backup::restore(config, &file, out, err)),
         Command::UpgradeCheck { json } => with(options, env, out, err, |config, out, err| upgrade::check(config, json, out, err)),
+        Command::Health => match load(options, env) {
+            Ok(config) => tell_health(&config, out, err),
+            Err(problems) => show_problems(&problems, err),
+        },
         Command::Config { command: ConfigCommand::Check } => match load(options, env) {
             Ok(_) => say(out, "The configuration is good.\n"),
             Err(problems) => show_problems(&problems, err),
@@ -93,8 +102,15 @@ fn with(
 ) -> Outcome {
     match load(options, env) {
         Ok(config) => {
-            telemetry::init(&telemetry::Settings { directives: String::from("warn"), format: telemetry::Format::Pretty });
-            work(&config, out, err)
+            let logs = telemetry::init(&telemetry::Settings {
+                directives: String::from("warn"),
+                format: telemetry::Format::Pretty,
+                lines_per_second: None,
+                journal_stream: None,
+            });
+            let outcome = work(&config, out, err);
+            drop(logs);
+            outcome
         }
         Err(problems) => show_problems(&problems, err),
     }
@@ -106,13 +122,17 @@ fn load(options: Options, env: Vec<(String, String)>) -> Result<Config, Problems
     Config::load(path.as_deref(), env.into_iter(), options.into())
 }
 
-fn run_server(config: Config, err: &mut dyn Write, serve: impl FnOnce(Config) -> anyhow::Result<()>) -> Outcome {
-    let format = match config.log.format {
-        LogFormat::Pretty => telemetry::Format::Pretty,
-        LogFormat::Json => telemetry::Format::Json,
-    };
-    telemetry::init(&telemetry::Settings { directives: config.log.level.clone(), format });
-    match serve(config) {
+fn run_server(
+    config: Config,
+    journal_stream: Option<String>,
+    err: &mut dyn Write,
+    serve: impl FnOnce(Config) -> anyhow::Result<()>,
+) -> Outcome {
+    let logs = telemetry::init(&log_settings(&config.log, journal_stream));
+    let served = serve(config);
+    // What is said last stands last.
+    drop(logs);
+    match served {
         Ok(()) => Outcome::Done,
         Err(error) => {
             let outcome = if error.is::<app::DamagedData>() { Outcome::Damaged } else { Outcome::Failed };
@@ -120,6 +140,27 @@ fn run_server(config: Config, err: &mut dyn Write, serve: impl FnOnce(Config) ->
             outcome
         }
     }
+}
+
+fn tell_health(config: &Config, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    match health::ask(&config.server.listen) {
+        Ok(()) => say(out, "The server is ready.\n"),
+        Err(error) => {
+            best_effort(err, &format!("hearth: {error}\n"));
+            Outcome::Failed
+        }
+    }
+}
+
+fn log_settings(config: &config::Log, journal_stream: Option<String>) -> telemetry::Settings {
+    let format = match config.format {
+        LogFormat::Auto => telemetry::Format::Auto,
+        LogFormat::Pretty => telemetry::Format::Pretty,
+        LogFormat::Json => telemetry::Format::Json,
+        LogFormat::Journald => telemetry::Format::Journald,
+    };
+    let lines_per_second = NonZeroU32::new(config.lines_per_second);
+    telemetry::Settings { directives: config.level.clone(), format, lines_per_second, journal_stream }
 }
 
 /// Help and version are asked for, and are no failure; everything else that clap stops for is.

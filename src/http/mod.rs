@@ -22,9 +22,12 @@ mod plain;
 mod server;
 mod socket;
 mod stall;
+mod status;
 mod trust;
+mod vitals;
 
 use std::any::Any;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
@@ -36,6 +39,7 @@ use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::{Auth, SharedToken};
+use crate::clock::Timestamp;
 use crate::hub::{Hub, HubError};
 use crate::lifecycle::Tasks;
 use crate::meeting;
@@ -51,6 +55,7 @@ pub use listener::Listener;
 pub use neighbour::Neighbour;
 pub use places::Places;
 pub use plain::{Plain, Target};
+use vitals::DiskWatch;
 
 /// Largest body of a request, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -68,6 +73,10 @@ pub struct Settings {
     pub meeting_defaults: meeting::Settings,
     /// The most people in one meeting, whatever its host wants.
     pub max_participants: u32,
+    /// Where the data are; its disk is watched.
+    pub data_dir: PathBuf,
+    /// Where backups lie.
+    pub backups: PathBuf,
     /// What lets programs on other machines read the figures. Without it, none of them may.
     pub metrics_token: Option<SharedToken>,
 }
@@ -103,6 +112,8 @@ pub struct Api {
     authority: Arc<Authority>,
     limits: Arc<Limits>,
     seatless: Places,
+    disk: DiskWatch,
+    started_at: Timestamp,
     tasks: Tasks,
 }
 
@@ -111,8 +122,10 @@ impl Api {
     pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
         let Services { auth, store, hub, signaling, ice, certificate, authority } = services;
         let seatless = Places::for_sockets_without_a_seat();
+        let disk = DiskWatch::new(&settings.data_dir, &settings.backups);
         let (settings, authority, limits) = (Arc::new(settings), Arc::new(authority), Arc::default());
-        Self { settings, auth, store, hub, signaling, ice, certificate, authority, limits, seatless, tasks }
+        let started_at = Timestamp::now();
+        Self { settings, auth, store, hub, signaling, ice, certificate, authority, limits, seatless, disk, started_at, tasks }
     }
 
     /// Does `work` to its end although the client that asked for it may hang up, which drops its handler.
@@ -160,6 +173,8 @@ pub fn router(api: Api) -> Router {
         .route("/meeting/create", post(meetings::create::create))
         .route("/meeting/join", post(meetings::join::join))
         .route("/meeting/{room}", get(meetings::read::read).delete(meetings::end::delete))
+        // For administrators.
+        .route("/api/admin/status", get(status::status))
         // The socket.
         .route("/api/signaling", get(socket::upgrade))
         .fallback(otherwise)

@@ -7,9 +7,11 @@
 //! exists and is over is the store's to say; the hub only knows who is in it now.
 
 mod bookkeeper;
+mod diary;
 mod outbox;
 mod relayed;
 mod room_task;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +22,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::Now;
+use crate::clock::{Now, Timestamp};
 use crate::ids::{ConnectionId, ParticipantId, RoomId};
 use crate::lifecycle::Tasks;
 use crate::meeting::{
@@ -33,6 +35,8 @@ pub use crate::turn::Counters as RelayCounters;
 use bookkeeper::Bookkeeper;
 pub use outbox::{Delivery, Inbox, Outbox, outbox};
 use room_task::{Order, Reply, RoomInput, RoomTask};
+use tally::Tally;
+pub use tally::{ConnectionOutcome, DURATION_CLASSES, Durations, Totals};
 
 /// How many orders may wait for one room before those who send them have to wait.
 const ORDERS: usize = 256;
@@ -57,10 +61,23 @@ pub struct Figures {
     pub meetings: usize,
     /// Seats that are taken or held.
     pub seats: usize,
+    /// What rooms have done since the program started.
+    pub totals: Totals,
     /// What the relay has done, where there is one.
     pub relay: Option<RelayCounters>,
     /// Whether the relay did what it is for when it last tested itself; `None` before the first test has ended.
     pub relay_works: Option<bool>,
+}
+
+/// A meeting in which somebody holds a seat.
+#[derive(Clone, Debug)]
+pub struct LiveMeeting {
+    /// The meeting, as it stood when its room was opened.
+    pub meeting: Arc<Meeting>,
+    /// How many seats are taken or held.
+    pub seats: usize,
+    /// Since when somebody has been in it; `None` while seats are only held.
+    pub since: Option<Timestamp>,
 }
 
 /// Why the hub did not do what was asked.
@@ -96,6 +113,7 @@ struct Inner {
     relay: Option<Relay>,
     tasks: Tasks,
     bookkeeper: Bookkeeper,
+    tally: Arc<Tally>,
     rooms: Mutex<HashMap<RoomId, RoomHandle>>,
     connections: AtomicU64,
 }
@@ -104,8 +122,16 @@ struct Inner {
 struct RoomHandle {
     meeting: Arc<Meeting>,
     orders: mpsc::Sender<Order>,
-    /// How many seats are taken or held, for those who only want to count.
-    seats: Arc<AtomicUsize>,
+    occupancy: Arc<Occupancy>,
+}
+
+/// What a room's task tells those who only want to count.
+#[derive(Debug)]
+struct Occupancy {
+    /// How many seats are taken or held.
+    seats: AtomicUsize,
+    /// Since when somebody has been in the room, in milliseconds; zero before anybody was.
+    since: AtomicU64,
 }
 
 /// A taken seat: how one socket speaks to its room. Dropping it tells the room that the socket is gone.
@@ -141,6 +167,7 @@ impl Hub {
             relay,
             tasks,
             bookkeeper,
+            tally: Arc::default(),
             rooms: Mutex::new(HashMap::new()),
             connections: AtomicU64::new(1),
         };
@@ -218,12 +245,32 @@ impl Hub {
         }
     }
 
+    /// The meetings in which somebody holds a seat, and how many do. Asks no room, so that a busy one doesn't delay the answer.
+    pub fn live(&self) -> Vec<LiveMeeting> {
+        let rooms = self.rooms();
+        let live = rooms.values().map(|RoomHandle { meeting, occupancy, .. }| LiveMeeting {
+            meeting: Arc::clone(meeting),
+            seats: occupancy.seats.load(Ordering::Relaxed),
+            since: Some(occupancy.since.load(Ordering::Relaxed)).filter(|since| *since > 0).map(Timestamp::from_millis),
+        });
+        live.filter(|live| live.seats > 0).collect()
+    }
+
+    /// A page tells how a connection between two people turned out.
+    pub fn count_connection(&self, outcome: ConnectionOutcome) {
+        self.inner.tally.count(|totals| match outcome {
+            ConnectionOutcome::Connected => totals.connected += 1,
+            ConnectionOutcome::Failed => totals.failed += 1,
+        });
+    }
+
     /// What goes on now, in figures. Asks no room, so that a busy one doesn't delay the answer.
     pub fn figures(&self) -> Figures {
-        let seats: Vec<usize> = self.rooms().values().map(|room| room.seats.load(Ordering::Relaxed)).collect();
+        let seats: Vec<usize> = self.rooms().values().map(|room| room.occupancy.seats.load(Ordering::Relaxed)).collect();
         Figures {
             meetings: seats.iter().filter(|seats| **seats > 0).count(),
             seats: seats.iter().sum(),
+            totals: self.inner.tally.totals(),
             relay: self.inner.relay.as_ref().map(Relay::counters),
             relay_works: self.inner.relay.as_ref().and_then(Relay::health).map(|health| health.finding.works()),
         }
@@ -280,10 +327,10 @@ impl Hub {
 
     fn open(&self, rooms: &mut HashMap<RoomId, RoomHandle>, meeting: Arc<Meeting>, room: Room) -> RoomHandle {
         let (orders, receiver) = mpsc::channel(ORDERS);
-        let seats = Arc::new(AtomicUsize::new(room.seat_count()));
-        let handle = RoomHandle { meeting: Arc::clone(&meeting), orders, seats: Arc::clone(&seats) };
+        let occupancy = Arc::new(Occupancy { seats: AtomicUsize::new(room.seat_count()), since: AtomicU64::new(0) });
+        let handle = RoomHandle { meeting: Arc::clone(&meeting), orders, occupancy: Arc::clone(&occupancy) };
         rooms.insert(meeting.room, handle.clone());
-        let task = RoomTask::new(self.clone(), meeting.room, room, receiver, seats);
+        let task = RoomTask::new(self.clone(), meeting.room, room, receiver, occupancy);
         self.inner.tasks.spawn(task.run());
         handle
     }

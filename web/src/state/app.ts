@@ -16,6 +16,8 @@ import { Trust } from './trust';
 /** All of the logic, put together. */
 export interface App {
   readonly session: Session;
+  /** For the parts of the page that are loaded by themselves and bring their own requests. */
+  readonly client: ApiClient;
   newMeetings(): Meetings;
   newTrust(): Trust;
   newPreJoin(code: string): PreJoin;
@@ -32,6 +34,7 @@ export function createApp(environment: Environment = browserEnvironment()): App 
   const session = new Session(new AuthApi(client), server, environment);
   return {
     session,
+    client,
     newMeetings: () => new Meetings(meetings),
     newTrust: () => new Trust(server),
     newPreJoin: (code) => {
