@@ -153,7 +153,6 @@ export class Peer {
    * An offer that was the first thing this side did goes this way. A rollback would not do: lanes that this side made never
    * match those of the other's offer (RFC 8829 §5.10 matches only those made by addTrack), would be offered again beside
    * them, and stopping them makes Chromium ask for negotiations without end.
-   *
    * So does a connection whose other end is another one than before.
    */
   #startOver(): void {
