@@ -15,6 +15,7 @@ pub mod tls;
 pub mod turn;
 
 pub mod auth;
+pub mod doctor;
 pub mod hub;
 pub mod signaling;
 

@@ -19,13 +19,14 @@ use scanner::{Mention, Source};
 /// to stop the program, because it holds the tracked spawner: whoever starts a task names it.
 const TABLE: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["app", "config", "store", "auth", "telemetry", "lifecycle"]),
+    ("cli", &["app", "config", "doctor", "store", "auth", "telemetry", "lifecycle"]),
     (
         "app",
         &[
             "http",
             "signaling",
             "hub",
+            "doctor",
             "auth",
             "turn",
             "tls",
@@ -38,10 +39,12 @@ const TABLE: &[(&str, &[&str])] = &[
             "ids",
         ],
     ),
-    ("http", &["signaling", "hub", "auth", "turn::credentials", "wire", "store", "meeting", "lifecycle", "ids"]),
+    ("http", &["signaling", "hub", "doctor", "auth", "turn::credentials", "wire", "store", "meeting", "lifecycle", "ids"]),
     // The welcome carries relay credentials, and they are minted where the list of ICE servers is made.
     ("signaling", &["hub", "auth", "turn::credentials", "wire", "meeting", "lifecycle", "ids"]),
     ("hub", &["turn", "store", "meeting", "lifecycle", "ids"]),
+    // It tries relay and certificate from outside, as a client of both.
+    ("doctor", &["turn", "tls", "lifecycle", "ids"]),
     ("auth", &["store", "lifecycle", "ids"]),
     ("turn", &["lifecycle", "ids"]),
     ("tls", &["lifecycle", "ids"]),

@@ -1,6 +1,7 @@
-//! The command line: `hearth [serve]`, `hearth config check`, `hearth config example`.
+//! The command line: `hearth [serve]`, `hearth doctor`, `hearth config check`, `hearth config example`.
 
 mod arguments;
+mod doctor;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -60,6 +61,10 @@ fn dispatch(
     match command.unwrap_or(Command::Serve) {
         Command::Serve => match load(options, env) {
             Ok(config) => run_server(config, err, serve),
+            Err(problems) => show_problems(&problems, err),
+        },
+        Command::Doctor { json } => match load(options, env) {
+            Ok(config) => doctor::run(&config, json, out, err),
             Err(problems) => show_problems(&problems, err),
         },
         Command::Config { command: ConfigCommand::Check } => match load(options, env) {

@@ -6,10 +6,12 @@
 mod acceptor;
 mod files;
 mod names;
+mod presented;
 mod self_signed;
 
 pub use acceptor::{CertificateSlot, server_config, server_config_of};
 pub use names::Names;
+pub use presented::{Presented, shake_hands};
 pub use self_signed::Identity;
 
 /// Why there is no certificate to serve with.

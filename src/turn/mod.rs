@@ -24,6 +24,7 @@ mod io;
 mod meter;
 mod nonce;
 mod policy;
+pub mod probe;
 mod rate;
 mod selftest;
 pub mod server;

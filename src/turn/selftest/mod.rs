@@ -22,7 +22,7 @@ mod tests;
 pub use finding::{Fault, Finding, Step};
 pub use outside::StunServer;
 
-use client::Client;
+pub(super) use client::Client;
 use finding::Places;
 use outside::Outside;
 
@@ -73,6 +73,11 @@ impl SelfTest {
     /// What the last test found; `None` before the first has ended.
     pub(super) fn health(&self) -> Option<Health> {
         *self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tests once. `None` when there is nowhere to test.
+    pub(super) async fn once(&self) -> Option<Finding> {
+        Some(self.test(self.places.as_ref()?).await)
     }
 
     /// Tests now and again until the program stops, and logs what is found when it is something else than before.
