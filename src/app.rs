@@ -27,6 +27,7 @@ use crate::tls::{self, Identity, Names};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
 
+mod certificates;
 pub mod doctor;
 mod ice;
 
@@ -137,7 +138,8 @@ impl App {
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
-        let services = Services { auth, store: store.clone(), hub, signaling, ice };
+        let certificate = certificates::watch(&identity, &Names::of_this_machine(), Timestamp::now());
+        let services = Services { auth, store: store.clone(), hub, signaling, ice, certificate };
         let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
         let settings = http::Settings { metrics_token, ..http_settings(&config) };
         let api = Api::new(settings, services, tasks.clone());
@@ -346,6 +348,7 @@ fn http_settings(config: &Config) -> http::Settings {
             guests_allowed: config.meetings.guests_allowed,
         },
         max_participants: config.meetings.max_participants,
+        data_dir: config.server.data_dir.clone(),
         metrics_token: None,
     }
 }

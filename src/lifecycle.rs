@@ -48,6 +48,11 @@ impl Tasks {
         self.soft.cancelled().await;
     }
 
+    /// Whether the program has begun to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.soft.is_cancelled()
+    }
+
     /// Begins the soft stop. Returns at once.
     pub fn begin_stop(&self) {
         self.soft.cancel();

@@ -39,7 +39,24 @@ const TABLE: &[(&str, &[&str])] = &[
             "ids",
         ],
     ),
-    ("http", &["signaling", "hub", "doctor", "auth", "turn::credentials", "wire", "store", "meeting", "lifecycle", "ids"]),
+    // It tells of the certificate and answers the authority that wants to see this server under its name.
+    (
+        "http",
+        &[
+            "signaling",
+            "hub",
+            "doctor",
+            "auth",
+            "turn::credentials",
+            "tls",
+            "wire",
+            "store",
+            "meeting",
+            "telemetry",
+            "lifecycle",
+            "ids",
+        ],
+    ),
     // The welcome carries relay credentials, and they are minted where the list of ICE servers is made.
     ("signaling", &["hub", "auth", "turn::credentials", "wire", "meeting", "lifecycle", "ids"]),
     ("hub", &["turn", "store", "meeting", "lifecycle", "ids"]),

@@ -36,6 +36,7 @@ messages! {
     Candidate => "candidate",
     Media => "media",
     Chat => "chat",
+    Connection => "connection",
     Ping => "ping",
     Leave => "leave",
 }

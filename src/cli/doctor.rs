@@ -17,10 +17,8 @@ pub(super) fn run(config: &Config, json: bool, out: &mut dyn Write, err: &mut dy
         }
     };
     let text = if json { as_json(&report) } else { report.to_string() };
-    match say(out, &text) {
-        Outcome::Done if report.count(doctor::Outcome::Bad) > 0 => Outcome::Failed,
-        said => said,
-    }
+    let said = say(out, &text);
+    if report.count(doctor::Outcome::Bad) > 0 { Outcome::Failed } else { said }
 }
 
 fn as_json(report: &doctor::Report) -> String {

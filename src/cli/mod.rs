@@ -5,6 +5,7 @@ mod doctor;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -59,10 +60,13 @@ fn dispatch(
         Err(error) => return show_usage(&error, out, err),
     };
     match command.unwrap_or(Command::Serve) {
-        Command::Serve => match load(options, env) {
-            Ok(config) => run_server(config, err, serve),
-            Err(problems) => show_problems(&problems, err),
-        },
+        Command::Serve => {
+            let journal_stream = env.iter().find(|(name, _)| name == "JOURNAL_STREAM").map(|(_, stream)| stream.clone());
+            match load(options, env) {
+                Ok(config) => run_server(config, journal_stream, err, serve),
+                Err(problems) => show_problems(&problems, err),
+            }
+        }
         Command::Doctor { json } => match load(options, env) {
             Ok(config) => doctor::run(&config, json, out, err),
             Err(problems) => show_problems(&problems, err),
@@ -81,13 +85,17 @@ fn load(options: Options, env: Vec<(String, String)>) -> Result<Config, Problems
     Config::load(path.as_deref(), env.into_iter(), options.into())
 }
 
-fn run_server(config: Config, err: &mut dyn Write, serve: impl FnOnce(Config) -> anyhow::Result<()>) -> Outcome {
-    let format = match config.log.format {
-        LogFormat::Pretty => telemetry::Format::Pretty,
-        LogFormat::Json => telemetry::Format::Json,
-    };
-    telemetry::init(&telemetry::Settings { directives: config.log.level.clone(), format });
-    match serve(config) {
+fn run_server(
+    config: Config,
+    journal_stream: Option<String>,
+    err: &mut dyn Write,
+    serve: impl FnOnce(Config) -> anyhow::Result<()>,
+) -> Outcome {
+    let logs = telemetry::init(&log_settings(&config.log, journal_stream));
+    let served = serve(config);
+    // What is said last stands last.
+    drop(logs);
+    match served {
         Ok(()) => Outcome::Done,
         Err(error) => {
             let outcome = if error.is::<app::DamagedData>() { Outcome::Damaged } else { Outcome::Failed };
@@ -95,6 +103,17 @@ fn run_server(config: Config, err: &mut dyn Write, serve: impl FnOnce(Config) ->
             outcome
         }
     }
+}
+
+fn log_settings(config: &config::Log, journal_stream: Option<String>) -> telemetry::Settings {
+    let format = match config.format {
+        LogFormat::Auto => telemetry::Format::Auto,
+        LogFormat::Pretty => telemetry::Format::Pretty,
+        LogFormat::Json => telemetry::Format::Json,
+        LogFormat::Journald => telemetry::Format::Journald,
+    };
+    let lines_per_second = NonZeroU32::new(config.lines_per_second);
+    telemetry::Settings { directives: config.level.clone(), format, lines_per_second, journal_stream }
 }
 
 /// Help and version are asked for, and are no failure; everything else that clap stops for is.

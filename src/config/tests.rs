@@ -81,7 +81,7 @@ fn everything_that_is_wrong_is_told_at_once_with_its_key_and_mend() {
         r#"server.listen: "0.0.0.0:99999" is not an address with a port — write it like "0.0.0.0:8443" or "[::]:8443""#,
         r#"server.public_url: "http://meet.example.org" is not an https address without a path — write it like "https://meet.example.org""#,
         r#"relay.ports: "5-1" is not a range of ports (from HEARTH_RELAY_PORTS) — write it like "49152-65535", the smaller one first"#,
-        r#"log.format: 3 is not "pretty" or "json" — write "pretty" or "json""#,
+        r#"log.format: 3 is not "auto", "pretty", "json" or "journald" — write "auto", "pretty", "json" or "journald""#,
         r#"extra: there is no such section — remove it; `hearth config example` lists the sections"#,
         r#"HEARTH_RELAI_PORTS: there is no such variable — did you mean HEARTH_RELAY_PORTS?"#,
         r#"meetings.max_participants: 50 is out of range — write a number from 2 to 8"#,

@@ -18,7 +18,7 @@ use utoipa::openapi::{Object, Required, Type};
 use super::Api;
 use super::error::ApiError;
 use super::origin::OwnHosts;
-use crate::auth::{AuthError, Caller};
+use crate::auth::{Admin, AuthError, Caller};
 use crate::clock::Timestamp;
 use crate::ids::RoomId;
 
@@ -129,6 +129,21 @@ impl FromRequestParts<Api> for SignedInCaller {
             Some(caller) => Ok(Self(caller)),
             None => Err(AuthError::Unauthenticated.into()),
         }
+    }
+}
+
+/// An administrator who signed in. Handlers that take it can't be reached by anybody else.
+pub struct AdminCaller(pub Admin);
+
+impl FromRequestParts<Api> for AdminCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let SignedInCaller(caller) = SignedInCaller::from_request_parts(parts, api).await?;
+        caller
+            .as_admin()
+            .map(Self)
+            .ok_or_else(|| ApiError::new(StatusCode::FORBIDDEN, "admins_only", "This is for the administrators of this place."))
     }
 }
 

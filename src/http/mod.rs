@@ -21,8 +21,11 @@ mod places;
 mod server;
 mod socket;
 mod stall;
+mod status;
+mod vitals;
 
 use std::any::Any;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
@@ -34,11 +37,13 @@ use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::{Auth, SharedToken};
+use crate::clock::Timestamp;
 use crate::hub::{Hub, HubError};
 use crate::lifecycle::Tasks;
 use crate::meeting;
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
+use crate::tls::CertificateWatch;
 use crate::wire::server::Registration;
 
 use error::ApiError;
@@ -47,6 +52,7 @@ use limits::Limits;
 pub use listener::Listener;
 pub use neighbour::Neighbour;
 pub use places::Places;
+use vitals::DiskWatch;
 
 /// Largest body of a request, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -64,6 +70,8 @@ pub struct Settings {
     pub meeting_defaults: meeting::Settings,
     /// The most people in one meeting, whatever its host wants.
     pub max_participants: u32,
+    /// Where the data are; its disk is watched.
+    pub data_dir: PathBuf,
     /// What lets programs on other machines read the figures. Without it, none of them may.
     pub metrics_token: Option<SharedToken>,
 }
@@ -80,6 +88,8 @@ pub struct Services {
     pub signaling: Signaling,
     /// The relays that clients are told of.
     pub ice: IceDirectory,
+    /// The certificate that the server shows.
+    pub certificate: CertificateWatch,
 }
 
 /// What handlers have at hand. Cheap to clone; all clones are one.
@@ -91,17 +101,22 @@ pub struct Api {
     hub: Hub,
     signaling: Signaling,
     ice: IceDirectory,
+    certificate: CertificateWatch,
     limits: Arc<Limits>,
     seatless: Places,
+    disk: DiskWatch,
+    started_at: Timestamp,
     tasks: Tasks,
 }
 
 impl Api {
     /// The API over these services.
     pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
-        let Services { auth, store, hub, signaling, ice } = services;
+        let Services { auth, store, hub, signaling, ice, certificate } = services;
         let seatless = Places::for_sockets_without_a_seat();
-        Self { settings: Arc::new(settings), auth, store, hub, signaling, ice, limits: Arc::default(), seatless, tasks }
+        let disk = DiskWatch::new(settings.data_dir.clone());
+        let (settings, limits, started_at) = (Arc::new(settings), Arc::default(), Timestamp::now());
+        Self { settings, auth, store, hub, signaling, ice, certificate, limits, seatless, disk, started_at, tasks }
     }
 
     /// Does `work` to its end although the client that asked for it may hang up, which drops its handler.
@@ -144,6 +159,8 @@ pub fn router(api: Api) -> Router {
         .route("/meeting/create", post(meetings::create::create))
         .route("/meeting/join", post(meetings::join::join))
         .route("/meeting/{room}", get(meetings::read::read).delete(meetings::end::delete))
+        // For administrators.
+        .route("/api/admin/status", get(status::status))
         // The socket.
         .route("/api/signaling", get(socket::upgrade))
         .fallback(otherwise)

@@ -13,7 +13,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Content, Object, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{accounts, health, meetings, metrics, server};
+use super::{accounts, health, meetings, metrics, server, status};
 use crate::wire::error::ErrorBody;
 
 /// The name of the scheme for access tokens in `security(…)`.
@@ -50,12 +50,14 @@ const REFRESH: &str = "refresh";
         meetings::read::preview,
         meetings::read::participants,
         meetings::end::end,
+        status::status,
     ),
     components(schemas(ErrorBody)),
     tags(
         (name = "server", description = "The server itself"),
         (name = "accounts", description = "Making accounts, signing in and out"),
         (name = "meetings", description = "Making, finding, joining and ending meetings"),
+        (name = "admin", description = "Running the server"),
     ),
     modifiers(&Schemes, &Frame),
 )]

@@ -7,9 +7,11 @@
 //! exists and is over is the store's to say; the hub only knows who is in it now.
 
 mod bookkeeper;
+mod diary;
 mod outbox;
 mod relayed;
 mod room_task;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +35,8 @@ pub use crate::turn::Counters as RelayCounters;
 use bookkeeper::Bookkeeper;
 pub use outbox::{Delivery, Inbox, Outbox, outbox};
 use room_task::{Order, Reply, RoomInput, RoomTask};
+use tally::Tally;
+pub use tally::{ConnectionOutcome, DURATION_CLASSES, Durations, Totals};
 
 /// How many orders may wait for one room before those who send them have to wait.
 const ORDERS: usize = 256;
@@ -57,10 +61,21 @@ pub struct Figures {
     pub meetings: usize,
     /// Seats that are taken or held.
     pub seats: usize,
+    /// What rooms have done since the program started.
+    pub totals: Totals,
     /// What the relay has done, where there is one.
     pub relay: Option<RelayCounters>,
     /// Whether the relay did what it is for when it last tested itself; `None` before the first test has ended.
     pub relay_works: Option<bool>,
+}
+
+/// A meeting in which somebody holds a seat.
+#[derive(Clone, Debug)]
+pub struct LiveMeeting {
+    /// The meeting, as it stood when its room was opened.
+    pub meeting: Arc<Meeting>,
+    /// How many seats are taken or held.
+    pub seats: usize,
 }
 
 /// Why the hub did not do what was asked.
@@ -96,6 +111,7 @@ struct Inner {
     relay: Option<Relay>,
     tasks: Tasks,
     bookkeeper: Bookkeeper,
+    tally: Arc<Tally>,
     rooms: Mutex<HashMap<RoomId, RoomHandle>>,
     connections: AtomicU64,
 }
@@ -141,6 +157,7 @@ impl Hub {
             relay,
             tasks,
             bookkeeper,
+            tally: Arc::default(),
             rooms: Mutex::new(HashMap::new()),
             connections: AtomicU64::new(1),
         };
@@ -206,12 +223,28 @@ impl Hub {
         answer.await.unwrap_or_default()
     }
 
+    /// The meetings in which somebody holds a seat, and how many do. Asks no room, so that a busy one doesn't delay the answer.
+    pub fn live(&self) -> Vec<LiveMeeting> {
+        let rooms = self.rooms();
+        let live = rooms.values().map(|room| (&room.meeting, room.seats.load(Ordering::Relaxed)));
+        live.filter(|(_, seats)| *seats > 0).map(|(meeting, seats)| LiveMeeting { meeting: Arc::clone(meeting), seats }).collect()
+    }
+
+    /// A page tells how a connection between two people turned out.
+    pub fn count_connection(&self, outcome: ConnectionOutcome) {
+        self.inner.tally.count(|totals| match outcome {
+            ConnectionOutcome::Connected => totals.connected += 1,
+            ConnectionOutcome::Failed => totals.failed += 1,
+        });
+    }
+
     /// What goes on now, in figures. Asks no room, so that a busy one doesn't delay the answer.
     pub fn figures(&self) -> Figures {
         let seats: Vec<usize> = self.rooms().values().map(|room| room.seats.load(Ordering::Relaxed)).collect();
         Figures {
             meetings: seats.iter().filter(|seats| **seats > 0).count(),
             seats: seats.iter().sum(),
+            totals: self.inner.tally.totals(),
             relay: self.inner.relay.as_ref().map(Relay::counters),
             relay_works: self.inner.relay.as_ref().and_then(Relay::health).map(|health| health.finding.works()),
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::bookkeeper::Note;
-use super::relayed::SeatStart;
+use super::diary::Diary;
 use super::{Hub, Outbox};
 use crate::clock::{Now, Tick};
 use crate::ids::{ConnectionId, ParticipantId, RoomId};
@@ -55,8 +55,7 @@ pub(super) struct RoomTask {
     room: Room,
     orders: mpsc::Receiver<Order>,
     outboxes: HashMap<ConnectionId, Outbox>,
-    /// Of those who have taken a seat, where there is a relay.
-    starts: HashMap<ParticipantId, SeatStart>,
+    diary: Diary,
     life: Life,
     /// Where the number of seats is told to those who only want to count.
     seats: Arc<AtomicUsize>,
@@ -64,7 +63,8 @@ pub(super) struct RoomTask {
 
 impl RoomTask {
     pub(super) fn new(hub: Hub, id: RoomId, room: Room, orders: mpsc::Receiver<Order>, seats: Arc<AtomicUsize>) -> Self {
-        Self { hub, id, room, orders, outboxes: HashMap::new(), starts: HashMap::new(), life: Life::Open, seats }
+        let diary = Diary::new(id, Arc::clone(&hub.inner.tally));
+        Self { hub, id, room, orders, outboxes: HashMap::new(), diary, life: Life::Open, seats }
     }
 
     pub(super) async fn run(mut self) {
@@ -105,14 +105,19 @@ impl RoomTask {
         match input {
             RoomInput::Plain(input) => self.room.handle(input, Now::read()),
             RoomInput::Enter { input, connection, outbox } => {
-                let participant = if let Input::Enter { participant, .. } = &input { Some(*participant) } else { None };
+                let newcomer = if let Input::Enter { participant, profile, .. } = &input {
+                    Some((*participant, profile.clone()))
+                } else {
+                    None
+                };
                 self.room.handle(input, Now::read())?;
                 self.outboxes.insert(connection, outbox);
-                // The seat may have been lost before it was taken back, and its credentials with it.
-                if let (Some(relay), Some(participant)) = (&self.hub.inner.relay, participant) {
-                    relay.readmit(participant);
-                    let start = || SeatStart::new(relay.traffic_of(participant), Tick::now());
-                    self.starts.entry(participant).or_insert_with(start);
+                if let Some((participant, profile)) = newcomer {
+                    let relay = self.hub.inner.relay.as_ref();
+                    // The seat may have been lost before it was taken back, and its credentials with it.
+                    relay.inspect(|relay| relay.readmit(participant));
+                    let relayed = relay.and_then(|relay| relay.traffic_of(participant));
+                    self.diary.entered(participant, &profile, relayed, Tick::now());
                 }
                 Ok(())
             }
@@ -137,35 +142,33 @@ impl RoomTask {
                     }
                 }
                 Output::Started(since) => {
-                    tracing::info!(event = "meeting_started", "somebody entered an empty meeting");
+                    self.diary.started(Tick::now());
                     self.hub.inner.bookkeeper.note(self.id, Note::Active(since));
                     self.life = Life::Open;
                 }
                 Output::Emptied => {
-                    tracing::info!(event = "meeting_emptied", "nobody has been in a meeting for a while");
+                    self.diary.emptied(Tick::now());
                     self.hub.inner.bookkeeper.note(self.id, Note::Waiting);
                     self.life = Life::Emptied;
                 }
                 Output::Ended(reason) => {
-                    tracing::info!(event = "meeting_ended", ?reason, "a meeting is over");
+                    self.diary.ended(reason, Tick::now());
                     self.life = Life::Over;
                 }
                 Output::Revoke(participant) => self.revoke(participant),
             }
         }
-        self.seats.store(self.room.seat_count(), Ordering::Relaxed);
+        let count = self.room.seat_count();
+        self.seats.store(count, Ordering::Relaxed);
+        self.diary.seats(count, Tick::now());
     }
 
     /// Ends what is relayed for somebody who has given up the seat, and notes whether their call was.
     fn revoke(&mut self, participant: ParticipantId) {
-        let Some(relay) = &self.hub.inner.relay else { return };
-        relay.revoke(participant);
-        let now = Tick::now();
-        // Who never came has no start, and nothing that was relayed.
-        let start = self.starts.remove(&participant).unwrap_or_else(|| SeatStart::new(None, now));
-        let of_seat = start.end(relay.traffic_of(participant), now);
-        let (relayed, relayed_bytes, seconds) = (of_seat.is_the_call(), of_seat.bytes, of_seat.time.as_secs());
-        tracing::debug!(event = "seat_ended", relayed, relayed_bytes, seconds, "a seat was given up");
+        let relay = self.hub.inner.relay.as_ref();
+        relay.inspect(|relay| relay.revoke(participant));
+        let relayed = relay.and_then(|relay| relay.traffic_of(participant));
+        self.diary.left(participant, relayed, Tick::now());
     }
 
     /// Whether the room is done with, in which case it has left the table. A room where somebody holds a seat, or for which

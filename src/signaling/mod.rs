@@ -9,6 +9,7 @@
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod ice;
+mod outcomes;
 mod pace;
 mod session;
 mod translate;

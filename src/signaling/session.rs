@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tungstenite::error::{CapacityError, Error as ProtocolError};
 
 use super::Context;
+use super::outcomes::Outcomes;
 use super::pace::Pace;
 use super::translate::{self, Request, Told};
 use crate::auth::SeatClaims;
@@ -101,8 +102,8 @@ pub(super) async fn run(mut socket: WebSocket, context: Arc<Context>, authority:
     drop(seatless);
     let end = match admitted {
         Ok(admitted) => {
-            let (pace, chat_pace) = (Pace::of_messages(), Pace::of_chat());
-            Session { socket: &mut socket, context: &context, authority, admitted, pace, chat_pace }.run().await
+            let (pace, chat_pace, outcomes) = (Pace::of_messages(), Pace::of_chat(), Outcomes::default());
+            Session { socket: &mut socket, context: &context, authority, admitted, pace, chat_pace, outcomes }.run().await
         }
         Err(end) => end,
     };
@@ -184,6 +185,7 @@ const fn refusal_to_enter(error: &HubError) -> (&'static str, Closing) {
 }
 
 async fn refuse(socket: &mut WebSocket, error: ErrorDetail, closing: Closing) -> End {
+    tracing::info!(event = "signaling_refused", code = %error.code, close_code = closing.code(), "a socket was refused");
     match send(socket, &ServerMessage::Error { error, chat_id: None }).await {
         Ok(()) => End::Close(closing),
         Err(end) => end,
@@ -197,6 +199,7 @@ struct Session<'a> {
     admitted: Admitted,
     pace: Pace,
     chat_pace: Pace,
+    outcomes: Outcomes,
 }
 
 impl Session<'_> {
@@ -256,6 +259,12 @@ impl Session<'_> {
                 return self.send(&ServerMessage::Error { error, chat_id }).await;
             }
             Ok(Request::Command(command)) => command,
+            Ok(Request::Outcome(to, outcome)) => {
+                if self.outcomes.is_new(to, outcome) {
+                    self.context.hub.count_connection(outcome);
+                }
+                return Ok(());
+            }
             Ok(Request::Ping) => {
                 // A ping proves that the welcome was read, which is all that the room needs to know of it.
                 let _ = self.admitted.seat.command(Command::Present).await;

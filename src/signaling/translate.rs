@@ -1,11 +1,13 @@
 //! Between the wire's messages and the meeting core's, field by field: what goes out is always made anew from types.
 
+use crate::hub::ConnectionOutcome;
 use crate::ids::ParticipantId;
 use crate::meeting::{self, Command, Event, Signal, Welcome};
 use crate::wire::error::ErrorDetail;
 use crate::wire::meetings::MeetingSettings;
 use crate::wire::signaling::{
-    Candidate, ChatMessage, ClientMessage, EndReason, LeaveReason, MediaState, Participant, ParticipantRole, ServerMessage,
+    Candidate, ChatMessage, ClientMessage, ConnectionState, EndReason, LeaveReason, MediaState, Participant, ParticipantRole,
+    ServerMessage,
 };
 
 /// Longest session description, in bytes.
@@ -22,6 +24,8 @@ const MAX_CHAT_ID_BYTES: usize = 36;
 pub(super) enum Request {
     /// Something for the room.
     Command(Command),
+    /// How a connection to somebody turned out, for the figures.
+    Outcome(ParticipantId, ConnectionOutcome),
     /// A sign of life that wants one back.
     Ping,
 }
@@ -68,10 +72,18 @@ pub(super) fn request(message: ClientMessage) -> Result<Request, BadMessage> {
         ClientMessage::Candidate { to, candidate } => signal(to, Signal::Candidate(checked_candidate(candidate)?)),
         ClientMessage::Media { media } => Command::SetMedia(media_in(media)),
         ClientMessage::Chat { id, to, text } => chat(id, to, text)?,
+        ClientMessage::Connection { to, state } => return Ok(Request::Outcome(to, outcome(state))),
         ClientMessage::Ping {} => return Ok(Request::Ping),
         ClientMessage::Leave {} => Command::Leave,
     };
     Ok(Request::Command(command))
+}
+
+const fn outcome(state: ConnectionState) -> ConnectionOutcome {
+    match state {
+        ConnectionState::Connected => ConnectionOutcome::Connected,
+        ConnectionState::Failed => ConnectionOutcome::Failed,
+    }
 }
 
 fn signal(to: ParticipantId, signal: Signal) -> Command {

@@ -8,11 +8,13 @@ mod files;
 mod names;
 mod presented;
 mod self_signed;
+mod status;
 
 pub use acceptor::{CertificateSlot, server_config, server_config_of};
 pub use names::Names;
 pub use presented::{Presented, shake_hands};
 pub use self_signed::Identity;
+pub use status::{CertificateStatus, CertificateWatch, Source};
 
 /// Why there is no certificate to serve with.
 #[derive(Debug, thiserror::Error)]

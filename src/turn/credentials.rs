@@ -71,6 +71,11 @@ pub(super) enum Holder {
 }
 
 impl Holder {
+    /// Who it is in the log: a participant by its id, everybody else as somebody else.
+    pub(super) fn label(self) -> String {
+        self.participant().map_or_else(|| String::from("other"), |participant| participant.to_string())
+    }
+
     /// The participant, if it is one.
     pub(super) const fn participant(self) -> Option<ParticipantId> {
         match self {

@@ -34,6 +34,19 @@ pub struct ServerInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
-    /// `ok`, or `degraded` when the server can't write.
+    /// `ok`, `degraded` when the server can't write, or `stopping`.
     pub status: String,
+    /// What is not as it should be. Some of it keeps the server from doing its work, and some doesn't.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<HealthProblem>,
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthProblem {
+    /// Stable: `store_degraded`, `stopping` or `relay_not_working`.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
 }

@@ -86,6 +86,17 @@ pub struct ChatMessage {
     pub sent_at: Timestamp,
 }
 
+/// How a connection between two people turned out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub enum ConnectionState {
+    /// It stands.
+    Connected,
+    /// It did not come about. It may still do so later.
+    Failed,
+}
+
 /// What a browser sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
@@ -139,6 +150,14 @@ pub enum ClientMessage {
         to: Option<ParticipantId>,
         /// 1 to 4,000 characters.
         text: String,
+    },
+    /// How the connection to one peer turned out, for the server's figures and nothing else: once when it stands for the first time,
+    /// once when the person has been told that there is none.
+    Connection {
+        /// To whom.
+        to: ParticipantId,
+        /// How it turned out.
+        state: ConnectionState,
     },
     /// Asks for a `pong`: the browser's way to notice a dead connection.
     Ping {},

@@ -29,10 +29,13 @@ describe('parseRoute', () => {
     expect(parseRoute('/signin')).toEqual({ page: 'signIn', next: null });
     expect(parseRoute('/register/')).toEqual({ page: 'register', next: null });
     expect(parseRoute('/setup')).toEqual({ page: 'setup' });
+    expect(parseRoute('/admin')).toEqual({ page: 'admin', section: 'status' });
+    expect(parseRoute('/admin/settings')).toEqual({ page: 'admin', section: 'settings' });
+    expect(parseRoute('/admin/doctor/')).toEqual({ page: 'admin', section: 'doctor' });
     expect(parseRoute('/m/ABCDEFGHJKMN')).toEqual({ page: 'meeting', code: 'abcd-efgh-jkmn' });
   });
 
-  it.each(['/m', '/m/nonsense', '/m/abcd-efgh-jkmn/more', '/signin/x', '/constructor'])('finds nothing at %s', (path) => {
+  it.each(['/m', '/m/nonsense', '/m/abcd-efgh-jkmn/more', '/signin/x', '/constructor', '/admin/status', '/admin/x', '/admin/doctor/x'])('finds nothing at %s', (path) => {
     expect(parseRoute(path)).toEqual({ page: 'notFound' });
   });
 

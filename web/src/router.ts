@@ -7,7 +7,11 @@ export type Route =
   | { readonly page: 'register'; readonly next: string | null }
   | { readonly page: 'setup' }
   | { readonly page: 'meeting'; readonly code: string }
+  | { readonly page: 'admin'; readonly section: AdminSection }
   | { readonly page: 'notFound' };
+
+/** The pages for administrators. */
+export type AdminSection = 'status' | 'settings' | 'doctor';
 
 /** The page of an address on this server. */
 export function parseRoute(path: string, query = ''): Route {
@@ -18,6 +22,7 @@ export function parseRoute(path: string, query = ''): Route {
     const code = parseMeetingCode(second);
     return code === null ? { page: 'notFound' } : { page: 'meeting', code };
   }
+  if (first === 'admin') return parseAdminRoute(parts.slice(1));
   if (parts.length > 1) return { page: 'notFound' };
   const next = safeNext(new URLSearchParams(query).get('next'));
   switch (first) {
@@ -30,6 +35,18 @@ export function parseRoute(path: string, query = ''): Route {
     default:
       return { page: 'notFound' };
   }
+}
+
+function parseAdminRoute([name, ...rest]: readonly string[]): Route {
+  const section = ADMIN_SECTIONS.find((section) => adminPath(section) === (name === undefined ? '/admin' : `/admin/${name}`));
+  return section === undefined || rest.length > 0 ? { page: 'notFound' } : { page: 'admin', section };
+}
+
+/** In the order in which they are offered. */
+export const ADMIN_SECTIONS: readonly AdminSection[] = ['status', 'settings', 'doctor'];
+
+export function adminPath(section: AdminSection): string {
+  return section === 'status' ? '/admin' : `/admin/${section}`;
 }
 
 /** Where to go on after signing in: a meeting's page and nothing else, so that no link can send people elsewhere. */

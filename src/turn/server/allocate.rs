@@ -211,6 +211,8 @@ impl Server {
         self.table.open.insert(client, allocation);
         self.table.watch(client);
         self.counters.allocated += 1;
+        let holder = holder.label();
+        tracing::debug!(event = "allocation_made", transport = ?client.transport, holder, "an allocation was made");
         answer
     }
 

@@ -290,6 +290,9 @@ impl Server {
             allocation.meter.change();
             let traffic = allocation.meter.traffic();
             self.counters.add(traffic);
+            let Traffic { bytes_out, bytes_in, .. } = traffic;
+            let holder = allocation.holder.label();
+            tracing::debug!(event = "allocation_ended", transport = ?client.transport, holder, bytes_out, bytes_in, "an allocation ended");
             if let Some(participant) = allocation.holder.participant() {
                 self.ended.add(participant, traffic);
             }

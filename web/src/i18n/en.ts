@@ -15,6 +15,8 @@ export const en = {
   'app.copyFailed': 'The browser did not allow copying. Select the link and copy it by hand.',
   'app.unexpected': 'Something went wrong. Please try again.',
   'app.tryAgain': 'Try again',
+  'app.partMissing': 'This part of the page could not be loaded. Perhaps the server was updated meanwhile.',
+  'app.reload': 'Load the page again',
   'app.unsettled': 'It is not known yet who is signed in here. {why}',
   'app.stillSignedIn': 'You are still signed in. {why}',
 
@@ -74,6 +76,7 @@ export const en = {
   'home.signInHint': 'With an account you can create meetings and invite others.',
   'home.yourMeetings': 'Your meetings',
   'home.noMeetings': 'No meetings yet. Those you create will be listed here.',
+  'home.admin': 'Administration',
   'home.loadingMeetings': 'Loading your meetings…',
 
   'meeting.status.waiting': 'Not started',

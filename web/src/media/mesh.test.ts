@@ -16,7 +16,7 @@ beforeEach(() => {
   now = 0;
   path = new FakePath();
   restarts = [];
-  mesh = new Mesh({ rtc: path.rtc(), now: () => now, send: () => undefined });
+  mesh = new Mesh({ rtc: path.rtc(), now: () => now, send: () => undefined, outcome: () => undefined });
   mesh.useIceServers(credentials('first'));
   mesh.follow(ME, [ADA, ZOE].map((id) => ({ id, connected: true })));
   path.ends.forEach((end, index) => {

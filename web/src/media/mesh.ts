@@ -3,6 +3,7 @@ import type { IceServer } from '../wire/IceServer';
 import type { ParticipantId } from '../wire/ParticipantId';
 import { Peer } from './peer';
 import type { LocalTracks, Negotiation, Rtc } from './rtc';
+import type { Outcome } from './watch';
 
 /** Somebody in the meeting, as far as a connection to them is concerned. */
 export interface Member {
@@ -18,6 +19,8 @@ export interface MeshOptions {
   readonly now: () => number;
   /** Passes something on to one peer, if there is a way at the moment. */
   readonly send: (to: ParticipantId, negotiation: Negotiation) => void;
+  /** The connection to one peer stands for the first time, or was called failed before. Each is told once. */
+  readonly outcome: (to: ParticipantId, outcome: Outcome) => void;
 }
 
 /**
@@ -114,6 +117,7 @@ export class Mesh {
       iceServers: this.#iceServers,
       tracks: this.#tracks,
       send: (negotiation) => this.#options.send(other, negotiation),
+      outcome: (outcome) => this.#options.outcome(other, outcome),
     });
   }
 

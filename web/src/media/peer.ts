@@ -6,7 +6,7 @@ import { Lanes } from './lanes';
 import { videoCap } from './quality';
 import { fingerprintsOf, isRelayed, toWire, ufragsOf, type LocalTracks, type Negotiation, type Rtc } from './rtc';
 import type { PeerLink } from './types';
-import { Watch } from './watch';
+import { type Outcome, Watch } from './watch';
 
 /** What a peer is made of. */
 export interface PeerOptions {
@@ -17,6 +17,8 @@ export interface PeerOptions {
   readonly tracks: LocalTracks;
   /** Passes something on to the other side, if there is a way at the moment. Nothing is kept when there is none. */
   readonly send: (negotiation: Negotiation) => void;
+  /** The connection stands for the first time, or was called failed before. Each is told once. */
+  readonly outcome: (outcome: Outcome) => void;
 }
 
 /** The impolite side begins; the polite side does when nothing has come for so long. */
@@ -45,13 +47,13 @@ export class Peer {
   #inbox: Promise<void> = Promise.resolve();
 
   constructor(options: PeerOptions) {
-    const { self, other, iceServers, tracks } = options;
+    const { self, other, iceServers, tracks, outcome } = options;
     this.#options = options;
     this.#polite = self < other;
     this.#iceServers = iceServers;
     this.#connection = this.#open();
     this.#lanes = new Lanes(this.#connection, tracks, videoCap(1));
-    this.#watch = new Watch({ patient: this.#polite, repair: () => this.#repair() });
+    this.#watch = new Watch({ patient: this.#polite, repair: () => this.#repair(), outcome });
     if (this.#polite) this.#start = setTimeout(() => this.#begin(), POLITE_START_MS);
     else this.#begin();
   }

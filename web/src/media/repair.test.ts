@@ -71,6 +71,26 @@ describe('repair', () => {
     expect(links()).toEqual(['connected', 'connected']);
   });
 
+  it('tells once that it stands, however often it breaks afterwards', async () => {
+    for (const up of [false, true, false, true]) {
+      pair.path.up = up;
+      await pair.pass(70_000);
+    }
+    expect(pair.outcomes.sort()).toEqual([`${POLITE}: connected`, `${IMPOLITE}: connected`]);
+  });
+
+  it('tells once that it failed, and that it stands when it does after all', async () => {
+    pair.dispose();
+    pair = new PeerPair();
+    pair.path.up = false;
+    for (const end of pair.path.ends) end.fail();
+    await pair.pass(300_000);
+    expect(pair.outcomes.sort()).toEqual([`${POLITE}: failed`, `${IMPOLITE}: failed`]);
+    pair.path.up = true;
+    await pair.pass(70_000);
+    expect(pair.outcomes.slice(2).sort()).toEqual([`${POLITE}: connected`, `${IMPOLITE}: connected`]);
+  });
+
   it('uses new ICE servers from the next generation on', async () => {
     pair.polite.useIceServers([{ urls: ['turn:relay.example'], username: 'u', credential: 'c' }]);
     expect(pair.politeEnd.configuration.iceServers).toEqual([{ urls: ['turn:relay.example'], username: 'u', credential: 'c' }]);

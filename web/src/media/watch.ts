@@ -14,11 +14,16 @@ const LONGEST_RETRY_MS = 30_000;
 /** After so many repairs in vain the tile says so. Repairs go on. */
 const REPAIRS_BEFORE_FAILED = 4;
 
+/** How a connection turned out. */
+export type Outcome = 'connected' | 'failed';
+
 /** What a watch needs. */
 export interface WatchOptions {
   /** Waits longer before each repair, because the other side is expected to begin. */
   readonly patient: boolean;
   readonly repair: () => void;
+  /** The connection stands for the first time, or has been called failed before it ever stood. Each is told once. */
+  readonly outcome: (outcome: Outcome) => void;
 }
 
 /** Watches whether one connection stands, says so, and asks for repairs until it does. */
@@ -30,6 +35,7 @@ export class Watch {
   #repairs = 0;
   #stands = false;
   #stood = false;
+  #gaveUp = false;
   #reachable = true;
   /** A repair fell due while there was no way to the other side. */
   #due = false;
@@ -86,6 +92,7 @@ export class Watch {
 
   #standsAgain(): void {
     this.dispose();
+    if (!this.#stood) this.#options.outcome('connected');
     this.#stands = true;
     this.#stood = true;
     this.#due = false;
@@ -121,8 +128,14 @@ export class Watch {
   }
 
   #show(): void {
-    if (this.#repairs >= REPAIRS_BEFORE_FAILED) this.#link.value = 'failed';
-    else this.#link.value = this.#stood ? 'reconnecting' : 'connecting';
+    if (this.#repairs < REPAIRS_BEFORE_FAILED) {
+      this.#link.value = this.#stood ? 'reconnecting' : 'connecting';
+      return;
+    }
+    this.#link.value = 'failed';
+    if (this.#stood || this.#gaveUp) return;
+    this.#gaveUp = true;
+    this.#options.outcome('failed');
   }
 
   #patience(ms: number): number {

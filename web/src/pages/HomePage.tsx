@@ -3,6 +3,7 @@ import { useEffect } from 'preact/hooks';
 import { useOwned, usePageHeading, usePlace, useUi } from '../components/context';
 import { Header } from '../components/Header';
 import { t } from '../i18n';
+import { adminPath } from '../router';
 import type { Account } from '../wire/Account';
 import { CreateMeeting } from './CreateMeeting';
 import { JoinByCode } from './JoinByCode';
@@ -74,6 +75,11 @@ function Member({ user }: { user: Account }): JSX.Element {
         <CreateMeeting meetings={meetings} />
         <JoinByCode />
         <MeetingsList meetings={meetings} />
+        {user.role === 'admin' && (
+          <p class="whole">
+            <a href={adminPath('status')}>{t('home.admin')}</a>
+          </p>
+        )}
       </div>
     </>
   );

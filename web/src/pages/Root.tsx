@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import { type Ui, UiContext } from '../components/context';
+import { AdminPage } from './AdminPage';
 import { HomePage } from './HomePage';
 import { MeetingPage } from './MeetingPage';
 import { NotFoundPage } from './NotFoundPage';
@@ -28,6 +29,8 @@ function CurrentPage({ ui }: { ui: Ui }): JSX.Element {
       return <SetupPage />;
     case 'meeting':
       return <MeetingPage key={route.code} code={route.code} />;
+    case 'admin':
+      return <AdminPage section={route.section} />;
     case 'notFound':
       return <NotFoundPage />;
   }

@@ -1,6 +1,7 @@
 import { signal, type ReadonlySignal } from '@preact/signals';
 import { Mesh } from '../media/mesh';
 import type { Negotiation } from '../media/rtc';
+import type { Outcome } from '../media/watch';
 import type { Participant } from '../wire/Participant';
 import type { ParticipantId } from '../wire/ParticipantId';
 import type { ServerMessage } from '../wire/ServerMessage';
@@ -16,6 +17,8 @@ export interface AttendanceOptions {
   readonly local: LocalMedia;
   /** Passes negotiation on to one peer, if there is a way at the moment. */
   readonly send: (to: ParticipantId, negotiation: Negotiation) => void;
+  /** Tells the server how the connection to one peer turned out. */
+  readonly tellOutcome: (to: ParticipantId, outcome: Outcome) => void;
 }
 
 type Welcome = Extract<ServerMessage, { type: 'welcome' }>;
@@ -30,9 +33,9 @@ export class Attendance {
   readonly people: People;
   readonly notices = new Notices();
 
-  constructor({ environment, local, send }: AttendanceOptions) {
+  constructor({ environment, local, send, tellOutcome }: AttendanceOptions) {
     this.#local = local;
-    this.mesh = new Mesh({ rtc: environment.rtc, now: () => environment.monotonic(), send });
+    this.mesh = new Mesh({ rtc: environment.rtc, now: () => environment.monotonic(), send, outcome: tellOutcome });
     this.people = new People({ self: this.#self, roster: this.#roster.people, mesh: this.mesh, local, environment });
   }
 

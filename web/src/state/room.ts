@@ -70,7 +70,12 @@ export class Room {
     this.#options = options;
     this.local = local;
     this.#chat = new Chat(environment.newId, ({ id, to, text }) => this.#send({ type: 'chat', id, to, text }));
-    this.#attendance = new Attendance({ environment, local, send: (to, negotiation) => this.#send({ ...negotiation, to }) });
+    this.#attendance = new Attendance({
+      environment,
+      local,
+      send: (to, negotiation) => this.#send({ ...negotiation, to }),
+      tellOutcome: (to, state) => this.#send({ type: 'connection', to, state }),
+    });
     this.#seat = new Seat({
       ...options,
       media: () => (this.#told = this.#media()),

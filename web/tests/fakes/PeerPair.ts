@@ -1,6 +1,7 @@
 import { vi } from 'vitest';
 import { Peer } from '../../src/media/peer';
 import type { LocalTracks, Negotiation } from '../../src/media/rtc';
+import type { Outcome } from '../../src/media/watch';
 import type { ParticipantId } from '../../src/wire/ParticipantId';
 import { FakePath, type FakePeerConnection } from './FakePeerConnection';
 
@@ -20,6 +21,8 @@ export interface Sent {
 export class PeerPair {
   readonly path = new FakePath();
   readonly sent: Sent[] = [];
+  /** What the two told of how it turned out. */
+  readonly outcomes: string[] = [];
   /** Decides about each message. */
   fate: (message: Sent) => Fate;
   polite: Peer;
@@ -69,7 +72,8 @@ export class PeerPair {
 
   #make(self: ParticipantId, other: ParticipantId): Peer {
     const send = (negotiation: Negotiation): void => this.#carry({ from: self, negotiation });
-    return new Peer({ self, other, tracks: this.#tracks, rtc: this.path.rtc(self), iceServers: [], send });
+    const outcome = (outcome: Outcome): number => this.outcomes.push(`${self}: ${outcome}`);
+    return new Peer({ self, other, tracks: this.#tracks, rtc: this.path.rtc(self), iceServers: [], send, outcome });
   }
 
   #end(owner: ParticipantId): FakePeerConnection {

@@ -1,0 +1,187 @@
+//! How the process and its disk are: memory, descriptors, time on the processors, free space, the last backup.
+//!
+//! What the disk says is asked for on a thread that may block, and never twice at a time: a disk that hangs costs one thread and no
+//! answer, and whoever asks meanwhile is told what was known before.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// What the system tells this process about itself, where there is such a thing.
+const OWN_STATUS: &str = "/proc/self/status";
+const OWN_DESCRIPTORS: &str = "/proc/self/fd";
+/// Where backups lie, below the data directory.
+const BACKUPS: &str = "backups";
+/// How long an answer waits for the disk.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the process has.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Process {
+    /// Memory, in bytes.
+    pub(super) resident_bytes: Option<u64>,
+    /// Addresses taken, in bytes.
+    pub(super) virtual_bytes: Option<u64>,
+    /// Time spent on all processors, in seconds.
+    pub(super) cpu_seconds: Option<f64>,
+    /// Files and sockets open.
+    pub(super) open_descriptors: Option<u64>,
+    /// How many may be.
+    pub(super) most_descriptors: Option<u64>,
+}
+
+impl Process {
+    /// As it is now. Nothing of it touches a disk.
+    pub(super) fn read() -> Self {
+        let status = fs::read_to_string(OWN_STATUS).ok();
+        let kibibytes = |field: &str| -> Option<u64> {
+            let line = status.as_deref()?.lines().find_map(|line| line.strip_prefix(field))?;
+            line.trim().strip_suffix("kB")?.trim().parse().ok()
+        };
+        Self {
+            resident_bytes: kibibytes("VmRSS:").map(|size| size * 1024),
+            virtual_bytes: kibibytes("VmSize:").map(|size| size * 1024),
+            cpu_seconds: cpu_seconds(),
+            // The listing itself has one open.
+            open_descriptors: fs::read_dir(OWN_DESCRIPTORS).ok().map(|files| (files.count() as u64).saturating_sub(1)),
+            most_descriptors: most_descriptors(),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn cpu_seconds() -> Option<f64> {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let whole = u32::try_from(spent.tv_sec).ok()?;
+    let millis = u32::try_from(spent.tv_nsec / 1_000_000).ok()?;
+    Some(f64::from(whole) + f64::from(millis) / 1000.0)
+}
+
+#[cfg(not(unix))]
+fn cpu_seconds() -> Option<f64> {
+    None
+}
+
+#[cfg(unix)]
+fn most_descriptors() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+#[cfg(not(unix))]
+fn most_descriptors() -> Option<u64> {
+    None
+}
+
+/// What the disk of the data directory says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Disk {
+    /// Space left for this user, in bytes.
+    pub(super) free_bytes: Option<u64>,
+    /// Space in all, in bytes.
+    pub(super) total_bytes: Option<u64>,
+    /// When the last backup was made.
+    pub(super) last_backup: Option<Timestamp>,
+}
+
+/// Asks the disk.
+#[derive(Clone, Debug)]
+pub(super) struct DiskWatch {
+    data_dir: Arc<Path>,
+    known: Arc<Mutex<Disk>>,
+    asking: Arc<AtomicBool>,
+}
+
+impl DiskWatch {
+    pub(super) fn new(data_dir: PathBuf) -> Self {
+        Self { data_dir: data_dir.into(), known: Arc::default(), asking: Arc::default() }
+    }
+
+    /// What it says now, or what it said last when it hangs.
+    pub(super) async fn read(&self) -> Disk {
+        if !self.asking.swap(true, Ordering::AcqRel) {
+            let this = self.clone();
+            let asked = tokio::task::spawn_blocking(move || {
+                let disk = ask(&this.data_dir);
+                *this.known.lock().unwrap_or_else(PoisonError::into_inner) = disk;
+                this.asking.store(false, Ordering::Release);
+            });
+            // Whatever comes of it, what is known stands there.
+            let _ = tokio::time::timeout(PATIENCE, asked).await;
+        }
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn ask(data_dir: &Path) -> Disk {
+    let (free_bytes, total_bytes) = space(data_dir).unzip();
+    Disk { free_bytes, total_bytes, last_backup: last_backup(&data_dir.join(BACKUPS)) }
+}
+
+#[cfg(unix)]
+fn space(path: &Path) -> Option<(u64, u64)> {
+    let stat = rustix::fs::statvfs(path).ok()?;
+    Some((stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_blocks.saturating_mul(stat.f_frsize)))
+}
+
+#[cfg(not(unix))]
+fn space(_: &Path) -> Option<(u64, u64)> {
+    None
+}
+
+/// When the newest file was last written. One that begins with a dot is still being made.
+fn last_backup(dir: &Path) -> Option<Timestamp> {
+    let files = fs::read_dir(dir).ok()?.flatten().filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
+    let written = files.filter_map(|entry| {
+        let about = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+        let since = about.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(Timestamp::from_millis(u64::try_from(since.as_millis()).ok()?))
+    });
+    written.max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_process_knows_what_it_has() {
+        let process = Process::read();
+        assert!(process.resident_bytes.is_some_and(|bytes| bytes > 1 << 20), "{process:?}");
+        assert!(process.virtual_bytes > process.resident_bytes, "{process:?}");
+        assert!(process.open_descriptors.is_some_and(|open| open >= 3 && Some(open) < process.most_descriptors), "{process:?}");
+        assert!(process.cpu_seconds.is_some(), "{process:?}");
+    }
+
+    #[tokio::test]
+    async fn the_disk_tells_its_space_and_the_newest_backup() {
+        let dir = tempfile::tempdir().unwrap();
+        let watch = DiskWatch::new(dir.path().to_owned());
+        let before = watch.read().await;
+        assert!(before.free_bytes.is_some() && before.total_bytes >= before.free_bytes, "{before:?}");
+        assert_eq!(before.last_backup, None);
+        let backups = dir.path().join(BACKUPS);
+        fs::create_dir(&backups).unwrap();
+        let write = |name: &str, seconds| {
+            let file = fs::File::create(backups.join(name)).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+        };
+        write("old", 1_000);
+        write("new", 2_000);
+        write(".unfinished", 3_000);
+        assert_eq!(watch.read().await.last_backup, Some(Timestamp::from_millis(2_000_000)));
+    }
+
+    #[tokio::test]
+    async fn while_the_disk_is_being_asked_what_was_known_is_told() {
+        let watch = DiskWatch::new(PathBuf::from("/"));
+        watch.asking.store(true, Ordering::Release);
+        let known = Disk { free_bytes: Some(7), ..Disk::default() };
+        *watch.known.lock().unwrap() = known;
+        assert_eq!(watch.read().await, known);
+    }
+}

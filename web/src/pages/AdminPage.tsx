@@ -1,0 +1,17 @@
+import type { ComponentType, JSX } from 'preact';
+import { lazily } from '../components/lazy';
+import type { AdminSection } from '../router';
+import { NotFoundPage } from './NotFoundPage';
+
+/** Each page by itself, so that nobody loads one who doesn't look at it. */
+const PAGES: Readonly<Record<AdminSection, ComponentType>> = {
+  status: lazily(async () => (await import('./admin/StatusPage')).StatusPage),
+  settings: NotFoundPage,
+  doctor: NotFoundPage,
+};
+
+/** The pages for administrators. */
+export function AdminPage({ section }: { section: AdminSection }): JSX.Element {
+  const Page = PAGES[section];
+  return <Page />;
+}
