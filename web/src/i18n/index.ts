@@ -17,7 +17,7 @@ export type Key = keyof typeof en;
 export interface Translator<W extends Words> {
   readonly language: string;
   /** The words for a key, with its values filled in. The values are text, never markup. */
-  words<K extends keyof W>(key: K, ...values: Arguments<W[K]>): string;
+  words<K extends keyof W & string>(key: K, ...values: Arguments<W[K]>): string;
   /** The words for a number of something. */
   count(key: CountKey<W>, count: number): string;
   /** A day and time as people write it here. */
@@ -45,7 +45,7 @@ export function translator<W extends Words>(language: string, catalogue: W): Tra
   };
   return {
     language,
-    words: (key, ...values) => fill(catalogue[key], values[0]),
+    words: (key, ...values) => fill(all[key] ?? '', values[0]),
     count(key, count) {
       const form = plural.select(count) === 'one' ? 'one' : 'other';
       return fill(all[`${key}.${form}`] ?? '', { count: numbers.format(count) });

@@ -15,6 +15,8 @@ import { Session } from './session';
 /** All of the logic, put together. */
 export interface App {
   readonly session: Session;
+  /** For the parts of the page that are loaded by themselves and bring their own requests. */
+  readonly client: ApiClient;
   newMeetings(): Meetings;
   newPreJoin(code: string): PreJoin;
   /** `displayName` is the name given when joining; empty when the account's counts. */
@@ -30,6 +32,7 @@ export function createApp(environment: Environment = browserEnvironment()): App 
   const session = new Session(new AuthApi(client), server, environment);
   return {
     session,
+    client,
     newMeetings: () => new Meetings(meetings),
     newPreJoin: (code) => {
       const local = new LocalMedia(environment, preferences);
