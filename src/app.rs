@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use crate::auth::{self, Auth, RegistrationPolicy, SharedToken};
 use crate::clock::Timestamp;
 use crate::config::{self, Config};
+use crate::doctor::Doctor;
 use crate::http::{self, Api, Listener, Neighbour, Places, ReachedHost, Services};
 use crate::hub::{self, Hub};
 use crate::ids::Secret;
@@ -139,7 +140,8 @@ impl App {
             open_registration: config.accounts.registration == config::Registration::Open,
         };
         let certificate = certificates::watch(&identity, &Names::of_this_machine(), Timestamp::now());
-        let services = Services { auth, store: store.clone(), hub, signaling, ice, certificate };
+        let doctor = Doctor::new(doctor::settings(&config, true), tasks.clone());
+        let services = Services { auth, store: store.clone(), hub, signaling, ice, doctor, certificate };
         let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
         let settings = http::Settings { metrics_token, ..http_settings(&config) };
         let api = Api::new(settings, services, tasks.clone());

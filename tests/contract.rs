@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hearth::wire::PROTOCOL_VERSION;
 use hearth::wire::signaling::{ClientMessage, ServerMessage};
-use hearth::wire::{auth, error, meetings, server};
+use hearth::wire::{auth, doctor, error, meetings, server};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -83,6 +83,8 @@ const REQUESTS: &[(&str, RoundTrip)] = bodies![
     meetings::CreateMeetingRequest,
     meetings::EndMeetingRequest,
     meetings::JoinRequest,
+    doctor::CheckRequest,
+    doctor::CheckReport,
 ];
 
 /// What the server answers.
@@ -100,6 +102,9 @@ const REPLIES: &[(&str, RoundTrip)] = bodies![
     meetings::MeetingSettings,
     server::Health,
     server::ServerInfo,
+    doctor::DoctorState,
+    doctor::OutsideLink,
+    doctor::CheckReply,
 ];
 
 fn in_package(path: &str) -> PathBuf {

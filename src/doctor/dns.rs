@@ -112,7 +112,7 @@ fn judge_wrong(settings: &Settings, machine: &Machine, ours: Option<IpAddr>, fac
                 "The name {name} leads to {}; whether that is the router of this network can't be told from here.",
                 list(wrong)
             ),
-            "open the outside test on the page Admin, Check; or name a STUN server in ice.servers and run this again",
+            "make the outside test on the page Administration, Doctor; or name a STUN server in ice.servers and run this again",
         );
     }
     let should = ours.or_else(|| own.first().map(|address| IpAddr::V4(*address)));

@@ -50,6 +50,20 @@ pub enum Check {
     DataDir,
     /// Whether the program may see the addresses of this machine.
     Interfaces,
+    /// Whether the relay is reached from outside by UDP.
+    OutsideUdp,
+    /// Whether the relay is reached from outside by TCP.
+    OutsideTcp,
+    /// Whether the relay is reached from outside by TLS.
+    OutsideTls,
+}
+
+impl Check {
+    /// The name by which programs know it.
+    pub fn name(self) -> String {
+        let name = serde_json::to_value(self).ok().and_then(|name| name.as_str().map(str::to_owned));
+        name.expect("a variant without fields is written as its name")
+    }
 }
 
 /// How it stands with one thing.
@@ -167,6 +181,7 @@ mod tests {
         let finding = serde_json::to_value(Finding::bad(Check::RelayUdpPort, "No.", "Do.")).unwrap();
         let expected = serde_json::json!({"check": "relay_udp_port", "outcome": "bad", "sentence": "No.", "mend": "Do."});
         assert_eq!(finding, expected);
+        assert_eq!(Check::RelayUdpPort.name(), "relay_udp_port");
         assert_eq!(serde_json::to_value(Outcome::Skipped).unwrap(), "skipped");
     }
 }

@@ -24,12 +24,15 @@ mod hairpin;
 mod ipv6;
 mod machine;
 mod open_files;
+pub mod outside;
 mod ports;
 mod provider_nat;
 mod relay;
 mod relay_address;
+mod rounds;
 
 pub use finding::{Check, Finding, Outcome, Report};
+pub use rounds::Doctor;
 
 use machine::Machine;
 use relay_address::Seen;
@@ -110,7 +113,9 @@ pub async fn examine(settings: &Settings) -> Report {
     let now = Timestamp::now();
     let (dns, seen, ports) = tokio::join!(dns::look_up(settings), relay_address::ask(settings), ports::try_all(settings));
     let known = known_outside(settings, seen);
-    let outside = known.or_else(|| dns.public_ipv4());
+    // With an address of the internet, no router stands in between, wherever the name leads.
+    let own = machine.ipv4().first().copied().filter(|first| !is_private(*first));
+    let outside = known.or(own).or_else(|| dns.public_ipv4());
     let (hairpin, relay) =
         tokio::join!(hairpin::try_out(settings, &machine, outside, &ports), relay::try_out(settings, ports.server_runs()),);
     let slow = {

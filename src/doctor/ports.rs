@@ -141,6 +141,7 @@ async fn try_udp(at: SocketAddr, inside: bool) -> State {
     match probe::answers(dialable(at)).await {
         Ok(()) => State::Ours,
         Err(turn::Fault::Stranger) => State::Stranger,
+        Err(turn::Fault::Unsent(error)) if is_out_of_reach(error) => State::NotHere,
         Err(_) => unanswered(at, Type::DGRAM, inside),
     }
 }
@@ -165,9 +166,17 @@ async fn try_stream(at: SocketAddr, tls_name: Option<&str>, inside: bool) -> Sta
 async fn connect(at: SocketAddr, inside: bool) -> Result<TcpStream, State> {
     match timeout(PATIENCE, TcpStream::connect(dialable(at))).await {
         Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) if is_out_of_reach(error.kind()) => Err(State::NotHere),
         // A firewall may also refuse, so it is asked whether the port is free.
         Ok(Err(_)) | Err(_) => Err(unanswered(at, Type::STREAM, inside)),
     }
+}
+
+/// Whether this says that there is no way to an address, as to those of IPv6 where that is switched off. Wildcard addresses can be
+/// listened at even then.
+fn is_out_of_reach(error: io::ErrorKind) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable, Unsupported};
+    [AddrNotAvailable, HostUnreachable, NetworkUnreachable, Unsupported].contains(&error)
 }
 
 /// Nobody answers; why? Answered by opening the port for a moment, which the server itself must not do to its own.

@@ -5,7 +5,9 @@
 
 mod accounts;
 mod assets;
+mod check;
 mod connection;
+mod doctor;
 mod error;
 mod extract;
 mod headers;
@@ -38,6 +40,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::{Auth, SharedToken};
 use crate::clock::Timestamp;
+use crate::doctor::Doctor;
 use crate::hub::{Hub, HubError};
 use crate::lifecycle::Tasks;
 use crate::meeting;
@@ -88,6 +91,8 @@ pub struct Services {
     pub signaling: Signaling,
     /// The relays that clients are told of.
     pub ice: IceDirectory,
+    /// Who finds out what is wrong with this server's place.
+    pub doctor: Doctor,
     /// The certificate that the server shows.
     pub certificate: CertificateWatch,
 }
@@ -101,6 +106,7 @@ pub struct Api {
     hub: Hub,
     signaling: Signaling,
     ice: IceDirectory,
+    doctor: Doctor,
     certificate: CertificateWatch,
     limits: Arc<Limits>,
     seatless: Places,
@@ -112,11 +118,11 @@ pub struct Api {
 impl Api {
     /// The API over these services.
     pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
-        let Services { auth, store, hub, signaling, ice, certificate } = services;
+        let Services { auth, store, hub, signaling, ice, doctor, certificate } = services;
         let seatless = Places::for_sockets_without_a_seat();
         let disk = DiskWatch::new(settings.data_dir.clone());
         let (settings, limits, started_at) = (Arc::new(settings), Arc::default(), Timestamp::now());
-        Self { settings, auth, store, hub, signaling, ice, certificate, limits, seatless, disk, started_at, tasks }
+        Self { settings, auth, store, hub, signaling, ice, doctor, certificate, limits, seatless, disk, started_at, tasks }
     }
 
     /// Does `work` to its end although the client that asked for it may hang up, which drops its handler.
@@ -161,6 +167,11 @@ pub fn router(api: Api) -> Router {
         .route("/meeting/{room}", get(meetings::read::read).delete(meetings::end::delete))
         // For administrators.
         .route("/api/admin/status", get(status::status))
+        .route("/api/admin/doctor", get(doctor::state).post(doctor::begin))
+        .route("/api/admin/doctor/outside", post(doctor::prepare))
+        // The test from outside that an administrator asked for.
+        .route("/api/check/begin", post(check::begin))
+        .route("/api/check/report", post(check::report))
         // The socket.
         .route("/api/signaling", get(socket::upgrade))
         .fallback(otherwise)

@@ -21,7 +21,7 @@ use crate::auth::Auth;
 use crate::hub::Hub;
 use crate::lifecycle::Tasks;
 
-pub use ice::{Access, IceDirectory, OtherServer};
+pub use ice::{Access, IceDirectory, OtherServer, Transports};
 pub use translate::{participant, settings};
 
 /// The signaling service. Cheap to clone; all clones are one.

@@ -7,6 +7,7 @@
 mod accounts;
 mod bad_input;
 mod connections;
+mod doctor;
 mod harness;
 mod headers;
 mod ice;
@@ -16,6 +17,7 @@ mod meetings;
 mod metrics;
 mod openapi;
 mod origin;
+mod outside;
 mod public_url;
 mod self_test;
 mod shared_port;

@@ -6,6 +6,7 @@ export type Route =
   | { readonly page: 'signIn'; readonly next: string | null }
   | { readonly page: 'register'; readonly next: string | null }
   | { readonly page: 'setup' }
+  | { readonly page: 'check' }
   | { readonly page: 'meeting'; readonly code: string }
   | { readonly page: 'admin'; readonly section: AdminSection }
   | { readonly page: 'notFound' };
@@ -32,6 +33,8 @@ export function parseRoute(path: string, query = ''): Route {
       return { page: 'register', next };
     case 'setup':
       return { page: 'setup' };
+    case 'check':
+      return { page: 'check' };
     default:
       return { page: 'notFound' };
   }

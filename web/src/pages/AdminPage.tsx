@@ -7,7 +7,7 @@ import { NotFoundPage } from './NotFoundPage';
 const PAGES: Readonly<Record<AdminSection, ComponentType>> = {
   status: lazily(async () => (await import('./admin/StatusPage')).StatusPage),
   settings: NotFoundPage,
-  doctor: NotFoundPage,
+  doctor: lazily(async () => (await import('./admin/DoctorPage')).DoctorPage),
 };
 
 /** The pages for administrators. */

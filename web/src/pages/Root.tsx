@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import { type Ui, UiContext } from '../components/context';
+import { lazily } from '../components/lazy';
 import { AdminPage } from './AdminPage';
 import { HomePage } from './HomePage';
 import { MeetingPage } from './MeetingPage';
@@ -7,6 +8,9 @@ import { NotFoundPage } from './NotFoundPage';
 import { RegisterPage } from './RegisterPage';
 import { SetupPage } from './SetupPage';
 import { SignInPage } from './SignInPage';
+
+/** Nearly nobody ever looks at it. */
+const CheckPage = lazily(async () => (await import('./CheckPage')).CheckPage);
 
 export function Root({ ui }: { ui: Ui }): JSX.Element {
   return (
@@ -27,6 +31,8 @@ function CurrentPage({ ui }: { ui: Ui }): JSX.Element {
       return <RegisterPage next={route.next} />;
     case 'setup':
       return <SetupPage />;
+    case 'check':
+      return <CheckPage />;
     case 'meeting':
       return <MeetingPage key={route.code} code={route.code} />;
     case 'admin':

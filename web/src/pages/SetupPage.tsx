@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
 import { useUi } from '../components/context';
 import { useForm } from '../components/form';
+import { useToken } from '../components/token';
 import { t } from '../i18n';
 import { EmailField, EntryForm, EntryPage, NameField, PasswordField } from './entry';
 
@@ -31,22 +31,4 @@ export function SetupPage(): JSX.Element {
       )}
     </EntryPage>
   );
-}
-
-/** Opening the link while this page is shown changes nothing but what stands behind `#`. */
-function useToken(): string {
-  const [token, setToken] = useState(takeToken);
-  useEffect(() => {
-    const take = (): void => setToken((before) => takeToken() || before);
-    window.addEventListener('hashchange', take);
-    return () => window.removeEventListener('hashchange', take);
-  }, []);
-  return token;
-}
-
-/** Reads the secret and takes it out of the address bar and the history, where others could see it. */
-function takeToken(): string {
-  const token = window.location.hash.slice(1);
-  if (token !== '') window.history.replaceState(null, '', window.location.pathname);
-  return token;
 }
