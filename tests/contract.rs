@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hearth::wire::PROTOCOL_VERSION;
 use hearth::wire::signaling::{ClientMessage, ServerMessage};
-use hearth::wire::{auth, doctor, error, meetings, server};
+use hearth::wire::{auth, doctor, error, meetings, server, status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -105,6 +105,7 @@ const REPLIES: &[(&str, RoundTrip)] = bodies![
     doctor::DoctorState,
     doctor::OutsideLink,
     doctor::CheckReply,
+    status::ServerStatus,
 ];
 
 fn in_package(path: &str) -> PathBuf {

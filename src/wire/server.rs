@@ -43,6 +43,7 @@ pub struct Health {
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
 pub struct HealthProblem {
     /// Stable: `store_degraded`, `stopping` or `relay_not_working`.

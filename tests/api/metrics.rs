@@ -1,12 +1,13 @@
 //! `GET /metrics`: who may read it, and that it counts what happens.
 
+use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::os::unix::fs::OpenOptionsExt as _;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::{Options, Person, TestServer, eventually};
+use crate::harness::{Options, Person, Socket, TestServer, eventually};
 
 const TOKEN: &str = "b4f5c0ffee00b4f5c0ffee00b4f5c0ff";
 
@@ -132,4 +133,107 @@ async fn whether_the_relay_works_is_told_once_it_has_tested_itself() {
     let guest = Person::guest(&tested);
     eventually("the test has ended", async || figures(&guest).await.contains("hearth_relay_works")).await;
     assert_eq!(value(&figures(&guest).await, "hearth_relay_works"), 1);
+}
+
+/// What Prometheus asks of names and what `promtool check metrics` looks at.
+#[tokio::test]
+async fn o6_the_page_keeps_to_the_conventions_of_prometheus() {
+    let server = complete().await;
+    let text = figures(&Person::guest(&server)).await;
+    let (mut seen, mut current) = (BTreeSet::new(), (String::new(), String::new()));
+    for line in text.lines() {
+        if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
+            assert!(seen.insert(name.to_owned()), "{name} stands there twice");
+            assert!(help.ends_with('.') && help.len() > 10, "{line}");
+            current = (name.to_owned(), String::new());
+        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            assert_eq!(name, current.0, "{line}");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+            assert!(
+                ["_milliseconds", "_minutes", "_kilobytes", "_megabytes", "_percent", "_count", "_sum", "_bucket"]
+                    .iter()
+                    .all(|unit| !name.contains(unit)),
+                "{line}"
+            );
+            assert!(name.starts_with("hearth_") || name.starts_with("process_"), "{line}");
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{line}");
+            kind.clone_into(&mut current.1);
+        } else {
+            let (sample, value) = line.rsplit_once(' ').unwrap();
+            assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");
+            assert_eq!(base(sample, &current.1), current.0, "{line}");
+        }
+    }
+    assert!(text.ends_with('\n'));
+}
+
+/// The metric that a sample belongs to.
+fn base<'a>(sample: &'a str, kind: &str) -> &'a str {
+    let name = sample.split('{').next().unwrap();
+    let suffix = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+    suffix.filter(|_| kind == "histogram").unwrap_or(name)
+}
+
+/// A server that has something to say of everything.
+async fn complete() -> TestServer {
+    let server = TestServer::with(&Options { self_test: true, ..Options::default() });
+    let backups = server.data_dir().join("backups");
+    std::fs::create_dir_all(&backups).unwrap();
+    std::fs::write(backups.join("one"), "").unwrap();
+    let guest = Person::guest(&server);
+    eventually("the relay has tested itself", async || figures(&guest).await.contains("hearth_relay_works")).await;
+    server
+}
+
+/// Every name of a metric in a text.
+fn named(text: &str) -> BTreeSet<String> {
+    let is_of_name = |character: char| character.is_ascii_lowercase() || character == '_';
+    let words = text.split(|character| !is_of_name(character));
+    let names = words.filter(|word| word.starts_with("hearth_") || word.starts_with("process_") && word.len() > "process_".len());
+    names
+        .map(|name| ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name).to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_dashboard_and_the_guide_name_the_figures_that_there_are() {
+    let server = complete().await;
+    let text = figures(&Person::guest(&server)).await;
+    let exposed: BTreeSet<String> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).map(str::to_owned).collect();
+    let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(package.join(path)).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&read("packaging/grafana-dashboard.json")).unwrap();
+    let targets = dashboard["panels"].as_array().unwrap().iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    let asked: BTreeSet<String> = targets.flat_map(|target| named(target["expr"].as_str().unwrap())).collect();
+    assert_eq!(asked.difference(&exposed).collect::<Vec<_>>(), Vec::<&String>::new(), "the dashboard asks for what is not there");
+    assert_eq!(exposed.difference(&asked).collect::<Vec<_>>(), Vec::<&String>::new(), "the dashboard leaves something out");
+    let explained = named(&read("docs/WATCHING.md"));
+    assert_eq!(explained.difference(&exposed).collect::<Vec<_>>(), Vec::<&String>::new(), "the guide names what is not there");
+    let unexplained: Vec<_> = exposed.difference(&explained).filter(|name| name.starts_with("hearth_")).collect();
+    assert_eq!(unexplained, Vec::<&String>::new(), "the guide leaves something out");
+}
+
+#[tokio::test]
+async fn o6_how_long_meetings_last_is_told_when_they_are_over() {
+    let server = TestServer::start();
+    let ben = Person::member(&server, "Ben").await;
+    let room = ben.create("Standup", json!({})).await;
+    let before = figures(&ben).await;
+    let (mut socket, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    ben.post_empty(&format!("/api/meetings/{room}/end")).await.ok();
+    socket.expect("meetingEnded").await;
+    eventually("it is counted", async || value(&figures(&ben).await, "hearth_meeting_duration_seconds_count") == 1).await;
+    let after = figures(&ben).await;
+    for (sample, was, is) in [
+        ("hearth_meetings_started_total", 0, 1),
+        (r#"hearth_meeting_duration_seconds_bucket{le="60"}"#, 0, 1),
+        (r#"hearth_meeting_duration_seconds_bucket{le="+Inf"}"#, 0, 1),
+        ("hearth_participants_joined_total", 0, 1),
+        (r#"hearth_participants_left_total{relayed="no"}"#, 0, 1),
+        (r#"hearth_participants_left_total{relayed="yes"}"#, 0, 0),
+    ] {
+        assert_eq!((value(&before, sample), value(&after, sample)), (was, is), "{sample}");
+    }
 }

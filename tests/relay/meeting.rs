@@ -97,7 +97,7 @@ async fn t27_who_leaves_or_whose_meeting_ends_is_relayed_no_longer() {
 
 #[tokio::test]
 async fn whether_somebody_was_relayed_is_known_when_the_seat_ends() {
-    let config = String::from("[log]\nlevel = \"info,hearth::hub=debug\"\nformat = \"json\"");
+    let config = String::from("[log]\nformat = \"json\"");
     let site = start_with(with_local_peers(), Options { config, ..Options::default() }).await;
     let host = Person::member(&site.server, "Ben").await;
     let room = host.create("Standup", json!({})).await;
@@ -118,7 +118,7 @@ async fn whether_somebody_was_relayed_is_known_when_the_seat_ends() {
     let ended = || -> Vec<(bool, u64)> {
         let log = site.server.log();
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let ended = lines.filter(|line| line["event"] == "seat_ended");
+        let ended = lines.filter(|line| line["event"] == "participant_left");
         let mut ended: Vec<_> =
             ended.map(|line| (line["relayed"].as_bool().unwrap(), line["relayed_bytes"].as_u64().unwrap())).collect();
         ended.sort_unstable();

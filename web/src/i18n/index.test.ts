@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { adminWords } from './admin';
 import { en } from './en';
 import { fill, translator } from './index';
+import { statusWords } from './status';
 
 describe('translator', () => {
   const { words, count, dateTime } = translator('en-GB', en);
@@ -28,15 +30,19 @@ describe('translator', () => {
   });
 });
 
-describe('the English words', () => {
+describe.each([
+  ['everywhere', en],
+  ['of admin pages', adminWords],
+  ['of the status', statusWords],
+])('the English words %s', (_, words) => {
   it('have both forms for every counted thing', () => {
-    const keys = Object.keys(en);
+    const keys = Object.keys(words);
     for (const key of keys.filter((key) => key.endsWith('.other'))) {
       expect(keys).toContain(key.replace(/other$/, 'one'));
     }
   });
 
   it('never contain a raw error name', () => {
-    for (const text of Object.values(en)) expect(text).not.toMatch(/[A-Z][a-z]+Error|undefined|\[object/);
+    for (const text of Object.values(words)) expect(text).not.toMatch(/[A-Z][a-z]+Error|undefined|\[object/);
   });
 });

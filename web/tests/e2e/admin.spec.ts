@@ -1,0 +1,59 @@
+import { ADMIN } from './harness/server';
+import { expect, test } from './harness/test';
+
+test('O6: an administrator sees how the place is doing, kept up to date, and others are sent home', async ({ people, newMeeting }) => {
+  const code = await newMeeting({ title: 'Thursday choir' });
+  const grace = await people.arrive('Ada', { called: ADMIN.name });
+  await grace.open('/admin');
+  const main = grace.page.getByRole('main');
+  await expect(main, 'nobody is signed in').toContainText('Sign in with an administrator’s account');
+  await expect(grace.page.getByRole('region', { name: 'Now' })).toHaveCount(0);
+  expect(grace.requests.filter((url) => url.includes('/api/admin'))).toEqual([]);
+
+  await grace.signIn(ADMIN.email, ADMIN.password);
+  await grace.page.getByRole('link', { name: 'Administration' }).click();
+  await expect(grace.page.getByRole('heading', { name: 'Status', level: 1 })).toBeFocused();
+  const now = grace.page.getByRole('region', { name: 'Now' });
+  await expect(now).toContainText('Nobody is in a meeting.');
+  const totals = grace.page.getByRole('region', { name: 'Since the server started' });
+  await expect(grace.page.getByRole('region', { name: 'Certificate' })).toContainText('localhost');
+  await expect(grace.page.getByRole('region', { name: 'Relay' })).toContainText('In use by UDP, TCP, TLS');
+  await expect(grace.page.getByRole('region', { name: 'Server', exact: true })).toContainText(/Memory\s*[\d.]+ MB/);
+  await expect(grace.page.getByRole('region', { name: 'Warnings and errors' })).toBeVisible();
+  await expect(grace.page.getByRole('navigation', { name: 'Administration' }).getByRole('link', { name: 'Status' })).toHaveAttribute('aria-current', 'page');
+
+  const [ben, cem] = await people.meet(code, ['Ben', 'Cem']);
+  await expect(now).toContainText('2 people');
+  await expect(now.getByRole('link', { name: 'Thursday choir' }), 'her own meeting has its name').toBeVisible();
+  await expect(totals).toContainText('100 %');
+  await ben.leave();
+  await cem.leave();
+  await expect(now).toContainText('Nobody is in a meeting.');
+
+  const before = await grace.page.getByRole('region', { name: 'Server', exact: true }).innerText();
+  grace.cable.cut();
+  await expect(main.getByRole('alert')).toContainText('The server did not answer. What you see is from', { timeout: 60_000 });
+  expect(await grace.page.getByRole('region', { name: 'Server', exact: true }).innerText()).toBe(before);
+  grace.cable.mend();
+  await expect(main.getByRole('alert')).toHaveText('');
+
+  const linus = await people.arrive('Ben', { called: 'Linus' });
+  await linus.open('/register');
+  await linus.page.getByLabel('E-mail address').fill('linus-of-the-status@example.org');
+  await linus.page.getByLabel('Name', { exact: true }).fill('Linus');
+  await linus.page.getByLabel('Password', { exact: true }).fill('another long password');
+  await linus.button('Create account').click();
+  await expect(linus.page.getByRole('button', { name: 'Create meeting' })).toBeVisible();
+  await expect(linus.page.getByRole('link', { name: 'Administration' })).toHaveCount(0);
+  await linus.open('/admin');
+  await expect(linus.page.getByRole('main')).toContainText('This page is for the administrators of this place.');
+  await linus.page.getByRole('main').getByRole('link', { name: 'Home' }).click();
+  await expect(linus.page.getByRole('button', { name: 'Create meeting' })).toBeVisible();
+});
+
+test('A7: whoever comes to the first page loads nothing of the pages for administrators', async ({ people }) => {
+  const ada = await people.arrive('Ada');
+  await ada.open('/');
+  await expect(ada.page.getByRole('textbox', { name: 'Meeting code or link' })).toBeVisible();
+  expect(ada.requests.filter((url) => /StatusPage|admin/i.test(url))).toEqual([]);
+});
