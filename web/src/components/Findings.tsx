@@ -10,7 +10,8 @@ export function Findings({ findings }: { findings: readonly DoctorFinding[] }): 
       {findings.map((finding) => (
         <li key={finding.check} class={`finding ${finding.outcome}`} data-check={finding.check} data-outcome={finding.outcome}>
           <span class="outcome">
-            {finding.outcome === 'good' ? <CheckIcon /> : <WarningIcon />}
+            {finding.outcome === 'good' && <CheckIcon />}
+            {(finding.outcome === 'bad' || finding.outcome === 'warning') && <WarningIcon />}
             {words.words(`outcome.${finding.outcome}`)}
           </span>
           <p>{finding.sentence}</p>

@@ -46,7 +46,7 @@ test('O10: an administrator reads what the doctor found, and a phone with the li
     await expect(finding(grace.page, 'outside_tls')).toBeVisible();
     expect(phone.errors).toEqual([]);
 
-    await phone.page.goto('about:blank');
+    await phone.open('/');
     await phone.page.goto(link);
     await expect(phone.page.getByRole('alert').filter({ hasText: 'used or is too old' })).toBeVisible();
   } finally {
