@@ -58,6 +58,12 @@ unit: $(WEB_MODULES) ## Unit, property, contract, API, relay and fault tests
 	cargo nextest run --locked
 	cargo test --quiet --locked --doc
 
+.PHONY: faults
+faults: ## Kill, damage and fill up the real server a thousand times and more; ROUNDS=n for n rounds of the others
+	HEARTH_FAULT_ROUNDS=1000 cargo nextest run --locked --profile faults --test faults -E 'test(/::r1_/)'
+	HEARTH_FAULT_ROUNDS=1500 cargo nextest run --locked --profile faults --test faults -E 'test(/::r2_/)'
+	HEARTH_FAULT_ROUNDS=$(or $(ROUNDS),60) cargo nextest run --locked --profile faults --test faults -E 'not test(/::r[12]_/)'
+
 .PHONY: fuzz
 fuzz: ## Feed ten million made-up inputs to the parsers and the relay's core; FUZZ_RUNS=n for n each
 	tests/fuzz/run.sh $(FUZZ_RUNS)

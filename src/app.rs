@@ -1,6 +1,5 @@
 //! The composition root: the one place that makes services out of a configuration and joins them.
 
-use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,23 +13,27 @@ use rustls::{ServerConfig, ServerConnection};
 use tokio::net::TcpStream;
 
 use crate::auth::{self, Auth, RegistrationPolicy, SharedToken};
-use crate::clock::Timestamp;
+use crate::backup::BackupWatch;
+use crate::clock::{Now, Timestamp};
 use crate::config::{self, Config};
 use crate::doctor::Doctor;
-use crate::http::{self, Api, Listener, Neighbour, Places, ReachedHost, Services};
+use crate::http::{self, Api, Listener, Neighbour, Places, Plain, ReachedHost, Services};
 use crate::hub::{self, Hub};
 use crate::ids::Secret;
 use crate::lifecycle::{Tasks, stop_signal};
 use crate::meeting;
 use crate::signaling::{self, IceDirectory, Signaling};
-use crate::store::{self, OpenError, Store};
-use crate::tls::{self, Identity, Names};
+use crate::store::Store;
+use crate::tls::{Keeper, Source};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
 
 mod certificates;
 pub mod doctor;
 mod ice;
+mod keeping;
+
+pub use keeping::{backup_directory, restore_hint};
 
 /// How long the store may take to close, and what hangs on a disk after it. With the tasks' own deadline it stays under ten seconds.
 const CLOSE_DEADLINE: Duration = Duration::from_millis(900);
@@ -49,9 +52,9 @@ pub struct DamagedData;
 /// When it can't start, with what to do about it. Once it serves, it ends without an error.
 pub fn serve(config: Config) -> Result<()> {
     raise_descriptor_limit();
-    // Opened before anything else: whoever starts a second server on the same data hears of that and of nothing else.
-    make_private_dir(&config.server.data_dir)?;
-    let store = open_store(&config.server.data_dir)?;
+    // Until the very end, when the store is closed.
+    let _claim = keeping::claim(&config)?;
+    let store = keeping::open_store(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?;
     let served = runtime.block_on(async {
         let app = App::build(config, store).await?;
@@ -69,23 +72,19 @@ pub fn serve(config: Config) -> Result<()> {
     served
 }
 
-fn open_store(data_dir: &Path) -> Result<Store> {
-    Store::open(store::Settings::new(data_dir.join("store"))).map_err(|error| {
-        let damaged = matches!(error, OpenError::Damaged { .. } | OpenError::TimedOut { .. });
-        let error = anyhow::Error::new(error);
-        if damaged { error.context(DamagedData) } else { error }
-    })
-}
-
 /// The server, bound and joined, but not yet serving.
 pub struct App {
     listeners: Vec<Listener>,
+    /// For plain HTTP, and what is answered there.
+    plain: (Vec<Listener>, Plain),
     api: Api,
     tls: Arc<ServerConfig>,
+    keeper: Keeper,
     /// Takes those on who come to the HTTPS port because nothing else is open to them.
     relay: Option<Relay>,
     store: Store,
     tasks: Tasks,
+    backups: BackupWatch,
     announcement: Announcement,
 }
 
@@ -93,6 +92,8 @@ pub struct App {
 struct Announcement {
     address: String,
     fingerprint: String,
+    /// The fingerprint of this server's own authority, where it vouches for the certificate.
+    authority: Option<String>,
     setup_token: Option<Secret<String>>,
     open_registration: bool,
 }
@@ -105,12 +106,14 @@ impl App {
     pub async fn build(config: Config, store: Store) -> Result<Self> {
         let tasks = Tasks::new();
         let data_dir = &config.server.data_dir;
-        let listeners = bind_all(&config.server.listen)?;
+        let listeners = bind_all(&config.server.listen, "--listen or server.listen")?;
+        let plain_listeners = bind_all(&config.server.listen_http, "server.listen_http")?;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let address = public_address(&config, &addresses);
 
-        let identity = identity(&config, data_dir)?;
-        let tls = tls::server_config(&identity);
+        let (keeper, authority) = certificates::keeper(&config, data_dir, Now::read())?;
+        let (tls, certificate) = (keeper.server_config(), keeper.watch());
+        let plain = (plain_listeners, certificates::plain(&config, &keeper, &address, &listeners));
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
         let (relay, ice) = relay(&config, data_dir, &tls, &tasks).await?;
         if let Some(relay) = relay.as_ref().filter(|_| config.relay.self_test) {
@@ -135,17 +138,23 @@ impl App {
         let signaling = Signaling::new(signaling_settings, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
         let announcement = Announcement {
             address,
-            fingerprint: identity.fingerprint(),
+            fingerprint: certificate.status().fingerprint,
+            authority: (certificate.status().source == Source::LocalCa).then(|| authority.fingerprint()),
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
-        let certificate = certificates::watch(&identity, &Names::of_this_machine(), Timestamp::now());
-        let doctor = Doctor::new(doctor::settings(&config, true), tasks.clone());
-        let services = Services { auth, store: store.clone(), hub, signaling, ice, doctor, certificate };
+        let doctor = Doctor::new(doctor::from_inside(&config), tasks.clone());
+        let services = Services { auth, store: store.clone(), hub, signaling, ice, doctor, certificate, authority };
         let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
         let settings = http::Settings { metrics_token, ..http_settings(&config) };
         let api = Api::new(settings, services, tasks.clone());
-        Ok(Self { listeners, api, tls, relay, store, tasks, announcement })
+        let backups = keeping::start(&config, &store, &tasks);
+        Ok(Self { listeners, plain, api, tls, keeper, relay, store, tasks, backups, announcement })
+    }
+
+    /// Tells how the automatic backups fare.
+    pub fn backups(&self) -> &BackupWatch {
+        &self.backups
     }
 
     /// Tells whoever started the server how to reach it. The lines are for people and for programs: `name: value`.
@@ -153,10 +162,14 @@ impl App {
     /// # Errors
     /// When `out` can't be written.
     pub fn announce(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Announcement { address, fingerprint, setup_token, open_registration } = &self.announcement;
+        let Announcement { address, fingerprint, authority, setup_token, open_registration } = &self.announcement;
         writeln!(out, "Hearth {} is ready.", env!("CARGO_PKG_VERSION"))?;
         writeln!(out, "address: {address}")?;
         writeln!(out, "fingerprint: {fingerprint}")?;
+        if let Some(authority) = authority {
+            writeln!(out, "authority: {authority}")?;
+            writeln!(out, "trust: {address}/trust")?;
+        }
         if let Some(token) = setup_token {
             writeln!(out, "setup: {address}/setup#{}", token.expose())?;
             writeln!(out, "Open the setup link to make the first admin. It works once, within 24 hours.")?;
@@ -180,6 +193,11 @@ impl App {
             let (router, tls, neighbour) = (router.clone(), Arc::clone(&self.tls), neighbour.clone());
             self.tasks.spawn(listener.serve(router, tls, neighbour, places.clone(), self.tasks.clone()));
         }
+        let (plain_listeners, plain) = self.plain;
+        for listener in plain_listeners {
+            self.tasks.spawn(plain.clone().serve(listener, places.clone(), self.tasks.clone()));
+        }
+        self.tasks.spawn(self.keeper.keep(self.tasks.clone()));
         stop.await;
         tracing::info!("stopping");
         if !self.tasks.stop(stop_signal()).await {
@@ -219,18 +237,8 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Makes a directory that only this user can read; leaves one that exists as it is.
-fn make_private_dir(path: &Path) -> Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).with_context(|| {
-        format!("the data directory {} can't be made; choose another with --data-dir or server.data_dir", path.display())
-    })
-}
-
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Listener>> {
+/// Binds all of them; `key` is the setting to change where one can't be had.
+fn bind_all(addresses: &[SocketAddr], key: &str) -> Result<Vec<Listener>> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for &address in addresses {
         match Listener::bind(address) {
@@ -239,10 +247,10 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Listener>> {
                 tracing::debug!(%address, "this machine has no IPv6; passed over");
             }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                bail!("another program listens on {address}; stop it, or choose another address with --listen or server.listen")
+                bail!("another program listens on {address}; stop it, or choose another address with {key}")
             }
             Err(error) => {
-                return Err(error).with_context(|| format!("{address} can't be listened on; check server.listen"));
+                return Err(error).with_context(|| format!("{address} can't be listened on; check {key}"));
             }
         }
     }
@@ -260,14 +268,6 @@ fn public_address(config: &Config, bound: &[SocketAddr]) -> String {
         Some(address) => format!("https://{address}"),
         None => String::from("https://localhost"),
     }
-}
-
-fn identity(config: &Config, data_dir: &Path) -> Result<Identity> {
-    let mut names = Names::of_this_machine();
-    if let Some(url) = &config.server.public_url {
-        names.add(url.host());
-    }
-    Ok(Identity::load_or_create(&data_dir.join("tls"), &names, Timestamp::now())?)
 }
 
 fn auth_settings(config: &Config, data_dir: &Path, address: &str) -> auth::Settings {
@@ -290,12 +290,12 @@ async fn relay(
     }
     let secret = auth::load_or_create(&data_dir.join("keys").join("relay"))?;
     let credentials = CredentialIssuer::new(secret.clone(), Duration::from_secs(config.credential_ttl_seconds.into()));
-    let relay_ipv4 = config.address.or_else(|| turn::default_relay_ipv4(&config.listen));
+    let (relay_ipv4, relay_ipv6) = ice::relay_addresses(config);
     let settings = turn::Settings {
         listen: config.listen.clone(),
         tls: Some(turn::Tls { listen: config.listen_tls.clone(), config: Arc::clone(tls) }),
         relay_ipv4,
-        relay_ipv6: config.address_ipv6.or_else(|| turn::default_relay_ipv6().filter(|_| config.ipv6)),
+        relay_ipv6,
         // Without an address that it would stand for it means nothing.
         external_ipv4: config.external_address.filter(|_| relay_ipv4.is_some()),
         ports: config.ports.first..=config.ports.last,
@@ -309,6 +309,8 @@ async fn relay(
     let relay = Relay::start(settings, tasks)
         .await
         .context("the relay can't listen; check relay.listen and relay.listen_tls, or set relay.enabled = false")?;
+    let followed = config.clone();
+    relay.follow(move || ice::relay_addresses(&followed), tasks);
     let port = relay.local_addrs().first().map_or(3478, SocketAddr::port);
     Ok((Some(relay), IceDirectory::own_relay(port, credentials)))
 }

@@ -10,11 +10,13 @@ pub mod meeting;
 pub mod wire;
 
 pub mod config;
+pub mod control;
 pub mod store;
 pub mod tls;
 pub mod turn;
 
 pub mod auth;
+pub mod backup;
 pub mod doctor;
 pub mod hub;
 pub mod signaling;

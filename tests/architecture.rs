@@ -19,7 +19,7 @@ use scanner::{Mention, Source};
 /// to stop the program, because it holds the tracked spawner: whoever starts a task names it.
 const TABLE: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["app", "config", "doctor", "store", "auth", "telemetry", "lifecycle"]),
+    ("cli", &["app", "backup", "control", "config", "doctor", "store", "auth", "telemetry", "lifecycle"]),
     (
         "app",
         &[
@@ -28,6 +28,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "hub",
             "doctor",
             "auth",
+            "backup",
+            "control",
             "turn",
             "tls",
             "config",
@@ -63,6 +65,9 @@ const TABLE: &[(&str, &[&str])] = &[
     // It tries relay and certificate from outside, as a client of both.
     ("doctor", &["turn", "tls", "lifecycle", "ids"]),
     ("auth", &["store", "lifecycle", "ids"]),
+    // It copies the store whole, and files without knowing what stands in them.
+    ("backup", &["store", "lifecycle", "ids"]),
+    ("control", &["lifecycle"]),
     ("turn", &["lifecycle", "ids"]),
     ("tls", &["lifecycle", "ids"]),
     ("config", &["ids"]),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hearth::wire::PROTOCOL_VERSION;
 use hearth::wire::signaling::{ClientMessage, ServerMessage};
-use hearth::wire::{auth, doctor, error, meetings, server, status};
+use hearth::wire::{auth, doctor, error, meetings, server, status, trust};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -106,6 +106,7 @@ const REPLIES: &[(&str, RoundTrip)] = bodies![
     doctor::OutsideLink,
     doctor::CheckReply,
     status::ServerStatus,
+    trust::TrustInfo,
 ];
 
 fn in_package(path: &str) -> PathBuf {

@@ -18,8 +18,12 @@ install() {
 }
 
 [ -x /usr/bin/chromium ] || install chromium
+# Tells a browser of the tests which authorities to trust.
+command -v certutil >/dev/null || install libnss3-tools
 # Tests of what happens when the system refuses something, and of addresses and firewalls that only networks of their own can have.
 command -v strace >/dev/null || install strace
+# The certificate authority that the tests of certificates ask.
+command -v pebble >/dev/null || install pebble
 [ -x /usr/sbin/ip ] || [ -x /sbin/ip ] || install iproute2
 [ -x /usr/sbin/nft ] || install nftables
 cargo nextest --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-nextest

@@ -26,11 +26,18 @@ pub fn examine(config: &Config) -> Result<Report> {
     report.context("looking at everything took more than a minute; likely a disk or a name server hangs")
 }
 
+/// The same for the running server, which asks each time: the addresses of its machine may have changed.
+pub(super) fn from_inside(config: &Config) -> impl Fn() -> Settings + Send + Sync + 'static {
+    let config = config.clone();
+    move || settings(&config, true)
+}
+
 /// The configuration in the doctor's terms. `inside` says that the running server itself asks.
-pub(super) fn settings(config: &Config, inside: bool) -> Settings {
+fn settings(config: &Config, inside: bool) -> Settings {
     Settings {
         public: config.server.public_url.as_ref().map(|url| (url.host().to_owned(), url.port())),
         https: config.server.listen.clone(),
+        http: config.server.listen_http.clone(),
         data_dir: config.server.data_dir.clone(),
         relay: config.relay.enabled.then(|| relay(config)),
         stun_servers: ice::stun_servers(&config.ice),

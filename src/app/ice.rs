@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 
 use crate::config::{self, Ice, IceAccess, IceServer, IceUrl, Scheme};
 use crate::signaling::{Access, OtherServer};
-use crate::turn::StunServer;
 use crate::turn::credentials::SharedSecret;
+use crate::turn::{self, RelayAddresses, StunServer};
 
 /// The servers to hand out beside or instead of our own, their secrets read.
 pub(super) fn others(config: &Ice) -> Result<Vec<OtherServer>> {
@@ -19,6 +19,12 @@ pub(super) fn stun_servers(config: &Ice) -> Vec<StunServer> {
     let urls = config.servers.0.iter().flat_map(|server| &server.urls).filter(|url| url.scheme == Scheme::Stun);
     let host = |url: &IceUrl| url.host.trim_matches(['[', ']']).to_owned();
     urls.map(|url| StunServer { host: host(url), port: url.port }).collect()
+}
+
+/// The addresses to relay at: those of the configuration, and those of this machine where it names none.
+pub(super) fn relay_addresses(config: &config::Relay) -> RelayAddresses {
+    let ipv4 = config.address.or_else(|| turn::default_relay_ipv4(&config.listen));
+    (ipv4, config.address_ipv6.or_else(|| turn::default_relay_ipv6().filter(|_| config.ipv6)))
 }
 
 /// The secret from which other software may make credentials for our own relay.

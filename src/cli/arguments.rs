@@ -37,13 +37,29 @@ impl From<Options> for Overrides {
     }
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(super) enum Command {
     /// Run the server; what happens without a command
     Serve,
     /// Find out what is wrong with names, ports, certificate, relay and machine, and how to mend it
     Doctor {
         /// Print JSON for programs; the exit status is 1 when something is bad, as without it
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write everything that must not be lost into one file, also while the server runs
+    Backup {
+        /// The file, or - for the standard output
+        file: PathBuf,
+    },
+    /// Put a backup in the place of the data; what was there before is kept
+    Restore {
+        /// The backup
+        file: PathBuf,
+    },
+    /// Tell whether this program can take over the data of the one that runs, and what it would change
+    UpgradeCheck {
+        /// For programs
         #[arg(long)]
         json: bool,
     },

@@ -1,7 +1,10 @@
-//! The command line: `hearth [serve]`, `hearth doctor`, `hearth config check`, `hearth config example`.
+//! The command line: `hearth [serve]`, `hearth doctor`, `hearth backup`, `hearth restore`, `hearth upgrade-check`,
+//! `hearth config check`, `hearth config example`.
 
 mod arguments;
+mod backup;
 mod doctor;
+mod upgrade;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -71,11 +74,40 @@ fn dispatch(
             Ok(config) => doctor::run(&config, json, out, err),
             Err(problems) => show_problems(&problems, err),
         },
+        Command::Backup { file } => {
+            with(options, env, out, err, |config, out, err| backup::backup(config, &file.into(), out, err))
+        }
+        Command::Restore { file } => with(options, env, out, err, |config, out, err| backup::restore(config, &file, out, err)),
+        Command::UpgradeCheck { json } => with(options, env, out, err, |config, out, err| upgrade::check(config, json, out, err)),
         Command::Config { command: ConfigCommand::Check } => match load(options, env) {
             Ok(_) => say(out, "The configuration is good.\n"),
             Err(problems) => show_problems(&problems, err),
         },
         Command::Config { command: ConfigCommand::Example } => say(out, &config::example()),
+    }
+}
+
+/// Does something that needs the settings, and logs no more than warnings.
+fn with(
+    options: Options,
+    env: Vec<(String, String)>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+    work: impl FnOnce(&Config, &mut dyn Write, &mut dyn Write) -> Outcome,
+) -> Outcome {
+    match load(options, env) {
+        Ok(config) => {
+            let logs = telemetry::init(&telemetry::Settings {
+                directives: String::from("warn"),
+                format: telemetry::Format::Pretty,
+                lines_per_second: None,
+                journal_stream: None,
+            });
+            let outcome = work(&config, out, err);
+            drop(logs);
+            outcome
+        }
+        Err(problems) => show_problems(&problems, err),
     }
 }
 

@@ -6,18 +6,24 @@ use std::ops::RangeInclusive;
 use tracing_subscriber::EnvFilter;
 
 use super::problem::{Problem, Problems};
-use super::{Config, Relay};
+use super::server::is_host;
+use super::{Config, Relay, TlsMode};
 
 /// The name of the place, in characters.
 const NAME_LENGTH: RangeInclusive<usize> = 1..=60;
 /// In a mesh everybody sends to everybody, which nobody's line carries beyond this.
 const PARTICIPANTS: RangeInclusive<u32> = 2..=8;
+/// With none, the newest would be removed as soon as it was made.
+const KEPT_BACKUPS: RangeInclusive<u32> = 1..=1000;
 /// From a minute, so that a call can be set up, to a day.
 const CREDENTIAL_TTL_SECONDS: RangeInclusive<u32> = 60..=86_400;
 /// Two people who are both relayed need one each.
 const FEWEST_RELAY_PORTS: u32 = 2;
 /// Less carries no picture, and far less not even one packet at a time.
 const FEWEST_KBPS: u32 = 1000;
+
+/// What to do when two listeners want the same.
+const ANOTHER_PORT: &str = "choose another port for one of them";
 
 /// Adds to `problems` what is wrong with `config`.
 pub(super) fn check(config: &Config, problems: &mut Problems) {
@@ -29,12 +35,20 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     if let Some(what) = wrong_with_listeners(&server.listen) {
         refuse("server.listen", what, "name each address once, at least one");
     }
+    check_plain_http(config, &mut refuse);
+    check_tls(config, &mut refuse);
     if server.data_dir.as_os_str().is_empty() {
         refuse("server.data_dir", String::from("the path is empty"), "write the path of a directory");
     }
     let people = config.meetings.max_participants;
     if !PARTICIPANTS.contains(&people) {
         refuse("meetings.max_participants", format!("{people} is out of range"), "write a number from 2 to 8");
+    }
+    if !KEPT_BACKUPS.contains(&config.backup.keep) {
+        refuse("backup.keep", format!("{} is out of range", config.backup.keep), "write a number from 1 to 1000");
+    }
+    if config.backup.directory.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+        refuse("backup.directory", String::from("the path is empty"), "write the path of a directory, or leave the key out");
     }
     if config.relay.enabled {
         check_relay(&config.relay, &mut refuse);
@@ -49,6 +63,72 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     }
 }
 
+fn check_plain_http(config: &Config, refuse: &mut impl FnMut(&str, String, &str)) {
+    let Config { server, relay, .. } = config;
+    if server.listen_http.is_empty() {
+        return;
+    }
+    if let Some(what) = wrong_with_listeners(&server.listen_http) {
+        refuse("server.listen_http", what, "name each address once, or write [] for none");
+    }
+    let relays = [("relay.listen", &relay.listen), ("relay.listen_tls", &relay.listen_tls)];
+    let relays = relays.into_iter().filter(|_| relay.enabled);
+    for (other, of_other) in [("server.listen", &server.listen)].into_iter().chain(relays) {
+        if let Some((one, two)) = clash(&server.listen_http, of_other) {
+            refuse("server.listen_http", format!("{one} is taken by {two} of {other}"), ANOTHER_PORT);
+        }
+    }
+}
+
+fn check_tls(config: &Config, refuse: &mut impl FnMut(&str, String, &str)) {
+    let tls = &config.tls;
+    let files = [("tls.certificate_file", &tls.certificate_file), ("tls.key_file", &tls.key_file)];
+    let (missing, named): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, file)| file.is_none());
+    match tls.mode {
+        TlsMode::Auto | TlsMode::Files if missing.len() == 1 || (tls.mode == TlsMode::Files && !missing.is_empty()) => {
+            for (key, _) in missing {
+                refuse(key, String::from("this is missing"), "name the files of the certificate and of its key");
+            }
+        }
+        TlsMode::Acme | TlsMode::Local => {
+            for (key, _) in named {
+                refuse(key, String::from("the file would not be used"), "set tls.mode = \"files\", or leave the key out");
+            }
+        }
+        TlsMode::Auto | TlsMode::Files => {}
+    }
+    check_acme(config, refuse);
+}
+
+fn check_acme(config: &Config, refuse: &mut impl FnMut(&str, String, &str)) {
+    let Config { server, tls, .. } = config;
+    if tls.mode == TlsMode::Acme && server.public_url.is_none() {
+        let what = String::from("\"acme\" needs the name that the certificate is for");
+        refuse("tls.mode", what, "set server.public_url, or choose another mode");
+    }
+    if tls.acme_contact.as_ref().is_some_and(|contact| !is_mail_address(contact)) {
+        refuse("tls.acme_contact", String::from("this is no e-mail address"), "write it like \"admin@example.org\"");
+    }
+    for (key, value) in [("tls.acme_profile", &tls.acme_profile), ("tls.acme_eab_key_id", &tls.acme_eab_key_id)] {
+        if value.as_ref().is_some_and(|text| text.trim().is_empty()) {
+            refuse(key, String::from("this is empty"), "write what the authority calls it, or leave the key out");
+        }
+    }
+    if tls.acme_eab_key_id.is_some() != tls.acme_eab_key_file.is_some() {
+        let (key, other) = ("tls.acme_eab_key_id", "tls.acme_eab_key_file");
+        let (there, missing) = if tls.acme_eab_key_id.is_some() { (key, other) } else { (other, key) };
+        refuse(missing, format!("{there} means nothing without it"), "set both or neither");
+    }
+    if tls.acme_retry_seconds == 0 {
+        refuse("tls.acme_retry_seconds", String::from("0 is no pause"), "write at least 1; 900 is usual");
+    }
+}
+
+fn is_mail_address(text: &str) -> bool {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b",;?<>\"".contains(&byte));
+    is_plain && text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && is_host(host))
+}
+
 /// By TCP, three kinds of clients come to the program, and each to ports of its own.
 fn check_tcp_ports(config: &Config, refuse: &mut impl FnMut(&str, String, &str)) {
     let Config { server, relay, .. } = config;
@@ -57,15 +137,13 @@ fn check_tcp_ports(config: &Config, refuse: &mut impl FnMut(&str, String, &str))
     {
         refuse("relay.listen_tls", what, "name each address once, or write [] for none");
     }
-    let mend = "choose another port for one of them";
     for (key, of_key, other, of_other) in [
         ("relay.listen", &relay.listen, "server.listen", &server.listen),
         ("relay.listen_tls", &relay.listen_tls, "server.listen", &server.listen),
         ("relay.listen_tls", &relay.listen_tls, "relay.listen", &relay.listen),
     ] {
-        let clashing = of_key.iter().find_map(|one| of_other.iter().find(|two| overlap(one, two)).map(|two| (one, two)));
-        if let Some((one, two)) = clashing {
-            refuse(key, format!("{one} is taken by {two} of {other}"), mend);
+        if let Some((one, two)) = clash(of_key, of_other) {
+            refuse(key, format!("{one} is taken by {two} of {other}"), ANOTHER_PORT);
         }
     }
 }
@@ -135,6 +213,11 @@ fn wrong_with_listeners(addresses: &[SocketAddr]) -> Option<String> {
         (None, Some(address)) => Some(format!("{address} belongs to no machine")),
         (None, None) => None,
     }
+}
+
+/// The first two of which only one can be bound.
+fn clash<'a>(ours: &'a [SocketAddr], theirs: &'a [SocketAddr]) -> Option<(&'a SocketAddr, &'a SocketAddr)> {
+    ours.iter().find_map(|one| theirs.iter().find(|two| overlap(one, two)).map(|two| (one, two)))
 }
 
 /// Whether only one of two sockets can be bound. Port 0 is another one each time.

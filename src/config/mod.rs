@@ -6,6 +6,7 @@
 //! declarations.
 
 mod accounts;
+mod backup;
 mod check;
 mod declare;
 mod example;
@@ -14,16 +15,19 @@ mod log;
 mod meetings;
 mod metrics;
 mod problem;
+mod public;
 mod relay;
 mod server;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod value;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use accounts::{Accounts, Registration};
+pub use backup::Backup;
 pub use example::example;
 pub use ice::{Confidential, Ice, IceAccess, IceServer, IceServers, IceUrl, Scheme};
 pub use log::{Log, LogFormat};
@@ -32,9 +36,11 @@ pub use metrics::Metrics;
 pub use problem::{Problem, Problems};
 pub use relay::Relay;
 pub use server::{PublicUrl, Server};
+pub use tls::{HttpsAddress, Tls, TlsMode};
 pub use value::{Cidr, PortRange};
 
 use declare::{Reader, Section, SectionInfo};
+use public::is_public;
 
 /// Variables that begin with `HEARTH_` and are no settings: where the file lies, and a switch of the build.
 const OTHER_VARIABLES: [&str; 2] = ["HEARTH_CONFIG", "HEARTH_WEB_PREBUILT"];
@@ -67,6 +73,8 @@ macro_rules! tree {
 tree! {
     /// `[server]`
     server: Server,
+    /// `[tls]`
+    tls: Tls,
     /// `[accounts]`
     accounts: Accounts,
     /// `[meetings]`
@@ -75,6 +83,8 @@ tree! {
     relay: Relay,
     /// `[ice]`
     ice: Ice,
+    /// `[backup]`
+    backup: Backup,
     /// `[metrics]`
     metrics: Metrics,
     /// `[log]`

@@ -15,6 +15,9 @@ section! {
         name: String = String::from("Hearth");
         /// Addresses and TCP ports to answer HTTPS on. On a machine without IPv6 the IPv6 ones are passed over.
         listen: Vec<SocketAddr> = both_families(8443);
+        /// Addresses and TCP ports to answer plain HTTP on: it leads browsers to HTTPS, and lets a certificate authority look this
+        /// server up on port 80. An empty list is none. On a machine without IPv6 the IPv6 ones are passed over.
+        listen_http: Vec<SocketAddr> = Vec::new();
         /// The address that people type, when it is not simply this machine's: used in links and to check where requests
         /// come from.
         public_url: Option<PublicUrl> = None, for example "https://meet.example.org";

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use super::*;
 use crate::ids::Secret;
 
-fn load_text(text: &str, env: &[(&str, &str)], overrides: Overrides) -> Result<Config, Problems> {
+pub(super) fn load_text(text: &str, env: &[(&str, &str)], overrides: Overrides) -> Result<Config, Problems> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -132,6 +132,51 @@ fn keys_that_do_not_fit_each_other_are_refused() {
 }
 
 #[test]
+fn what_is_missing_or_idle_about_the_certificate_is_told() {
+    for (text, expected) in [
+        ("[tls]\nmode = \"files\"", vec!["tls.certificate_file: this is missing", "tls.key_file: this is missing"]),
+        ("[tls]\nkey_file = \"k.pem\"", vec!["tls.certificate_file: this is missing"]),
+        ("[tls]\nmode = \"local\"\nkey_file = \"k.pem\"", vec!["tls.key_file: the file would not be used"]),
+        ("[tls]\nmode = \"acme\"", vec!["tls.mode: \"acme\" needs the name that the certificate is for"]),
+        ("[tls]\nmode = \"best\"", vec!["tls.mode: \"best\" is not \"auto\""]),
+        ("[tls]\nacme_directory = \"http://ca.example/\"", vec!["tls.acme_directory: \"http://ca.example/\" is not an https"]),
+        ("[tls]\nacme_contact = \"Ada\"", vec!["tls.acme_contact: this is no e-mail address"]),
+        ("[tls]\nacme_profile = \" \"", vec!["tls.acme_profile: this is empty"]),
+        ("[tls]\nacme_eab_key_id = \"kid-1\"", vec!["tls.acme_eab_key_file: tls.acme_eab_key_id means nothing without it"]),
+        ("[tls]\nacme_eab_key_file = \"k\"", vec!["tls.acme_eab_key_id: tls.acme_eab_key_file means nothing without it"]),
+        ("[tls]\nacme_retry_seconds = 0", vec!["tls.acme_retry_seconds: 0 is no pause"]),
+        ("[server]\nlisten_http = [\"[::]:8443\"]", vec!["server.listen_http: [::]:8443 is taken by [::]:8443 of server.listen"]),
+        ("[server]\nlisten_http = [\"[::]:3478\"]", vec!["server.listen_http: [::]:3478 is taken by [::]:3478 of relay.listen"]),
+        ("[server]\nlisten_http = [\"[::]:80\", \"[::]:80\"]", vec!["server.listen_http: [::]:80 stands there twice"]),
+    ] {
+        let told = problems(text, &[]);
+        assert_eq!(told.len(), expected.len(), "{text}: {told:?}");
+        for (line, beginning) in told.iter().zip(expected) {
+            assert!(line.starts_with(beginning) && line.contains(" \u{2014} "), "{line}");
+        }
+    }
+    for text in [
+        "[server]\nlisten_http = [\"0.0.0.0:80\", \"[::]:80\"]\npublic_url = \"https://a.org\"\n[tls]\nmode = \"acme\"",
+        "[server]\nlisten_http = [\"[::]:3478\"]\n[relay]\nenabled = false",
+        "[tls]\ncertificate_file = \"c.pem\"\nkey_file = \"k.pem\"\nacme_contact = \"ada@example.org\"",
+    ] {
+        assert!(load_text(text, &[], Overrides::default()).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn a_backup_needs_a_place_and_must_be_kept() {
+    let told = problems("[backup]\nkeep = 0\ndirectory = \"\"\n", &[]);
+    assert_eq!(
+        told,
+        [
+            "backup.keep: 0 is out of range — write a number from 1 to 1000",
+            "backup.directory: the path is empty — write the path of a directory, or leave the key out",
+        ]
+    );
+}
+
+#[test]
 fn bandwidths_that_carry_no_call_are_refused() {
     for key in ["max_kbps", "max_kbps_per_allocation", "max_kbps_per_participant"] {
         for kbps in [0, 1, 999] {
@@ -172,6 +217,16 @@ fn the_example_changes_nothing_and_its_keys_are_all_understood() {
     assert_eq!(config.server.public_url, Some("https://meet.example.org".parse().unwrap()));
     let back = Config {
         server: Server { public_url: None, ..config.server },
+        tls: Tls {
+            certificate_file: None,
+            key_file: None,
+            acme_contact: None,
+            acme_profile: None,
+            acme_root_file: None,
+            acme_eab_key_id: None,
+            acme_eab_key_file: None,
+            ..config.tls
+        },
         relay: Relay {
             address: None,
             external_address: None,
@@ -182,6 +237,7 @@ fn the_example_changes_nothing_and_its_keys_are_all_understood() {
             ..config.relay
         },
         ice: Ice { servers: IceServers::default() },
+        backup: Backup { directory: None, ..config.backup },
         metrics: Metrics { token_file: None },
         ..config
     };

@@ -49,7 +49,7 @@ fn judge_names(settings: &Settings, presented: &Presented) -> Finding {
     Finding::bad(
         CHECK,
         format!("The certificate is good for {names}, and not for {name}."),
-        format!("get one for {name}: check server.public_url and [tls], and restart the server"),
+        format!("get one for {name}: correct server.public_url, or put one for it into tls.certificate_file and tls.key_file"),
     )
 }
 
@@ -65,9 +65,13 @@ fn judge_chain(settings: &Settings, presented: &Presented) -> Finding {
                 "Browsers don't know who signed the certificate ({}), and warn everybody who opens {name}.",
                 presented.issuer
             ),
-            "let the server get one that they know: see [tls] in config.example.toml; or put all of the chain into the file",
+            "let the server get one that they know: mode = \"acme\" in [tls], with TCP port 443 open to the world; or put the whole chain into \
+             tls.certificate_file",
         ),
-        None => Finding::good(CHECK, "The certificate is of this place's own making, as usual in a local network."),
+        None => Finding::good(
+            CHECK,
+            "This place vouches for itself, as usual in a local network; the page /trust tells devices once.",
+        ),
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Check {
     Dns,
     /// Whether HTTPS answers.
     HttpsPort,
+    /// Whether plain HTTP answers, where it is to.
+    HttpPort,
     /// Whether the relay answers by UDP.
     RelayUdpPort,
     /// Whether the relay answers by TCP.

@@ -74,7 +74,8 @@ impl Rule {
 /// What people need, as ufw names it.
 fn wanted(settings: &Settings) -> Vec<(&'static str, RangeInclusive<u16>)> {
     let others = |at: &&std::net::SocketAddr| !at.ip().is_loopback();
-    let mut wanted: Vec<_> = settings.https.iter().filter(others).map(|at| ("tcp", at.port()..=at.port())).collect();
+    let mut wanted: Vec<_> =
+        settings.https.iter().chain(&settings.http).filter(others).map(|at| ("tcp", at.port()..=at.port())).collect();
     if let Some(relay) = &settings.relay {
         let plain =
             relay.listen.iter().filter(others).flat_map(|at| ["udp", "tcp"].map(|protocol| (protocol, at.port()..=at.port())));

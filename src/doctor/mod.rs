@@ -44,6 +44,8 @@ pub struct Settings {
     pub public: Option<(String, u16)>,
     /// Where HTTPS is to answer.
     pub https: Vec<SocketAddr>,
+    /// Where plain HTTP is to answer, for whoever comes without TLS and for the authority that gives certificates.
+    pub http: Vec<SocketAddr>,
     /// Where the data lie.
     pub data_dir: PathBuf,
     /// The relay, where it is to run.

@@ -41,17 +41,19 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Https,
+    Http,
     RelayUdp,
     RelayTcp,
     RelayTls,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Https, Self::RelayUdp, Self::RelayTcp, Self::RelayTls];
+    const ALL: [Self; 5] = [Self::Https, Self::Http, Self::RelayUdp, Self::RelayTcp, Self::RelayTls];
 
     const fn check(self) -> Check {
         match self {
             Self::Https => Check::HttpsPort,
+            Self::Http => Check::HttpPort,
             Self::RelayUdp => Check::RelayUdpPort,
             Self::RelayTcp => Check::RelayTcpPort,
             Self::RelayTls => Check::RelayTlsPort,
@@ -62,6 +64,7 @@ impl Kind {
     const fn words(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Https => ("HTTPS", "tcp", "server.listen"),
+            Self::Http => ("plain HTTP", "tcp", "server.listen_http"),
             Self::RelayUdp => ("the relay by UDP", "udp", "relay.listen"),
             Self::RelayTcp => ("the relay by TCP", "tcp", "relay.listen"),
             Self::RelayTls => ("the relay by TLS", "tcp", "relay.listen_tls"),
@@ -100,13 +103,14 @@ pub(super) async fn try_all(settings: &Settings) -> Ports {
         let state = match kind {
             Kind::RelayUdp => try_udp(at, inside).await,
             Kind::RelayTls => try_stream(at, Some(name), inside).await,
-            Kind::RelayTcp | Kind::Https => try_stream(at, None, inside).await,
+            Kind::RelayTcp | Kind::Https | Kind::Http => try_stream(at, None, inside).await,
         };
         Door { kind, at, state }
     });
-    let (https, relay) = tokio::join!(join_all(https), join_all(relay));
+    let http = settings.http.iter().map(async |at| Door { kind: Kind::Http, at: *at, state: try_http(*at, inside).await });
+    let (https, http, relay) = tokio::join!(join_all(https), join_all(http), join_all(relay));
     let presented = https.iter().find_map(|(_, presented)| presented.clone());
-    let doors = https.into_iter().map(|(door, _)| door).chain(relay).collect();
+    let doors = https.into_iter().map(|(door, _)| door).chain(http).chain(relay).collect();
     Ports { doors, inside, presented }
 }
 
@@ -125,16 +129,32 @@ async fn try_https(at: SocketAddr, name: &str, inside: bool) -> (State, Option<P
     }
 }
 
-/// Whether a web server is one of ours, by what it says about itself to anybody.
-async fn is_hearth(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) -> bool {
-    let request = b"GET /api/server HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    if stream.write_all(request).await.is_err() {
-        return false;
+/// Ours leads everybody on to HTTPS.
+async fn try_http(at: SocketAddr, inside: bool) -> State {
+    let stream = match connect(at, inside).await {
+        Ok(stream) => stream,
+        Err(state) => return state,
+    };
+    match timeout(PATIENCE, answer_of(stream)).await {
+        Ok(answer) if answer.to_ascii_lowercase().contains("location: https://") => State::Ours,
+        Ok(_) | Err(_) => State::Stranger,
     }
+}
+
+/// Whether a web server is one of ours, by what it says about itself to anybody.
+async fn is_hearth(stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) -> bool {
+    answer_of(stream).await.contains("\"needsSetup\"")
+}
+
+/// What a web server says when it is asked what it is.
+async fn answer_of(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) -> String {
+    let request = b"GET /api/server HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let mut answer = Vec::new();
-    // A connection that ends without a goodbye has said what it has to say.
-    let _ = stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).await;
-    String::from_utf8_lossy(&answer).contains("\"needsSetup\"")
+    if stream.write_all(request).await.is_ok() {
+        // A connection that ends without a goodbye has said what it has to say.
+        let _ = stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).await;
+    }
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 async fn try_udp(at: SocketAddr, inside: bool) -> State {

@@ -20,7 +20,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(5);
 pub struct Doctor(Arc<Inner>);
 
 struct Inner {
-    settings: Settings,
+    settings: Box<dyn Fn() -> Settings + Send + Sync>,
     tasks: Tasks,
     rounds: Mutex<Rounds>,
     outside: Outside,
@@ -35,14 +35,14 @@ struct Rounds {
 
 impl fmt::Debug for Doctor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Doctor").field("settings", &self.0.settings).finish_non_exhaustive()
+        f.debug_struct("Doctor").finish_non_exhaustive()
     }
 }
 
 impl Doctor {
-    /// A doctor that has not looked yet.
-    pub fn new(settings: Settings, tasks: Tasks) -> Self {
-        Self(Arc::new(Inner { settings, tasks, rounds: Mutex::default(), outside: Outside::default() }))
+    /// A doctor that has not looked yet. It asks for the settings each time, because a machine's addresses may change.
+    pub fn new(settings: impl Fn() -> Settings + Send + Sync + 'static, tasks: Tasks) -> Self {
+        Self(Arc::new(Inner { settings: Box::new(settings), tasks, rounds: Mutex::default(), outside: Outside::default() }))
     }
 
     /// Begins to look at everything, unless that is under way already.
@@ -77,15 +77,15 @@ impl Doctor {
     }
 
     /// What the doctor was told of this server.
-    pub fn settings(&self) -> &Settings {
-        &self.0.settings
+    pub fn settings(&self) -> Settings {
+        (self.0.settings)()
     }
 
     async fn look(&self) {
-        let stopping = self.0.tasks.stopping();
+        let (settings, stopping) = (self.settings(), self.0.tasks.stopping());
         let report = tokio::select! {
             () = stopping => None,
-            report = tokio::time::timeout(DEADLINE, examine(&self.0.settings)) => Some(report.unwrap_or_else(|_| given_up())),
+            report = tokio::time::timeout(DEADLINE, examine(&settings)) => Some(report.unwrap_or_else(|_| given_up())),
         };
         let mut rounds = self.rounds();
         rounds.running = false;
@@ -117,7 +117,7 @@ mod tests {
     async fn o10_one_look_is_taken_at_a_time_and_not_too_often() {
         let tasks = Tasks::new();
         let quick = Settings { https: Vec::new(), relay: None, ..settings("127.0.0.1") };
-        let doctor = Doctor::new(quick, tasks.clone());
+        let doctor = Doctor::new(move || quick.clone(), tasks.clone());
         let at = |seconds: u64| Tick::from_millis(seconds * 1000);
         assert_eq!(doctor.seen(), (false, None));
         assert_eq!(doctor.begin(at(10)), Ok(()));

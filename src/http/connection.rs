@@ -27,6 +27,7 @@ use super::neighbour::Neighbour;
 use super::places::{ConnectionPlace, Place};
 use super::stall::Unstalled;
 use crate::lifecycle::Tasks;
+use crate::tls::ACME_TLS;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
@@ -42,7 +43,7 @@ const H2_KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// A client that takes nothing of an answer for so long is given up.
 const STALL_DEADLINE: Duration = Duration::from_secs(30);
 /// Largest headers of a request, in bytes.
-const MAX_HEADER_BYTES: usize = 16 * 1024;
+pub(super) const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// Streams at once on one HTTP/2 connection.
 const MAX_H2_STREAMS: u32 = 100;
 /// Streams that a client may open and reset before they were dealt with (CVE-2023-44487), and that may be reset for its faults
@@ -106,6 +107,10 @@ impl Accepted {
 /// Finds out what the client speaks. `None` when it says nothing.
 async fn protocol(stream: &mut Stream, neighbour: Option<Arc<dyn Neighbour>>) -> Option<Protocol> {
     let agreed = stream.get_ref().1.alpn_protocol();
+    // The handshake was all that a certificate authority came for (RFC 8737 §3).
+    if agreed == Some(ACME_TLS) {
+        return None;
+    }
     // Who shakes hands for HTTP/2 has no other choice then, so there is no first byte to wait for and to guess from.
     if agreed == Some(H2) {
         return Some(Protocol::Http2);

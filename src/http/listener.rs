@@ -21,7 +21,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// A bound HTTPS socket that doesn't serve yet.
+/// A bound socket for HTTPS, or for plain HTTP, that doesn't serve yet.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
@@ -65,6 +65,14 @@ impl Listener {
         tasks: Tasks,
     ) {
         let acceptor = TlsAcceptor::from(tls);
+        let serve = |accepted: Accepted| {
+            tasks.spawn(accepted.serve(acceptor.clone(), router.clone(), neighbour.clone(), tasks.clone()));
+        };
+        self.accept_all(&places, &tasks, serve).await;
+    }
+
+    /// Accepts until the program stops, and gives every connection that has a place to `serve`.
+    pub(super) async fn accept_all(self, places: &Places, tasks: &Tasks, serve: impl Fn(Accepted)) {
         loop {
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
@@ -80,8 +88,7 @@ impl Listener {
             };
             // Beyond the bound the connection is dropped at once: that costs less than telling why.
             let Some(place) = places.take(client) else { continue };
-            let accepted = Accepted { stream, client, place };
-            tasks.spawn(accepted.serve(acceptor.clone(), router.clone(), neighbour.clone(), tasks.clone()));
+            serve(Accepted { stream, client, place });
         }
     }
 }

@@ -20,10 +20,12 @@ mod neighbour;
 mod openapi;
 mod origin;
 mod places;
+mod plain;
 mod server;
 mod socket;
 mod stall;
 mod status;
+mod trust;
 mod vitals;
 
 use std::any::Any;
@@ -46,7 +48,7 @@ use crate::lifecycle::Tasks;
 use crate::meeting;
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
-use crate::tls::CertificateWatch;
+use crate::tls::{Authority, CertificateWatch};
 use crate::wire::server::Registration;
 
 use error::ApiError;
@@ -55,6 +57,7 @@ use limits::Limits;
 pub use listener::Listener;
 pub use neighbour::Neighbour;
 pub use places::Places;
+pub use plain::{Plain, Target};
 use vitals::DiskWatch;
 
 /// Largest body of a request, in bytes.
@@ -95,6 +98,8 @@ pub struct Services {
     pub doctor: Doctor,
     /// The certificate that the server shows.
     pub certificate: CertificateWatch,
+    /// The server's own authority, for devices that are to trust it.
+    pub authority: Authority,
 }
 
 /// What handlers have at hand. Cheap to clone; all clones are one.
@@ -108,6 +113,7 @@ pub struct Api {
     ice: IceDirectory,
     doctor: Doctor,
     certificate: CertificateWatch,
+    authority: Arc<Authority>,
     limits: Arc<Limits>,
     seatless: Places,
     disk: DiskWatch,
@@ -118,11 +124,27 @@ pub struct Api {
 impl Api {
     /// The API over these services.
     pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
-        let Services { auth, store, hub, signaling, ice, doctor, certificate } = services;
+        let Services { auth, store, hub, signaling, ice, doctor, certificate, authority } = services;
         let seatless = Places::for_sockets_without_a_seat();
         let disk = DiskWatch::new(settings.data_dir.clone());
-        let (settings, limits, started_at) = (Arc::new(settings), Arc::default(), Timestamp::now());
-        Self { settings, auth, store, hub, signaling, ice, doctor, certificate, limits, seatless, disk, started_at, tasks }
+        let (settings, authority, limits) = (Arc::new(settings), Arc::new(authority), Arc::default());
+        let started_at = Timestamp::now();
+        Self {
+            settings,
+            auth,
+            store,
+            hub,
+            signaling,
+            ice,
+            doctor,
+            certificate,
+            authority,
+            limits,
+            seatless,
+            disk,
+            started_at,
+            tasks,
+        }
     }
 
     /// Does `work` to its end although the client that asked for it may hang up, which drops its handler.
@@ -144,6 +166,11 @@ pub fn router(api: Api) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::page))
+        // What a device needs to trust this server.
+        .route("/api/trust", get(trust::info))
+        .route("/api/trust/qr.svg", get(trust::code))
+        .route("/api/trust/ca.crt", get(trust::certificate))
+        .route("/api/trust/hearth.mobileconfig", get(trust::profile))
         // Accounts and sign-in.
         .route("/api/setup", post(accounts::setup))
         .route("/api/auth/register", post(accounts::register))

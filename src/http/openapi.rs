@@ -13,7 +13,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Content, Object, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{accounts, check, doctor, health, meetings, metrics, server, status};
+use super::{accounts, check, doctor, health, meetings, metrics, server, status, trust};
 use crate::wire::error::ErrorBody;
 
 /// The name of the scheme for access tokens in `security(…)`.
@@ -35,6 +35,10 @@ const REFRESH: &str = "refresh";
         health::alive,
         health::ready,
         metrics::page,
+        trust::info,
+        trust::code,
+        trust::certificate,
+        trust::profile,
         accounts::setup,
         accounts::register,
         accounts::login,

@@ -5,6 +5,7 @@ use axum::extract::State;
 
 use super::Api;
 use super::error::ApiError;
+use crate::tls::Source;
 use crate::wire::PROTOCOL_VERSION;
 use crate::wire::server::ServerInfo;
 
@@ -20,5 +21,6 @@ pub(super) async fn info(State(api): State<Api>) -> Result<Json<ServerInfo>, Api
         registration: api.settings.registration,
         needs_setup: !api.store.has_users().await?,
         max_participants: api.settings.max_participants,
+        own_authority: api.certificate.status().source == Source::LocalCa,
     }))
 }

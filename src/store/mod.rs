@@ -21,6 +21,7 @@ mod meetings;
 mod migrate;
 mod open;
 mod sessions;
+mod snapshot;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -36,10 +37,14 @@ use tokio::sync::oneshot;
 
 pub use accounts::{AccountRole, NewUser, User};
 pub use meetings::MeetingFilter;
+pub use migrate::SCHEMA;
 pub use sessions::{Advance, AdvanceRules, Session};
+pub use snapshot::{Exported, Import, Piece, Snapshot, refuse_if_in_use, steps_from, with_closed};
 
 use crate::clock::Tick;
 use disk::{DataDir, Disk};
+use migrate::Plan;
+use snapshot::Keep;
 use tables::{Changes, Tables};
 use writer::{Health, Shared, Write, Writer};
 
@@ -78,7 +83,7 @@ pub enum OpenError {
         dir: PathBuf,
     },
     /// The data is there but can't be read. Nothing was deleted.
-    #[error("the data in {} is damaged: {detail}. Nothing was deleted; restore the latest backup into an empty directory", dir.display())]
+    #[error("the data in {} is damaged: {detail}. Nothing was deleted; restore the latest backup", dir.display())]
     Damaged {
         /// The store's directory.
         dir: PathBuf,
@@ -86,7 +91,7 @@ pub enum OpenError {
         detail: String,
     },
     /// Opening took too long, which damaged data can cause.
-    #[error("the data in {} could not be opened within {seconds} s: the disk is very slow or the data is damaged. Try again, or restore the latest backup into an empty directory", dir.display())]
+    #[error("the data in {} could not be opened within {seconds} s: the disk is very slow or the data is damaged. Try again, or restore the latest backup", dir.display())]
     TimedOut {
         /// The store's directory.
         dir: PathBuf,
@@ -108,11 +113,38 @@ pub enum OpenError {
         detail: String,
     },
     /// Written by a newer Hearth.
-    #[error("the data in {} was written by another version of Hearth ({detail}); start that version or a newer one", dir.display())]
+    #[error(
+        "the data in {} was written by a newer Hearth ({detail}); this is Hearth {}, which reads data up to version {SCHEMA}. Start the newer one, or restore a backup that this one made",
+        dir.display(), env!("CARGO_PKG_VERSION")
+    )]
     TooNew {
         /// The store's directory.
         dir: PathBuf,
         /// Which version.
+        detail: String,
+    },
+    /// Older data could not be backed up, so they were not upgraded either.
+    #[error("the data in {} must be upgraded from version {from} to {to}, and could not be backed up before: {detail}. Nothing was changed; mend that and start again, or start the older Hearth", dir.display())]
+    NotKept {
+        /// The store's directory.
+        dir: PathBuf,
+        /// The data's version.
+        from: u32,
+        /// The version to be.
+        to: u32,
+        /// What stood in the way.
+        detail: String,
+    },
+    /// A step of the upgrade failed. Each step is done wholly or not at all.
+    #[error("the data in {} could not be upgraded from version {from} to {to}: {detail}. Start the older Hearth again, or restore the backup that was made before", dir.display())]
+    NotMigrated {
+        /// The store's directory.
+        dir: PathBuf,
+        /// The data's version.
+        from: u32,
+        /// The version to be.
+        to: u32,
+        /// What went wrong.
         detail: String,
     },
     /// The operating system refused something else.
@@ -192,14 +224,34 @@ impl Store {
     /// Opens the store, creating it if need be. Blocking: call it before the runtime starts, or in `spawn_blocking`.
     ///
     /// # Errors
-    /// See [`OpenError`]; each says what to do. After [`OpenError::TimedOut`] the process should end.
+    /// See [`OpenError`]; each says what to do. After [`OpenError::TimedOut`] the process should end. Data of an older schema are
+    /// refused with [`OpenError::NotKept`].
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
-        Self::open_on(settings, |dir| Box::new(DataDir::new(dir)))
+        Self::open_migrating(settings, &mut |_| Err(String::from("nobody keeps a backup here")))
     }
 
-    fn open_on(settings: Settings, disk: impl FnOnce(&Path) -> Box<dyn Disk>) -> Result<Self, OpenError> {
+    /// The same, with data of an older schema brought to this one. Before anything is changed, `keep` makes a backup of them.
+    ///
+    /// # Errors
+    /// As above; [`OpenError::NotKept`] with what `keep` said.
+    pub fn open_migrating(
+        settings: Settings,
+        keep: &mut dyn FnMut(&Snapshot<'_>) -> Result<(), String>,
+    ) -> Result<Self, OpenError> {
+        Self::open_on(settings, |dir| Box::new(DataDir::new(dir)), &Plan::CURRENT, keep)
+    }
+
+    fn open_on(
+        settings: Settings,
+        disk: impl FnOnce(&Path) -> Box<dyn Disk>,
+        plan: &Plan,
+        keep: &mut Keep<'_>,
+    ) -> Result<Self, OpenError> {
         let lock = open::lock(&settings.dir)?;
-        let tables = open::open(&settings, &lock)?;
+        let (tables, found) = open::open(&settings, &lock, plan)?;
+        if found != plan.schema {
+            snapshot::keep_and_migrate(&settings, &tables, found, plan, keep)?;
+        }
         let failed = |error: std::io::Error| OpenError::Failed { dir: settings.dir.clone(), detail: error.to_string() };
         let mut disk = disk(&settings.dir);
         disk.attach().map_err(failed)?;
@@ -215,6 +267,7 @@ impl Store {
             lock,
             jobs: waiting,
             probed: Tick::default(),
+            schema: plan.schema,
         };
         let writer = thread.spawn(move || writer.run()).map_err(failed)?;
         Ok(Self { inner: Arc::new(Inner { shared, jobs: Mutex::new(Some(jobs)), writer: Mutex::new(Some(writer)) }) })
@@ -262,12 +315,7 @@ impl Store {
         decide: impl FnOnce(&Tables, &mut Changes) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, mut answer) = oneshot::channel();
-        let step = Box::new(Step { decide: Some(decide), decided: None, reply });
-        match locked(&self.inner.jobs).as_ref().map(|jobs| jobs.try_send(step)) {
-            Some(Ok(())) => {}
-            Some(Err(TrySendError::Full(_))) => return Err(StoreError::Busy),
-            Some(Err(TrySendError::Disconnected(_))) | None => return Err(StoreError::Closed),
-        }
+        self.enqueue(Box::new(Step { decide: Some(decide), decided: None, reply }))?;
         if let Ok(answered) = tokio::time::timeout(NUDGE_AFTER, &mut answer).await {
             return answered.unwrap_or(Err(StoreError::Closed));
         }
@@ -276,6 +324,15 @@ impl Store {
         match tokio::time::timeout(GIVE_UP_AFTER, answer).await {
             Ok(answered) => answered.unwrap_or(Err(StoreError::Closed)),
             Err(_) => Err(StoreError::Degraded),
+        }
+    }
+
+    /// Hands something to the writer.
+    fn enqueue(&self, job: Box<dyn Write>) -> Result<(), StoreError> {
+        match locked(&self.inner.jobs).as_ref().map(|jobs| jobs.try_send(job)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(TrySendError::Full(_))) => Err(StoreError::Busy),
+            Some(Err(TrySendError::Disconnected(_))) | None => Err(StoreError::Closed),
         }
     }
 }

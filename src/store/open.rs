@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::disk::{DB_FILE, free_bytes};
-use super::migrate::{self, Mismatch};
+use super::migrate::{self, Mismatch, Plan};
 use super::tables::Tables;
 use super::{OpenError, Settings};
 
@@ -48,8 +48,25 @@ pub(super) fn lock(dir: &Path) -> Result<Lock, OpenError> {
     }
 }
 
-/// Opens the database in a directory that was locked before. Blocking, for at most twice the time limit.
-pub(super) fn open(settings: &Settings, _lock: &Lock) -> Result<Tables, OpenError> {
+/// Opens the database in a directory that was locked before, and tells its schema: that of `plan`, or one that a step of it starts
+/// from. Blocking, for at most twice the time limit.
+pub(super) fn open(settings: &Settings, _lock: &Lock, plan: &Plan) -> Result<(Tables, u32), OpenError> {
+    let (schema, steps) = (plan.schema, plan.steps);
+    open_and(settings, move |tables, created| Plan { schema, steps }.examine(tables, created))
+}
+
+/// Opens a database that is there, of whatever schema, and leaves it as it is.
+pub(super) fn open_as_it_is(settings: &Settings, _lock: &Lock) -> Result<(Tables, u32), OpenError> {
+    if !settings.dir.join(CREATED_FILE).exists() {
+        return Err(damaged(&settings.dir, "there is no database"));
+    }
+    open_and(settings, |tables, _| migrate::schema(tables)?.ok_or(Mismatch::Missing))
+}
+
+fn open_and(
+    settings: &Settings,
+    examine: impl Fn(&Tables, bool) -> Result<u32, Mismatch> + Clone + Send + 'static,
+) -> Result<(Tables, u32), OpenError> {
     let dir = settings.dir.as_path();
     let failed = |error: io::Error| from_io(dir, &error);
     let created = dir.join(CREATED_FILE).try_exists().map_err(failed)?;
@@ -61,16 +78,16 @@ pub(super) fn open(settings: &Settings, _lock: &Lock) -> Result<Tables, OpenErro
         tracing::warn!(file = %path.display(), "removing a snapshot that was only half written when the program stopped");
         fs::remove_file(path).map_err(failed)?;
     }
-    let tables = match attempt(settings, created) {
+    let opened = match attempt(settings, created, examine.clone()) {
         Err(Failure::Sled(sled::Error::Corruption { .. })) => {
             set_aside(settings)?;
-            attempt(settings, created)
+            attempt(settings, created, examine)
         }
         other => other,
     }
     .map_err(|failure| failure.describe(settings))?;
     make_lasting(dir).map_err(failed)?;
-    Ok(tables)
+    Ok(opened)
 }
 
 /// A data file that is gone or empty, where there once was one, is damage; the database would begin anew.
@@ -102,10 +119,9 @@ impl Failure {
         let dir = settings.dir.as_path();
         match self {
             Self::Sled(error) | Self::Mismatch(Mismatch::Unwritable(error)) => from_sled(dir, error),
-            Self::Mismatch(Mismatch::TooNew(found)) => OpenError::TooNew {
-                dir: dir.to_path_buf(),
-                detail: format!("schema {found}, known are up to {}", migrate::SCHEMA),
-            },
+            Self::Mismatch(mismatch @ Mismatch::TooNew { .. }) => {
+                OpenError::TooNew { dir: dir.to_path_buf(), detail: mismatch.to_string() }
+            }
             Self::Mismatch(mismatch @ (Mismatch::Missing | Mismatch::Unknown(_) | Mismatch::Unreadable(_))) => {
                 damaged(dir, &mismatch.to_string())
             }
@@ -118,13 +134,17 @@ impl Failure {
 
 /// Opens and reads the whole database on another thread, waiting no longer than the time limit. A thread that spins for ever keeps
 /// the database's own lock; the program is expected to end.
-fn attempt(settings: &Settings, created: bool) -> Result<Tables, Failure> {
+fn attempt(
+    settings: &Settings,
+    created: bool,
+    examine: impl FnOnce(&Tables, bool) -> Result<u32, Mismatch> + Send + 'static,
+) -> Result<(Tables, u32), Failure> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let dir = settings.dir.clone();
     thread::Builder::new()
         .name(String::from("store-open"))
         .spawn(move || {
-            let opened = catch_unwind(AssertUnwindSafe(|| open_and_read(&dir, created)));
+            let opened = catch_unwind(AssertUnwindSafe(|| open_and_read(&dir, created, examine)));
             // Nobody may be waiting any more: the database is then closed again by being dropped.
             sender.send(opened.unwrap_or(Err(Failure::Panicked))).unwrap_or_else(drop);
         })
@@ -135,18 +155,24 @@ fn attempt(settings: &Settings, created: bool) -> Result<Tables, Failure> {
     })
 }
 
-fn open_and_read(dir: &Path, created: bool) -> Result<Tables, Failure> {
-    let config = || {
-        sled::Config::new()
-            .path(dir)
-            .cache_capacity(64 * 1024 * 1024)
-            .mode(sled::Mode::LowSpace)
-            .use_compression(false)
-            .flush_every_ms(Some(250))
-    };
+/// How the database is run. These settings never change: it refuses others than those it was made with.
+pub(super) fn config(dir: &Path) -> sled::Config {
+    sled::Config::new()
+        .path(dir)
+        .cache_capacity(64 * 1024 * 1024)
+        .mode(sled::Mode::LowSpace)
+        .use_compression(false)
+        .flush_every_ms(Some(250))
+}
+
+fn open_and_read(
+    dir: &Path,
+    created: bool,
+    examine: impl FnOnce(&Tables, bool) -> Result<u32, Mismatch>,
+) -> Result<(Tables, u32), Failure> {
     let mut tries = 1;
     let db = loop {
-        match config().open() {
+        match config(dir).open() {
             Err(sled::Error::Io(error)) if error.to_string().contains(LOCK_MESSAGE) && tries < LOCK_TRIES => {
                 tries += 1;
                 thread::sleep(LOCK_PAUSE);
@@ -155,13 +181,13 @@ fn open_and_read(dir: &Path, created: bool) -> Result<Tables, Failure> {
         }
     };
     let tables = Tables::open(db).map_err(Failure::Sled)?;
-    migrate::prepare(&tables, created).map_err(Failure::Mismatch)?;
+    let schema = examine(&tables, created).map_err(Failure::Mismatch)?;
     let damaged_values = tables.read_everything().map_err(Failure::Sled)?;
     if damaged_values > 0 {
         tracing::error!(damaged_values, "parts of the store are damaged; the rest is served. Restore a backup to mend it");
     }
     tables.flush().map_err(Failure::Sled)?;
-    Ok(tables)
+    Ok((tables, schema))
 }
 
 /// Takes the snapshots and the database's settings file out of the way, so that it reads its whole log instead. The log is copied
@@ -197,7 +223,7 @@ fn set_aside(settings: &Settings) -> Result<(), OpenError> {
 }
 
 /// Marks the database as created, closes its files to others and makes their names survive a loss of power.
-fn make_lasting(dir: &Path) -> io::Result<()> {
+pub(super) fn make_lasting(dir: &Path) -> io::Result<()> {
     for name in file_names(dir)? {
         let path = dir.join(name);
         let mode = if path.is_dir() { 0o700 } else { 0o600 };

@@ -11,7 +11,7 @@ use super::{StoreError, codec::Fault};
 /// A tree. Ids in keys are their raw bytes, meeting codes their text; numbers are big endian, so that keys sort as they count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
-    /// `schema` → the number of the schema. `probe` → nothing, written to see whether writing works.
+    /// `schema` → the number of the schema. `written_by` → the version of the program that gave it. `probe` → nothing, written to see whether writing works.
     Meta,
     /// `token` → the one token that lets somebody create the first account.
     Setup,
@@ -114,6 +114,11 @@ impl Tables {
     pub(super) fn open(db: sled::Db) -> sled::Result<Self> {
         let trees = Table::ALL.iter().map(|table| db.open_tree(table.name())).collect::<sled::Result<_>>()?;
         Ok(Self { db, trees })
+    }
+
+    /// The database itself, for what goes over all trees.
+    pub(super) fn database(&self) -> &sled::Db {
+        &self.db
     }
 
     fn tree(&self, table: Table) -> &sled::Tree {

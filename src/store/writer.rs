@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use super::disk::Disk;
+use super::migrate::Plan;
 use super::open::{self, Lock};
 use super::tables::{Changes, Table, Tables};
 use super::{Settings, StoreError};
@@ -94,6 +95,10 @@ pub(super) trait Write: Send {
     fn apply(&mut self, tables: &Tables) -> Changes;
     /// Tells the caller how it ended.
     fn acknowledge(self: Box<Self>, durable: Result<(), StoreError>);
+    /// Whether it never changes anything, so that it needs no space on the disk.
+    fn only_reads(&self) -> bool {
+        false
+    }
 }
 
 /// The writer's own things.
@@ -104,6 +109,8 @@ pub(super) struct Writer {
     pub(super) lock: Lock,
     pub(super) jobs: Receiver<Box<dyn Write>>,
     pub(super) probed: Tick,
+    /// What the data were brought to when the store was opened.
+    pub(super) schema: u32,
 }
 
 impl Writer {
@@ -125,8 +132,16 @@ impl Writer {
 
     /// Applies a batch, makes it durable and acknowledges it, or acknowledges nothing.
     fn serve(&self, mut batch: Vec<Box<dyn Write>>) {
-        if let Some(refusal) = self.shared.health().refusal() {
-            batch.into_iter().for_each(|write| write.acknowledge(Err(refusal.clone())));
+        let health = self.shared.health();
+        if let Some(refusal) = health.refusal() {
+            // A broken database may hold what was never acknowledged; with little space, it is sound.
+            let (looks, writes): (Vec<_>, Vec<_>) =
+                batch.into_iter().partition(|write| health == Health::LowSpace && write.only_reads());
+            writes.into_iter().for_each(|write| write.acknowledge(Err(refusal.clone())));
+            for mut look in looks {
+                let looked = self.shared.tables().as_ref().map(|tables| drop(look.apply(tables)));
+                look.acknowledge(looked.ok_or(StoreError::NoSpace));
+            }
             return;
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| self.make_durable(&mut batch)));
@@ -217,7 +232,7 @@ impl Writer {
         let mut slot = self.shared.tables.write().unwrap_or_else(PoisonError::into_inner);
         slot.take().map_or(Ok(()), let_go)?;
         self.disk.rewrite()?;
-        let tables = open::open(&self.settings, &self.lock)?;
+        let (tables, _) = open::open(&self.settings, &self.lock, &Plan { schema: self.schema, steps: &[] })?;
         self.disk.attach()?;
         *slot = Some(tables);
         Ok(())

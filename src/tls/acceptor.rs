@@ -8,9 +8,24 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::Identity;
+use super::acme::{ACME_TLS, Challenges};
 
 /// HTTP/2, HTTP/1.1 (RFC 7301) and TURN (RFC 7443), what we like best first.
 const ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"stun.turn"];
+
+/// Shows a certificate authority what it wants to see, and everybody else the certificate in the slot, whatever name they ask for
+/// (attack D8): no name makes the server do more than look it up.
+#[derive(Debug)]
+struct Doorkeeper {
+    slot: Arc<CertificateSlot>,
+    challenges: Challenges,
+}
+
+impl ResolvesServerCert for Doorkeeper {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if Challenges::is_meant(&hello) { self.challenges.by_tls(&hello) } else { self.slot.resolve(hello) }
+    }
+}
 
 /// The certificate that new handshakes get.
 #[derive(Debug)]
@@ -41,12 +56,22 @@ pub fn server_config(identity: &Identity) -> Arc<ServerConfig> {
 
 /// TLS 1.2 and 1.3 with whatever certificate is in the slot at the time, offering `h2`, `http/1.1` and `stun.turn`.
 pub fn server_config_of(slot: Arc<CertificateSlot>) -> Arc<ServerConfig> {
+    Arc::new(config(slot, &ALPN))
+}
+
+/// The same, and `acme-tls/1` for a certificate authority that has been invited to look.
+pub(super) fn server_config_answering(slot: Arc<CertificateSlot>, challenges: Challenges) -> Arc<ServerConfig> {
+    let protocols: Vec<&[u8]> = ALPN.into_iter().chain([ACME_TLS]).collect();
+    Arc::new(config(Arc::new(Doorkeeper { slot, challenges }), &protocols))
+}
+
+fn config(resolver: Arc<dyn ResolvesServerCert>, protocols: &[&[u8]]) -> ServerConfig {
     let builder = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
         .expect("ring's provider has suites for TLS 1.2 and 1.3");
-    let mut config = builder.with_no_client_auth().with_cert_resolver(slot);
-    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).into();
-    Arc::new(config)
+    let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    config
 }
 
 /// Named everywhere instead of installed for the whole process, so that no test or library can depend on the order of start.
@@ -63,26 +88,28 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
-    use crate::tls::Names;
+    use crate::tls::{LocalCa, Names};
 
-    fn identity() -> Identity {
+    fn identity() -> (LocalCa, Identity) {
         let dir = tempfile::tempdir().unwrap();
-        Identity::load_or_create(dir.path(), &Names::loopback(), Timestamp::now()).unwrap()
+        let ca = LocalCa::open(dir.path(), Timestamp::now()).unwrap();
+        let identity = ca.identity(&Names::loopback(), Timestamp::now()).unwrap();
+        (ca, identity)
     }
 
     /// Shakes hands with `server` as a client that trusts `trusted`; the protocol that was agreed on.
-    fn handshake(server: &Arc<ServerConfig>, trusted: &Identity, name: &'static str) -> Result<Option<Vec<u8>>, io::Error> {
+    fn handshake(server: &Arc<ServerConfig>, trusted: &LocalCa, name: &'static str) -> Result<Option<Vec<u8>>, io::Error> {
         handshake_for(&[b"h2"], server, trusted, name)
     }
 
     fn handshake_for(
         protocols: &[&[u8]],
         server: &Arc<ServerConfig>,
-        trusted: &Identity,
+        trusted: &LocalCa,
         name: &'static str,
     ) -> Result<Option<Vec<u8>>, io::Error> {
         let mut roots = RootCertStore::empty();
-        roots.add(trusted.certificate().clone()).unwrap();
+        roots.add(trusted.authority().certificate.clone()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(provider())).with_safe_default_protocol_versions().unwrap();
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
@@ -109,20 +136,20 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_trusts_the_certificate_shakes_hands_by_every_name() {
-        let identity = identity();
+    fn a_client_that_trusts_the_authority_shakes_hands_by_every_name() {
+        let (ca, identity) = identity();
         let config = server_config(&identity);
         for name in ["localhost", "127.0.0.1", "::1"] {
-            assert_eq!(handshake(&config, &identity, name).unwrap().as_deref(), Some(b"h2".as_slice()), "{name}");
+            assert_eq!(handshake(&config, &ca, name).unwrap().as_deref(), Some(b"h2".as_slice()), "{name}");
         }
-        assert!(handshake(&config, &identity, "example.org").is_err());
+        assert!(handshake(&config, &ca, "example.org").is_err());
     }
 
     #[test]
     fn browsers_and_relayed_clients_shake_hands_with_the_same_server() {
-        let identity = identity();
+        let (ca, identity) = identity();
         let config = server_config(&identity);
-        let agreed = |protocols: &[&[u8]]| handshake_for(protocols, &config, &identity, "localhost").unwrap();
+        let agreed = |protocols: &[&[u8]]| handshake_for(protocols, &config, &ca, "localhost").unwrap();
         assert_eq!(agreed(&[b"http/1.1", b"h2"]).as_deref(), Some(b"h2".as_slice()));
         assert_eq!(agreed(&[b"http/1.1"]).as_deref(), Some(b"http/1.1".as_slice()));
         assert_eq!(agreed(&[b"stun.turn"]).as_deref(), Some(b"stun.turn".as_slice()));
@@ -131,11 +158,11 @@ mod tests {
 
     #[test]
     fn r27_a_replaced_certificate_is_the_one_that_new_handshakes_get() {
-        let (old, new) = (identity(), identity());
-        let slot = CertificateSlot::new(&old);
+        let ((old, first), (new, second)) = (identity(), identity());
+        let slot = CertificateSlot::new(&first);
         let config = server_config_of(Arc::clone(&slot));
         assert!(handshake(&config, &old, "localhost").is_ok());
-        slot.replace(&new);
+        slot.replace(&second);
         assert!(handshake(&config, &old, "localhost").is_err());
         assert!(handshake(&config, &new, "localhost").is_ok());
     }

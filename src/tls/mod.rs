@@ -1,20 +1,31 @@
-//! TLS: the certificate that the server makes for itself, and what the listener needs to use it.
+//! TLS: where the server's certificate comes from, and what the listener needs to use it.
 //!
-//! Nothing here reads a clock or starts a task. A certificate on disk that can't be used is never a reason to stop: a new one is
-//! made and a warning says why.
+//! The [`Keeper`] decides which certificate serves and sees to the next one; when, is worked out in `schedule`. What it chooses from is
+//! made in `acme` and `local_ca`, or read in `supplied`. A file of the server's own that can't be used is never a reason to stop: a new
+//! one is made and a warning says why.
 
 mod acceptor;
+mod acme;
 mod files;
+mod identity;
+mod keeper;
+mod local_ca;
 mod names;
 mod presented;
-mod self_signed;
+mod schedule;
 mod status;
+mod supplied;
 
+use acceptor::server_config_answering;
 pub use acceptor::{CertificateSlot, server_config, server_config_of};
+pub use acme::{ACME_TLS, AcmeError, AcmeSettings, Challenges, ExternalAccount, roots_from_file};
+pub use identity::{Identity, IdentityError};
+pub use keeper::{Keeper, KeeperSettings, Wanted};
+pub use local_ca::{Authority, LocalCa};
 pub use names::Names;
 pub use presented::{Presented, shake_hands};
-pub use self_signed::Identity;
 pub use status::{CertificateStatus, CertificateWatch, Source};
+pub use supplied::{Change, Concern, Supplied, SuppliedError};
 
 /// Why there is no certificate to serve with.
 #[derive(Debug, thiserror::Error)]
@@ -32,5 +43,5 @@ pub enum TlsError {
     Make(#[from] rcgen::Error),
     /// The certificate that was just made is none that TLS can use.
     #[error("the new certificate can't be used: {0}")]
-    Use(#[from] rustls::Error),
+    Use(#[from] IdentityError),
 }

@@ -61,7 +61,7 @@ fn interface_addresses() -> Vec<IpAddr> {
 }
 
 /// The first label of the host's name, where the system tells it by file.
-fn host_name() -> Option<String> {
+pub(super) fn host_name() -> Option<String> {
     let text = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::fs::read_to_string("/etc/hostname")).ok()?;
     text.trim().split('.').next().filter(|name| !name.is_empty()).map(String::from)
 }

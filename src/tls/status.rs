@@ -2,6 +2,7 @@
 
 use tokio::sync::watch;
 
+use super::Identity;
 use crate::clock::Timestamp;
 
 /// Where a certificate comes from.
@@ -34,6 +35,22 @@ pub struct CertificateStatus {
     pub expires_soon: bool,
     /// What keeps the certificate that should be there from being there, in a sentence, with what to do about it.
     pub problem: Option<String>,
+}
+
+impl CertificateStatus {
+    /// What the certificate says of itself, with nothing more known of it.
+    pub(super) fn of(identity: &Identity, source: Source) -> Self {
+        Self {
+            source,
+            names: identity.names().to_vec(),
+            fingerprint: identity.fingerprint(),
+            not_before: identity.not_before(),
+            not_after: identity.not_after(),
+            renews_at: None,
+            expires_soon: false,
+            problem: None,
+        }
+    }
 }
 
 /// Tells the state of the certificate at any time. Cheap to clone.

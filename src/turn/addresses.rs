@@ -6,6 +6,9 @@ use webrtc_util::ifaces::ifaces;
 
 use super::policy;
 
+/// The addresses to relay at, of each family at most one.
+pub type RelayAddresses = (Option<Ipv4Addr>, Option<Ipv6Addr>);
+
 /// The address for [`Settings::relay_ipv4`](super::Settings::relay_ipv4) of a relay that listens at `listen`: the one that this machine reaches the internet
 /// from, or one of its others where it has no such route. Loopback only where nobody but this machine can reach the listeners.
 pub fn default_relay_ipv4(listen: &[SocketAddr]) -> Option<Ipv4Addr> {
@@ -25,7 +28,7 @@ pub fn default_relay_ipv6() -> Option<Ipv6Addr> {
 }
 
 /// Whether others reach the listeners of a relay, and none of the addresses that it relays at.
-pub(super) fn is_out_of_reach(listen: &[SocketAddr], (ipv4, ipv6): (Option<Ipv4Addr>, Option<Ipv6Addr>)) -> bool {
+pub(super) fn is_out_of_reach(listen: &[SocketAddr], (ipv4, ipv6): RelayAddresses) -> bool {
     let for_others = ipv4.is_some_and(|address| !address.is_loopback()) || ipv6.is_some_and(|address| !address.is_loopback());
     !for_others && !are_loopback(listen)
 }

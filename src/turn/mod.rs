@@ -7,6 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection};
 use tokio::net::TcpStream;
@@ -29,7 +30,7 @@ mod rate;
 mod selftest;
 pub mod server;
 
-pub use addresses::{default_relay_ipv4, default_relay_ipv6};
+pub use addresses::{RelayAddresses, default_relay_ipv4, default_relay_ipv6};
 pub use counters::{Counters, Traffic};
 pub use io::is_without_family;
 pub use selftest::{Fault, Finding, Health, Step, StunServer};
@@ -41,6 +42,9 @@ use self::selftest::SelfTest;
 /// The longest realm. It is part of every challenge, and with a longer one the answer to the shortest request, which may come
 /// from somebody else than it says, would be more than twice as large as that, headers of IP and UDP included.
 pub const MAX_REALM_BYTES: usize = 16;
+
+/// How often it is looked whether there are other addresses to relay at.
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What the protocol is called when TLS is agreed on (RFC 7443).
 pub const ALPN: &[u8] = b"stun.turn";
@@ -154,8 +158,8 @@ impl Relay {
         let (relays, tls) = ((settings.relay_ipv4, settings.relay_ipv6), settings.tls.clone());
         if addresses::is_out_of_reach(&listen, relays) {
             tracing::warn!(
-                "the relay has no address that others can reach, and helps nobody; set relay.address to one of this machine's, or \
-                 start again when its network is up"
+                "the relay has no address that others can reach, and helps nobody until it has one; connect this machine to a \
+                 network, or set relay.address to one of its addresses"
             );
         }
         let core = server::Server::new(config(settings.clone()));
@@ -207,6 +211,28 @@ impl Relay {
         tasks.spawn(async move { test.keep(&stun_servers, publish, &tasks_of_test).await });
     }
 
+    /// Relays at the addresses that `find` gives, asked again every few seconds: a network may come late, or give this machine another
+    /// address. What is allocated stays where it is, and where `find` gives none, everything does.
+    pub fn follow(&self, find: impl Fn() -> RelayAddresses + Send + 'static, tasks: &Tasks) {
+        let (relay, stopping) = (self.clone(), tasks.clone());
+        tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = stopping.stopping() => return,
+                    () = tokio::time::sleep(FOLLOW_INTERVAL) => {}
+                }
+                relay.move_to(find());
+            }
+        });
+    }
+
+    fn move_to(&self, addresses: RelayAddresses) {
+        if addresses != (None, None) && self.self_test.move_to(addresses) {
+            tracing::info!(ipv4 = ?addresses.0, ipv6 = ?addresses.1, "this machine's addresses have changed; the relay follows");
+            self.edge.move_to(published(addresses, self.self_test.external_ipv4));
+        }
+    }
+
     /// What the last test found; `None` before the first has ended, and where [`Relay::keep_testing`] was not called.
     pub fn health(&self) -> Option<Health> {
         self.self_test.health()
@@ -242,18 +268,23 @@ fn check(settings: &Settings) -> std::io::Result<()> {
 }
 
 fn config(settings: Settings) -> server::Config {
-    let ipv4 = settings.relay_ipv4.map(|ip| (IpAddr::V4(ip), IpAddr::V4(settings.external_ipv4.unwrap_or(ip))));
-    let ipv6 = settings.relay_ipv6.map(|ip| (IpAddr::V6(ip), IpAddr::V6(ip)));
     server::Config {
+        published: published((settings.relay_ipv4, settings.relay_ipv6), settings.external_ipv4),
         realm: settings.realm,
         secret: settings.secret,
         shared_secret: settings.shared_secret,
-        published: ipv4.into_iter().chain(ipv6).collect(),
         allow_peers: settings.allow_peers,
         keeps_whole: io::KEEPS_WHOLE,
         limits: settings.limits,
         seed: Secret::new(random_bytes()),
     }
+}
+
+/// The addresses to relay at, each with the one that peers know it by.
+fn published((ipv4, ipv6): RelayAddresses, external_ipv4: Option<Ipv4Addr>) -> Vec<(IpAddr, IpAddr)> {
+    let ipv4 = ipv4.map(|ip| (IpAddr::V4(ip), IpAddr::V4(external_ipv4.unwrap_or(ip))));
+    let ipv6 = ipv6.map(|ip| (IpAddr::V6(ip), IpAddr::V6(ip)));
+    ipv4.into_iter().chain(ipv6).collect()
 }
 
 #[cfg(test)]

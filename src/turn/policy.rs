@@ -46,6 +46,10 @@ const FORBIDDEN_V6: [(Ipv6Addr, u8); 5] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
+/// How many former addresses of the relay are remembered: an allocation lives on at most for as long as it is refreshed, and a machine whose
+/// addresses change more often than that has none worth keeping.
+const MAX_FORMER: usize = 8;
+
 /// Whether `address` is plain public unicast, by the tables alone.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
@@ -62,6 +66,8 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 pub(super) struct Peers {
     /// Relay addresses as bound, each with the address that peers know it by.
     published: Vec<(IpAddr, IpAddr)>,
+    /// The same of addresses that were relayed at before, the latest first: relay sockets may still be bound to them.
+    former: Vec<(IpAddr, IpAddr)>,
     allowed: Vec<(IpAddr, u8)>,
     local: HashSet<IpAddr>,
     /// The client behind each live relay port, by the address that is bound.
@@ -85,6 +91,19 @@ impl Peers {
     pub(super) fn publish(&mut self, bound: IpAddr, known: IpAddr) -> bool {
         let pair = self.published.iter_mut().find(|(address, _)| *address == bound);
         pair.is_some_and(|pair| std::mem::replace(&mut pair.1, known) != known)
+    }
+
+    /// Relays at other addresses from now on, paired as for [`Peers::new`]. True when that is news.
+    pub(super) fn move_to(&mut self, published: Vec<(IpAddr, IpAddr)>) -> bool {
+        let same = |one: &[(IpAddr, IpAddr)]| one.iter().map(|(bound, _)| *bound).eq(published.iter().map(|(bound, _)| *bound));
+        if same(&self.published) {
+            return false;
+        }
+        let before = std::mem::replace(&mut self.published, published);
+        let stays = |bound: IpAddr| self.published.iter().any(|(other, _)| *other == bound);
+        let former = before.into_iter().chain(std::mem::take(&mut self.former)).filter(|(bound, _)| !stays(*bound));
+        self.former = former.take(MAX_FORMER).collect();
+        true
     }
 
     /// Notes that a relay socket for `owner` is bound to `address`.
@@ -116,7 +135,7 @@ impl Peers {
             return true;
         }
         let ip = peer.ip();
-        let own = self.local.contains(&ip) || self.published.iter().any(|&(bound, known)| ip == bound || ip == known);
+        let own = self.local.contains(&ip) || self.pairs().any(|(bound, known)| ip == bound || ip == known);
         // A wide allowed range, such as the whole LAN, must not open this machine's own services: they need naming one by one.
         let named = |&(net, prefix): &(IpAddr, u8)| prefix == max_prefix(net) || net.is_loopback();
         let listed = self.allowed.iter().any(|range| contains(*range, ip) && (!(own || ip.is_loopback()) || named(range)));
@@ -125,17 +144,21 @@ impl Peers {
 
     /// `peer` as it is bound, if it is one of our own relays written with the address of a 1:1 NAT.
     fn bound(&self, peer: SocketAddr) -> SocketAddr {
-        self.published
-            .iter()
-            .map(|&(bound, known)| (SocketAddr::new(bound, peer.port()), known))
+        self.pairs()
+            .map(|(bound, known)| (SocketAddr::new(bound, peer.port()), known))
             .find(|&(bound, known)| known == peer.ip() && self.live.contains_key(&bound))
             .map_or(peer, |(bound, _)| bound)
     }
 
     /// The address that clients know the sender `source` by; the reverse of [`Peers::bound`].
     pub(super) fn known(&self, source: SocketAddr) -> SocketAddr {
-        let known = self.published.iter().find(|&&(bound, _)| bound == source.ip());
-        known.map_or(source, |&(_, known)| SocketAddr::new(known, source.port()))
+        let known = self.pairs().find(|&(bound, _)| bound == source.ip());
+        known.map_or(source, |(_, known)| SocketAddr::new(known, source.port()))
+    }
+
+    /// All addresses that relay sockets may be bound to, each with the one advertised for it.
+    fn pairs(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> {
+        self.published.iter().chain(&self.former).copied()
     }
 }
 
@@ -258,6 +281,25 @@ mod tests {
         assert_eq!(peers.owner(SocketAddr::new(known, 50_000)), Some(client()));
         assert_eq!(peers.owner(SocketAddr::new(known, 443)), None);
         assert_eq!(peers.known(SocketAddr::new(bound, 50_000)), SocketAddr::new(known, 50_000));
+    }
+
+    #[test]
+    fn r39_what_is_open_at_a_former_address_stays_open_and_nothing_else_of_it_is() {
+        let [old, new, known] = ["10.0.0.5", "10.0.0.6", "198.41.0.4"].map(|text| text.parse::<IpAddr>().unwrap());
+        let mut peers = Peers::new(vec![(old, known)], vec![]);
+        peers.opened(SocketAddr::new(old, 50_000), client());
+        assert!(peers.move_to(vec![(new, new)]) && !peers.move_to(vec![(new, new)]));
+        assert_eq!(peers.owner(SocketAddr::new(known, 50_000)), Some(client()));
+        assert_eq!(peers.known(SocketAddr::new(old, 50_000)), SocketAddr::new(known, 50_000));
+        for forbidden in [old, new, known] {
+            assert!(!peers.allows(SocketAddr::new(forbidden, 443)), "{forbidden}");
+        }
+        // However often it moves, and wherever to, little is remembered.
+        for last in 1..=100 {
+            peers.move_to(vec![(IpAddr::from([198, 41, 1, last]), known)]);
+        }
+        peers.move_to(vec![(new, new)]);
+        assert_eq!((peers.pairs().count(), peers.pairs().filter(|(bound, _)| *bound == new).count()), (1 + MAX_FORMER, 1));
     }
 
     #[test]

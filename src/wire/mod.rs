@@ -12,6 +12,7 @@ pub mod meetings;
 pub mod server;
 pub mod signaling;
 pub mod status;
+pub mod trust;
 
 /// The protocol that this server speaks over its WebSocket. A page built for another version reloads itself.
 pub const PROTOCOL_VERSION: u32 = 1;

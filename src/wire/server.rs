@@ -28,6 +28,8 @@ pub struct ServerInfo {
     pub needs_setup: bool,
     /// How many people a meeting can hold at most.
     pub max_participants: u32,
+    /// Whether devices have to be told to trust this server: its own authority vouches for its certificate.
+    pub own_authority: bool,
 }
 
 /// `GET /healthz` and `GET /readyz`.

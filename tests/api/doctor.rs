@@ -51,7 +51,7 @@ hosts() { sed "$1" "$WORLD/hosts" > "$WORLD/changed"; cat "$WORLD/changed" > "$W
 "#;
 
 /// A configuration that fits it.
-const CONFIG: &str = "[server]\nlisten = [\"0.0.0.0:8443\", \"[::]:8443\"]\npublic_url = \"https://meet.hearth.lan:8443\"\n\
+const CONFIG: &str = "[server]\nlisten = [\"0.0.0.0:8443\", \"[::]:8443\"]\nlisten_http = [\"0.0.0.0:8080\"]\npublic_url = \"https://meet.hearth.lan:8443\"\n\
                       [relay]\nself_test = false\n";
 
 /// What the doctor found: the outcome and all the words of each check, and how it ended.
@@ -174,8 +174,18 @@ fn during(script: &str) -> World {
 fn o10_where_nothing_is_wrong_nothing_is_found() {
     let Some(examined) = World::well().examine() else { return };
     examined.found(&[]);
-    for check in ["server", "dns", "https_port", "relay_udp_port", "relay_tcp_port", "relay_tls_port", "relay", "hairpin", "ipv6"]
-    {
+    for check in [
+        "server",
+        "dns",
+        "https_port",
+        "http_port",
+        "relay_udp_port",
+        "relay_tcp_port",
+        "relay_tls_port",
+        "relay",
+        "hairpin",
+        "ipv6",
+    ] {
         assert_eq!(examined.findings[check].0, "good", "{check}: {}", examined.findings[check].1);
     }
     let guide = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/DOCTOR.md")).unwrap();
@@ -214,6 +224,12 @@ fn o10_a_port_that_another_program_has_is_found() {
 }
 
 #[test]
+fn o10_a_port_for_plain_http_that_another_program_has_is_found() {
+    let other = World { server: false, ..before(&TcpStandIn::script("127.0.0.1", 8080)) };
+    finds(&other, &[("http_port", "bad", "choose another port in server.listen_http")]);
+}
+
+#[test]
 fn o10_a_port_that_the_firewall_stops_is_found() {
     let drop = "nft add table inet t\nnft 'add chain inet t in { type filter hook input priority 0; }'\n\
                 nft add rule inet t in udp dport 3478 drop";
@@ -228,7 +244,7 @@ fn o10_a_port_that_the_firewall_stops_is_found() {
 #[test]
 fn o10_what_ufw_stops_is_found_with_the_commands_that_let_it_in() {
     let etc = "cp -a /etc \"$WORLD/etc\" 2>/dev/null || true\nmkdir -p \"$WORLD/etc/ufw\"\necho ENABLED=yes > \"$WORLD/etc/ufw/ufw.conf\"\n\
-               for port in 'tcp 8443' 'any 3478' 'tcp 5349'; do\n\
+               for port in 'tcp 8443,8080' 'any 3478' 'tcp 5349'; do\n\
                echo \"### tuple ### allow $port 0.0.0.0/0 any 0.0.0.0/0 in\" >> \"$WORLD/etc/ufw/user.rules\"\ndone\n\
                cp \"$WORLD/hosts\" \"$WORLD/nsswitch.conf\" \"$WORLD/etc\"\nmount --bind \"$WORLD/etc\" /etc";
     finds(&during(etc), &[("firewall", "bad", "sudo ufw allow 49152:65535/udp")]);

@@ -6,14 +6,17 @@
 
 mod accounts;
 mod bad_input;
+mod certificate_files;
 mod connections;
 mod doctor;
+#[expect(dead_code, unused_imports, reason = "the tests of certificates use more of it")]
 mod harness;
 mod headers;
 mod ice;
 mod lifecycle;
 mod limits;
 mod logs;
+mod machine;
 mod meetings;
 mod metrics;
 mod openapi;
@@ -25,3 +28,4 @@ mod shared_port;
 mod signaling;
 mod status;
 mod stopping;
+mod trust;

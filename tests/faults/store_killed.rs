@@ -1,6 +1,4 @@
-//! A process that is killed while it uses the store. The test starts itself again as that process.
-//!
-//! `HEARTH_FAULT_ROUNDS` says how often each test kills; the default keeps the test suite quick.
+//! A process that is killed while it uses nothing but the store. The test starts itself again as that process.
 
 use std::collections::HashMap;
 use std::env;
@@ -15,8 +13,9 @@ use hearth::ids::{RoomId, UserId, random_bytes};
 use hearth::meeting::{Meeting, Settings as MeetingSettings, Status};
 use hearth::store::{AccountRole, MeetingFilter, NewUser, Settings, Store};
 
+use crate::tools::rounds;
+
 const DIR: &str = "HEARTH_FAULT_DIR";
-const ROUNDS: &str = "HEARTH_FAULT_ROUNDS";
 /// What the writing process prints for each user and meeting that the store acknowledged.
 const ACKNOWLEDGED: &str = "acknowledged";
 const WRITERS: usize = 6;
@@ -125,7 +124,7 @@ async fn assert_whole(store: &Store, acknowledged: &HashMap<UserId, (RoomId, Str
 fn survive_kills(test: &str, default_rounds: usize, shortest: u64, longest: u64) -> usize {
     let place = tempfile::tempdir().expect("a directory can be made");
     let dir = place.path().join("store");
-    let rounds = env::var(ROUNDS).ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(default_rounds);
+    let rounds = rounds(default_rounds);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     let mut acknowledged = HashMap::new();
     for round in 0..rounds {
@@ -141,6 +140,7 @@ fn survive_kills(test: &str, default_rounds: usize, shortest: u64, longest: u64)
             });
         }
     }
+    println!("{test}: killed {rounds} times; all of {} acknowledged users are there", acknowledged.len());
     acknowledged.len()
 }
 

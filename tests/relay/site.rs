@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hearth::clock::Timestamp;
 use hearth::ids::{ParticipantId, Secret};
-use hearth::tls::{Identity, Names, server_config};
+use hearth::tls::{Identity, LocalCa, Names, server_config};
 use hearth::turn::{Counters, Limits, Settings, Tls};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -24,7 +24,8 @@ use crate::harness::{Options, TestServer};
 /// The certificate of relays that are started inside of a test. The program makes its own.
 static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
     let dir = tempfile::tempdir().unwrap();
-    Identity::load_or_create(dir.path(), &Names::loopback(), Timestamp::now()).unwrap()
+    let authority = LocalCa::open(dir.path(), Timestamp::now()).unwrap();
+    authority.identity(&Names::loopback(), Timestamp::now()).unwrap()
 });
 
 /// What relays shake hands with that are started inside of a test.

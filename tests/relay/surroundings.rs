@@ -7,12 +7,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use hearth::ids::ParticipantId;
-use stun::message::{BINDING_REQUEST, METHOD_ALLOCATE, METHOD_CHANNEL_BIND, METHOD_REFRESH, Message, Setter};
+use hearth::turn::Settings;
+use stun::message::{
+    BINDING_REQUEST, METHOD_ALLOCATE, METHOD_CHANNEL_BIND, METHOD_CREATE_PERMISSION, METHOD_REFRESH, Message, Setter,
+};
 use turn::proto::channum::ChannelNumber;
 use turn::proto::lifetime::Lifetime;
 
 use crate::client::{By, Canary, Client, PATIENCE, build, code, mint, peer, udp};
-use crate::harness::Options;
+use crate::harness::{Options, eventually};
+use crate::peers::{alone_in_this_network, in_a_network_of_its_own, ip};
 use crate::site::{Site, settings, start, start_with, with_local_peers};
 
 /// The states in `/proc/net` of a socket that listens: TCP's LISTEN, and UDP's only one without a peer.
@@ -146,4 +150,52 @@ async fn r31_receives_that_the_system_refuses_end_nothing() {
     for error in ["ENOBUFS", "ENOMEM"] {
         relays_although("recvfrom,recvmsg,recvmmsg", error).await;
     }
+}
+
+#[test]
+fn r39_the_relay_follows_this_machine_to_other_addresses() {
+    in_a_network_of_its_own("surroundings::a_machine_gets_other_addresses");
+}
+
+/// Waits until new allocations are made at this address.
+async fn relays_at(site: &Site, address: &str) {
+    eventually(&format!("the relay is at {address}"), async || {
+        let mut client = site.client().await;
+        let answer = client.request(METHOD_ALLOCATE, vec![udp()]).await;
+        if code(&answer) == 508 {
+            // The address is gone, and the relay hasn't looked yet.
+            return false;
+        }
+        let relayed = client.allocated_by(&answer);
+        assert_eq!(code(&client.request(METHOD_REFRESH, vec![Box::new(Lifetime(Duration::ZERO))]).await), 0);
+        relayed.ip().to_string() == address
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs a network of its own, which r39 makes for it"]
+async fn a_machine_gets_other_addresses() {
+    if !alone_in_this_network() {
+        return;
+    }
+    ip("link set lo up");
+    let options = Options { finds_relay_address: true, ..Options::default() };
+    let site = start_with(Settings { relay_ipv4: None, ..settings() }, options).await;
+    relays_at(&site, "127.0.0.1").await;
+    // The network comes up late (R41), then the machine gets another address, and then it has none.
+    ip("addr add 198.41.0.4/32 dev lo");
+    relays_at(&site, "198.41.0.4").await;
+    let (early, peer_of_early) = (site.allocated().await, site.allocated().await);
+    ip("addr add 198.41.0.5/32 dev lo");
+    ip("addr del 198.41.0.4/32 dev lo");
+    relays_at(&site, "198.41.0.5").await;
+    assert_eq!(code(&early.request(METHOD_REFRESH, vec![]).await), 0, "what was allocated is kept");
+    let (one, other) = (early.relayed.unwrap().to_string(), peer_of_early.relayed.unwrap().to_string());
+    assert_eq!(code(&early.request(METHOD_CREATE_PERMISSION, vec![peer(&other)]).await), 0, "and its friends are known");
+    assert_eq!(code(&peer_of_early.request(METHOD_CREATE_PERMISSION, vec![peer(&one)]).await), 0);
+    early.send_indication(&other, b"still here").await;
+    assert_eq!(peer_of_early.receive_data().await, (b"still here".to_vec(), one.parse().unwrap()));
+    ip("addr del 198.41.0.5/32 dev lo");
+    relays_at(&site, "127.0.0.1").await;
 }

@@ -7,6 +7,7 @@ export type Route =
   | { readonly page: 'register'; readonly next: string | null }
   | { readonly page: 'setup' }
   | { readonly page: 'check' }
+  | { readonly page: 'trust' }
   | { readonly page: 'meeting'; readonly code: string }
   | { readonly page: 'admin'; readonly section: AdminSection }
   | { readonly page: 'notFound' };
@@ -35,6 +36,8 @@ export function parseRoute(path: string, query = ''): Route {
       return { page: 'setup' };
     case 'check':
       return { page: 'check' };
+    case 'trust':
+      return { page: 'trust' };
     default:
       return { page: 'notFound' };
   }

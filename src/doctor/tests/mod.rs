@@ -13,6 +13,7 @@ pub(super) fn settings(name: &str) -> Settings {
     Settings {
         public: Some((name.to_owned(), 443)),
         https: everywhere(8443),
+        http: Vec::new(),
         data_dir: PathBuf::from("/var/lib/hearth"),
         relay: Some(RelaySettings {
             listen: everywhere(3478),

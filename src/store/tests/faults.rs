@@ -54,7 +54,8 @@ impl Disk for FaultyDisk {
 fn open_with(place: &Place, faults: &Faults) -> Store {
     let settings = Settings { min_free_bytes: 1, ..place.settings() };
     let faults = faults.clone();
-    Store::open_on(settings, |dir| Box::new(FaultyDisk { real: DataDir::new(dir), faults })).unwrap()
+    let disk = |dir: &Path| Box::new(FaultyDisk { real: DataDir::new(dir), faults }) as Box<dyn Disk>;
+    Store::open_on(settings, disk, &Plan::CURRENT, &mut |_| Ok(())).unwrap()
 }
 
 async fn recovery(store: &Store) {

@@ -4,7 +4,7 @@ use crate::meeting::{Meeting, Settings as MeetingSettings, Status};
 
 const ALL: MeetingFilter = MeetingFilter { status: None, limit: usize::MAX, skip: 0 };
 
-fn meeting(host: UserId, created: u64) -> Meeting {
+pub(super) fn meeting(host: UserId, created: u64) -> Meeting {
     Meeting {
         room: RoomId::random(),
         host,

@@ -3,8 +3,10 @@
 mod accounts;
 mod faults;
 mod meetings;
+mod migrating;
 mod opening;
 mod sessions;
+mod snapshots;
 
 use std::path::Path;
 

@@ -176,7 +176,7 @@ async fn r12_data_of_a_newer_schema_is_refused() {
     store.close().await.unwrap();
     let error = place.try_open().unwrap_err();
     assert!(matches!(error, OpenError::TooNew { .. }), "{error:?}");
-    assert!(error.to_string().contains(&format!("schema {}", SCHEMA + 1)));
+    assert!(error.to_string().contains(&format!("data version {}", SCHEMA + 1)));
 }
 
 #[tokio::test]

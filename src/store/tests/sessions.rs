@@ -3,7 +3,7 @@ use crate::ids::{SessionId, UserId};
 
 const RULES: AdvanceRules = AdvanceRules { grace: Duration::from_secs(10), idle: Duration::from_secs(1000) };
 
-fn session(user: UserId) -> Session {
+pub(super) fn session(user: UserId) -> Session {
     Session { id: SessionId::random(), user, generation: 0, created_at: at(0), rotated_at: at(0), expires_at: at(5000) }
 }
 

@@ -4,7 +4,7 @@
 //! is short of memory is short of it for a while.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,7 @@ use std::time::Duration;
 use mio::Poll;
 use tokio::sync::Notify;
 
+use super::addresses::RelayAddresses;
 use super::counters::{Counters, Traffic};
 use super::server::{ClientSocket, Destination, Family, NoPort, Output, PeerSocket, Port, RelayId, Route, Server, Transport};
 use crate::clock::{Now, Tick};
@@ -103,7 +104,7 @@ impl Edge {
     pub(super) async fn start(
         core: Server,
         listen: &[SocketAddr],
-        (ipv4, ipv6): (Option<Ipv4Addr>, Option<Ipv6Addr>),
+        (ipv4, ipv6): RelayAddresses,
         ports: RangeInclusive<u16>,
         threads: Option<usize>,
         tasks: &Tasks,
@@ -180,6 +181,13 @@ impl Edge {
             Destination::Client { client, .. } => state.exit_to_client(client, worker)?,
         };
         Some(Kept::new(route, &exit))
+    }
+
+    /// Makes allocations at other addresses from now on, each given with the one that peers know it by.
+    pub(super) fn move_to(&self, published: Vec<(IpAddr, IpAddr)>) {
+        let mut state = self.state();
+        state.ports.move_to(published.iter().map(|(bound, _)| *bound).collect());
+        state.core.move_to(published);
     }
 
     /// What the relay has done so far.

@@ -27,6 +27,11 @@ impl Ports {
         Self { addresses, range }
     }
 
+    /// Other addresses from now on.
+    pub(super) fn move_to(&mut self, addresses: Vec<IpAddr>) {
+        self.addresses = addresses;
+    }
+
     /// A socket on any port.
     pub(super) fn any(&self, family: Family) -> Result<UdpSocket, NoPort> {
         let ip = self.address(family)?;

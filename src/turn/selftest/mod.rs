@@ -4,11 +4,14 @@
 //! Not everything shows from here: a firewall between this machine and the internet does not stand in the test's way.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Settings;
+use tokio::sync::watch;
+
 use super::credentials::CredentialIssuer;
+use super::{RelayAddresses, Settings};
 use crate::clock::Timestamp;
 use crate::ids::{ParticipantId, random_bytes};
 use crate::lifecycle::Tasks;
@@ -48,9 +51,11 @@ pub(super) struct SelfTest {
     pub(super) prober: ParticipantId,
     credentials: CredentialIssuer,
     realm: String,
-    places: Option<Places>,
-    /// The address to relay at, when a router translates it and nobody said to what.
-    untranslated: Option<Ipv4Addr>,
+    listen: Vec<SocketAddr>,
+    ports: RangeInclusive<u16>,
+    /// What somebody said that a router makes of the IPv4 address.
+    pub(super) external_ipv4: Option<Ipv4Addr>,
+    addresses: watch::Sender<RelayAddresses>,
     /// The address to which it is translated, as soon as that was found.
     outside: Mutex<Option<Ipv4Addr>>,
     health: Mutex<Option<Health>>,
@@ -63,8 +68,10 @@ impl SelfTest {
             prober: ParticipantId::random(),
             credentials: CredentialIssuer::new(settings.secret.clone(), CREDENTIAL_TTL),
             realm: settings.realm.clone(),
-            places: places(settings, listen),
-            untranslated: settings.relay_ipv4.filter(|own| settings.external_ipv4.is_none() && outside::is_translated(*own)),
+            listen: listen.to_vec(),
+            ports: settings.ports.clone(),
+            external_ipv4: settings.external_ipv4,
+            addresses: watch::Sender::new((settings.relay_ipv4, settings.relay_ipv6)),
             outside: Mutex::default(),
             health: Mutex::default(),
         }
@@ -77,17 +84,35 @@ impl SelfTest {
 
     /// Tests once. `None` when there is nowhere to test.
     pub(super) async fn once(&self) -> Option<Finding> {
-        Some(self.test(self.places.as_ref()?).await)
+        let relays = *self.addresses.borrow();
+        Some(self.test(&self.places(relays)?).await)
     }
 
     /// Tests now and again until the program stops, and logs what is found when it is something else than before.
     /// Where the address outside is found, `publish` is called with the relay's own and that one.
     pub(super) async fn keep(&self, servers: &[StunServer], publish: impl Fn(Ipv4Addr, Ipv4Addr), tasks: &Tasks) {
-        let Some(places) = &self.places else { return };
-        tokio::select! {
-            () = tasks.stopping() => {}
-            ((), ()) = async { tokio::join!(self.keep_testing(places), self.keep_asking(places, servers, publish)) } => {}
+        let mut addresses = self.addresses.subscribe();
+        loop {
+            let relays = *addresses.borrow_and_update();
+            *self.outside.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            let places = self.places(relays);
+            let work = async {
+                if let Some(places) = &places {
+                    tokio::join!(self.keep_testing(places), self.keep_asking(places, servers, &publish));
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = tasks.stopping() => return,
+                moved = addresses.changed() => moved.expect("the sender is a part of this"),
+                () = work => {}
+            }
         }
+    }
+
+    /// Tests at other addresses from now on. True when they are others than before.
+    pub(super) fn move_to(&self, addresses: RelayAddresses) -> bool {
+        self.addresses.send_if_modified(|before| std::mem::replace(before, addresses) != addresses)
     }
 
     async fn keep_testing(&self, places: &Places) {
@@ -108,7 +133,7 @@ impl SelfTest {
     }
 
     async fn keep_asking(&self, places: &Places, servers: &[StunServer], publish: impl Fn(Ipv4Addr, Ipv4Addr)) {
-        let Some(own) = self.untranslated else { return };
+        let Some(own) = self.untranslated() else { return };
         let mut before = None;
         loop {
             let outside = outside::find(own, servers).await;
@@ -160,15 +185,21 @@ impl SelfTest {
         let met = met.await;
         met.and(one.free(&one_seal).await)
     }
-}
 
-/// Where to test a relay with these settings: at its IPv4 address, and where it has none, at its IPv6 address.
-fn places(settings: &Settings, listen: &[SocketAddr]) -> Option<Places> {
-    let relays = [settings.relay_ipv4.map(IpAddr::V4), settings.relay_ipv6.map(IpAddr::V6)];
-    relays.into_iter().flatten().find_map(|relay| {
-        let at = listen.iter().find(|at| at.is_ipv4() == relay.is_ipv4())?;
-        let own = SocketAddr::new(if at.ip().is_unspecified() { relay } else { at.ip() }, at.port());
-        let outside = settings.external_ipv4.filter(|_| relay.is_ipv4()).map(|outside| SocketAddr::from((outside, at.port())));
-        Some(Places { own, advertised: outside.unwrap_or(own), ports: settings.ports.clone() })
-    })
+    /// The address to relay at, when a router translates it and nobody said to what.
+    fn untranslated(&self) -> Option<Ipv4Addr> {
+        let (own, _) = *self.addresses.borrow();
+        own.filter(|own| self.external_ipv4.is_none() && outside::is_translated(*own))
+    }
+
+    /// Where to test a relay at these addresses: at the one of IPv4, and where there is none, at that of IPv6.
+    fn places(&self, (ipv4, ipv6): RelayAddresses) -> Option<Places> {
+        let relays = [ipv4.map(IpAddr::V4), ipv6.map(IpAddr::V6)];
+        relays.into_iter().flatten().find_map(|relay| {
+            let at = self.listen.iter().find(|at| at.is_ipv4() == relay.is_ipv4())?;
+            let own = SocketAddr::new(if at.ip().is_unspecified() { relay } else { at.ip() }, at.port());
+            let outside = self.external_ipv4.filter(|_| relay.is_ipv4()).map(|outside| SocketAddr::from((outside, at.port())));
+            Some(Places { own, advertised: outside.unwrap_or(own), ports: self.ports.clone() })
+        })
+    }
 }

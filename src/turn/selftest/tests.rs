@@ -34,7 +34,8 @@ async fn found(settings: Settings) -> Finding {
 /// What a test finds that asks at `server`, although the relay may be elsewhere.
 async fn found_at(server: SocketAddr) -> Finding {
     let test = SelfTest::new(&settings(), &[server]);
-    test.test(test.places.as_ref().unwrap()).await
+    let addresses = *test.addresses.borrow();
+    test.test(&test.places(addresses).unwrap()).await
 }
 
 /// A socket that takes everything and says nothing.
@@ -131,4 +132,16 @@ async fn the_address_outside_is_asked_of_the_first_server_that_answers() {
     assert_eq!(outside::find(own, &asked).await, Outside::Known(own));
     assert_eq!(outside::find(own, &[nowhere]).await, Outside::Unknown);
     assert_eq!(outside::find(own, &[]).await, Outside::Unasked);
+}
+
+#[test]
+fn r39_the_test_is_made_where_the_relay_has_moved_to() {
+    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478));
+    let test = SelfTest::new(&settings(), &[any]);
+    let asked_at = |addresses| test.places(addresses).map(|places| places.own);
+    let (before, after) = (*test.addresses.borrow(), (Some(Ipv4Addr::new(198, 41, 0, 5)), None));
+    assert_eq!(asked_at(before), Some("127.0.0.1:3478".parse().unwrap()));
+    assert!(test.move_to(after) && !test.move_to(after));
+    assert_eq!(asked_at(*test.addresses.borrow()), Some("198.41.0.5:3478".parse().unwrap()));
+    assert_eq!(asked_at((None, None)), None);
 }

@@ -232,6 +232,13 @@ impl Server {
         }
     }
 
+    /// Relays at other addresses from now on, each given with the one that peers know it by. What is allocated stays where it is.
+    pub fn move_to(&mut self, published: Vec<(IpAddr, IpAddr)>) {
+        if self.peers.move_to(published) {
+            self.ways_change();
+        }
+    }
+
     /// Tells everybody who knows a way to ask for it again.
     fn ways_change(&self) {
         self.table.open.values().for_each(|open| open.meter.change());

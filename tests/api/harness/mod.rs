@@ -6,5 +6,5 @@ mod server;
 pub mod socket;
 
 pub use person::{Answer, Person};
-pub use server::{Options, TestServer, eventually};
+pub use server::{Options, Port, TestServer, eventually};
 pub use socket::{Socket, no_media};

@@ -54,6 +54,7 @@ impl Person {
         let certificate = reqwest::Certificate::from_pem(server.certificate().as_bytes()).unwrap();
         let client = Client::builder()
             .tls_certs_only([certificate])
+            .resolve(&server.name, server.socket_address())
             .cookie_store(true)
             .no_proxy()
             .pool_max_idle_per_host(0)

@@ -16,10 +16,14 @@ use tempfile::TempDir;
 pub struct Options {
     /// Lines of TOML that follow the usual ones.
     pub config: String,
+    /// Lines of TOML for the section of the server, each a key.
+    pub server: String,
     /// Lines of TOML for the section of the relay, each a key.
     pub relay: String,
     /// Whether the relay tests itself, which those who count its packets would see.
     pub self_test: bool,
+    /// Whether the relay finds the address to relay at by itself, instead of using 127.0.0.1.
+    pub finds_relay_address: bool,
     /// Where the relay listens, when it is not 127.0.0.1.
     pub relay_address: Option<IpAddr>,
     /// Where it listens for TLS, when it is not 127.0.0.1.
@@ -44,8 +48,14 @@ pub struct TestServer {
     pub address: String,
     /// The certificate's fingerprint, as printed.
     pub fingerprint: String,
+    /// The fingerprint of the authority that signed it, as printed.
+    pub authority: String,
     /// The secret part of the one-time link, until there is an admin.
     pub setup_token: Option<String>,
+    /// The name that clients ask for when they shake hands.
+    pub name: String,
+    /// What clients trust in place of the server's own authority.
+    certificate: Option<String>,
 }
 
 impl TestServer {
@@ -54,11 +64,15 @@ impl TestServer {
         Self::with(&Options::default())
     }
 
-    /// Starts a server that is configured in some way.
-    pub fn with(options: &Options) -> Self {
+    /// A server with nothing in it that has its ports, and is started when it has been configured.
+    pub fn prepare() -> Self {
+        Self::prepared(&Options::default())
+    }
+
+    fn prepared(options: &Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("hearth.toml");
-        let mut server = Self {
+        Self {
             child: None,
             dir,
             config,
@@ -68,8 +82,16 @@ impl TestServer {
             relay_tls_port: Port::reserve(),
             address: String::new(),
             fingerprint: String::new(),
+            authority: String::new(),
             setup_token: None,
-        };
+            certificate: None,
+            name: String::from("localhost"),
+        }
+    }
+
+    /// Starts a server that is configured in some way.
+    pub fn with(options: &Options) -> Self {
+        let mut server = Self::prepared(options);
         // A program that is none of ours may have the port.
         for _ in 0..PORTS_TO_TRY {
             server.configure(options);
@@ -82,7 +104,8 @@ impl TestServer {
         panic!("{PORTS_TO_TRY} ports were taken:\n{}", server.log());
     }
 
-    fn configure(&self, options: &Options) {
+    /// Writes its configuration, which the next start reads.
+    pub fn configure(&self, options: &Options) {
         let (port, relay_port, tls_port) = (self.port.number, self.relay_port(), self.relay_tls_port());
         let at = |address: Option<IpAddr>, port| SocketAddr::new(address.unwrap_or(Ipv4Addr::LOCALHOST.into()), port);
         let (relay, relay_tls) = (at(options.relay_address, relay_port), at(options.relay_tls_address, tls_port));
@@ -94,11 +117,14 @@ impl TestServer {
             format!("self_test = {}", options.self_test),
         ];
         let key_of = |line: &str| line.split('=').next().unwrap().trim().to_owned();
-        let is_left = |line: &&String| !options.relay.lines().any(|other| key_of(other) == key_of(line));
+        let is_said = |key: &str| options.relay.lines().any(|other| key_of(other) == key);
+        let is_found = |key: &str| options.finds_relay_address && key == "address";
+        let is_left = |line: &&String| !(is_said(&key_of(line)) || is_found(&key_of(line)));
         let usual: Vec<_> = usual.iter().filter(is_left).map(String::as_str).collect();
         let text = format!(
-            "{}\n[server]\nlisten = [\"127.0.0.1:{port}\"]\n[relay]\n{}\n{}\n",
+            "{}\n[server]\nlisten = [\"127.0.0.1:{port}\"]\n{}\n[relay]\n{}\n{}\n",
             options.config,
+            options.server,
             usual.join("\n"),
             options.relay
         );
@@ -125,6 +151,11 @@ impl TestServer {
         command
     }
 
+    /// Where its configuration lies.
+    pub fn config_file(&self) -> &Path {
+        &self.config
+    }
+
     /// Where its data lie.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
@@ -148,6 +179,8 @@ impl TestServer {
                 self.address = address.to_owned();
             } else if let Some(fingerprint) = line.strip_prefix("fingerprint: ") {
                 self.fingerprint = fingerprint.to_owned();
+            } else if let Some(fingerprint) = line.strip_prefix("authority: ") {
+                self.authority = fingerprint.to_owned();
             } else if let Some(link) = line.strip_prefix("setup: ") {
                 self.setup_token = link.split_once('#').map(|(_, token)| token.to_owned());
             } else if line == "Press Ctrl-C to stop." {
@@ -167,6 +200,11 @@ impl TestServer {
     pub fn socket_address(&self) -> SocketAddr {
         let port = self.address.rsplit_once(':').unwrap().1.parse().unwrap();
         SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    /// The port of its HTTPS socket, before it was ever started too.
+    pub fn port(&self) -> u16 {
+        self.port.number
     }
 
     /// The port of its relay for TLS.
@@ -232,9 +270,15 @@ impl TestServer {
         self.dir.path().join("log")
     }
 
-    /// The certificate that it serves with.
+    /// The certificate of its own authority, which vouches for the one that it serves with.
     pub fn certificate(&self) -> String {
-        std::fs::read_to_string(self.data_dir().join("tls/cert.pem")).unwrap()
+        let own = || std::fs::read_to_string(self.data_dir().join("tls/ca.pem")).unwrap();
+        self.certificate.clone().unwrap_or_else(own)
+    }
+
+    /// From now on clients ask for this name, and trust this authority, which is none of the server's own.
+    pub fn is_known_as(&mut self, name: &str, authority: String) {
+        (self.name, self.certificate) = (name.to_owned(), Some(authority));
     }
 
     /// Every file below its data directory.
@@ -271,14 +315,14 @@ const PORTS_TO_TRY: usize = 20;
 
 /// A port number, of TCP and of UDP, that no other test uses for as long as this lives. It is below those that systems give out by
 /// themselves, so that no connection of another test has it while its server is down.
-struct Port {
-    number: u16,
+pub struct Port {
+    pub number: u16,
     /// Locked; the lock ends with the process at the latest.
     _claim: File,
 }
 
 impl Port {
-    fn reserve() -> Self {
+    pub fn reserve() -> Self {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ports");
         std::fs::create_dir_all(&dir).unwrap();
         loop {

@@ -208,6 +208,6 @@ pub async fn secure(server: &TestServer, stream: TcpStream, protocol: &[u8]) -> 
     if !protocol.is_empty() {
         config.alpn_protocols = vec![protocol.to_vec()];
     }
-    let name = ServerName::try_from("localhost").unwrap();
+    let name = ServerName::try_from(server.name.clone()).unwrap();
     tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
 }

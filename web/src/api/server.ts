@@ -1,4 +1,5 @@
 import type { ServerInfo } from '../wire/ServerInfo';
+import type { TrustInfo } from '../wire/TrustInfo';
 import type { ApiClient } from './client';
 
 /** What anybody may know of the server. */
@@ -11,5 +12,10 @@ export class ServerApi {
 
   info(): Promise<ServerInfo> {
     return this.#client.requestAsAnybody('GET', '/api/server');
+  }
+
+  /** Who vouches for the server's certificate, and what a device needs to trust it. */
+  trust(): Promise<TrustInfo> {
+    return this.#client.requestAsAnybody('GET', '/api/trust');
   }
 }

@@ -1,8 +1,12 @@
+import { trust } from './en.trust';
+
 /**
  * The English words. `{name}` stands for a value; a pair of keys ending in `.one` and `.other` is chosen by number.
  * Every other language is an object with exactly these keys.
  */
 export const en = {
+  ...trust,
+
   'app.name': 'Hearth',
   'app.home': '{place}: home',
   'app.signIn': 'Sign in',

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { useOwned, usePageHeading, usePlace, useUi } from '../components/context';
 import { Header } from '../components/Header';
+import { TrustLink } from '../components/TrustLink';
 import { t } from '../i18n';
 import { adminPath } from '../router';
 import type { Account } from '../wire/Account';
@@ -23,6 +24,7 @@ export function HomePage(): JSX.Element {
         )}
         {user === null && <Visitor />}
         {user && <Member user={user} />}
+        <TrustLink />
       </main>
     </div>
   );

@@ -8,6 +8,7 @@ import { NotFoundPage } from './NotFoundPage';
 import { RegisterPage } from './RegisterPage';
 import { SetupPage } from './SetupPage';
 import { SignInPage } from './SignInPage';
+import { TrustPage } from './TrustPage';
 
 /** Nearly nobody ever looks at it. */
 const CheckPage = lazily(async () => (await import('./CheckPage')).CheckPage);
@@ -33,6 +34,8 @@ function CurrentPage({ ui }: { ui: Ui }): JSX.Element {
       return <SetupPage />;
     case 'check':
       return <CheckPage />;
+    case 'trust':
+      return <TrustPage />;
     case 'meeting':
       return <MeetingPage key={route.code} code={route.code} />;
     case 'admin':

@@ -5,6 +5,7 @@ import { ErrorNote, Field } from '../components/Field';
 import type { Form } from '../components/form';
 import { Header } from '../components/Header';
 import { Mark } from '../components/icons';
+import { TrustLink } from '../components/TrustLink';
 import { t } from '../i18n';
 
 /** The frame of the pages that let people in: sign in, register, set up. */
@@ -22,6 +23,7 @@ export function EntryPage({ title, intro, children }: { title: string; intro: st
           <p class="soft">{intro}</p>
         </div>
         {children}
+        <TrustLink />
       </main>
     </div>
   );

@@ -11,6 +11,7 @@ import { Preferences } from './preferences';
 import { PreJoin } from './prejoin';
 import { Room } from './room';
 import { Session } from './session';
+import { Trust } from './trust';
 
 /** All of the logic, put together. */
 export interface App {
@@ -18,6 +19,7 @@ export interface App {
   /** For the parts of the page that are loaded by themselves and bring their own requests. */
   readonly client: ApiClient;
   newMeetings(): Meetings;
+  newTrust(): Trust;
   newPreJoin(code: string): PreJoin;
   /** `displayName` is the name given when joining; empty when the account's counts. */
   newRoom(join: JoinReply, local: LocalMedia, displayName: string): Room;
@@ -34,6 +36,7 @@ export function createApp(environment: Environment = browserEnvironment()): App 
     session,
     client,
     newMeetings: () => new Meetings(meetings),
+    newTrust: () => new Trust(server),
     newPreJoin: (code) => {
       const local = new LocalMedia(environment, preferences);
       const accountName = computed(() => session.user.value?.name ?? '');

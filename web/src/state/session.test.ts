@@ -6,7 +6,7 @@ import { ServerApi } from '../api/server';
 import type { ServerInfo } from '../wire/ServerInfo';
 import { Session } from './session';
 
-const info: ServerInfo = { name: 'Hearth', protocol: 1, registration: 'open', needsSetup: true, maxParticipants: 6 };
+const info: ServerInfo = { name: 'Hearth', protocol: 1, registration: 'open', needsSetup: true, maxParticipants: 6, ownAuthority: true };
 const ada = { id: 'u', email: 'ada@example.org', name: 'Ada', role: 'admin' };
 const signedIn: FakeAnswer = { status: 200, body: { success: true, accessToken: 'token', expiresInSeconds: 900, user: ada } };
 const refused: FakeAnswer = { status: 401, body: { error: { code: 'unauthenticated', message: 'Sign in.' } } };

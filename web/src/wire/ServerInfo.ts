@@ -24,4 +24,8 @@ needsSetup: boolean,
 /**
  * How many people a meeting can hold at most.
  */
-maxParticipants: number, };
+maxParticipants: number, 
+/**
+ * Whether devices have to be told to trust this server: its own authority vouches for its certificate.
+ */
+ownAuthority: boolean, };

@@ -60,6 +60,9 @@ for (const [device, screen] of Object.entries(DEVICES)) {
       await take(grace.page, '12-left');
       await grace.open('/nowhere');
       await take(grace.page, '13-not-found');
+      await grace.open('/trust');
+      await expect(grace.page.getByRole('radio').first()).toBeVisible();
+      await grace.page.screenshot({ path: `${FOLDER}/14-trust-${device}-${colorScheme}.png`, fullPage: true });
     });
   }
 }

@@ -63,6 +63,11 @@ export class Hearth {
     return hearth;
   }
 
+  /** Where its data lie. */
+  get dataFolder(): string {
+    return join(this.folder, 'data');
+  }
+
   get pid(): number {
     if (this.process?.pid === undefined) throw new Error('the server is not running');
     return this.process.pid;

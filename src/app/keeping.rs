@@ -1,0 +1,90 @@
+//! What keeps the data: the claim on their directory, the store with its upgrades, the backups, and the socket to ask for one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Result, anyhow};
+
+use super::DamagedData;
+use crate::backup::{self, BackupWatch, Claim, Daily, STORE};
+use crate::clock::Timestamp;
+use crate::config::Config;
+use crate::control::{Answerer, BoxedAnswer, ControlSocket, Given, Reply, Request};
+use crate::lifecycle::Tasks;
+use crate::store::{self, OpenError, Snapshot, Store};
+
+/// Where automatic backups lie.
+pub fn backup_directory(config: &Config) -> PathBuf {
+    config.backup.directory.clone().unwrap_or_else(|| config.server.data_dir.join(backup::BACKUPS))
+}
+
+/// What to do about data that can't be read, as a sentence with the command.
+pub fn restore_hint(config: &Config) -> String {
+    let (data_dir, directory) = (&config.server.data_dir, backup_directory(config));
+    let command = |file: &Path| format!("hearth restore --data-dir {} {}", data_dir.display(), file.display());
+    match backup::newest(&directory) {
+        Some(newest) => format!("Stop Hearth and put the newest automatic backup in place: {}", command(&newest)),
+        None => format!(
+            "There is no automatic backup in {}. If you have one elsewhere, put it in place: {}",
+            directory.display(),
+            command(Path::new("FILE"))
+        ),
+    }
+}
+
+/// The right to the data directory. Whoever starts a second server on the same data hears of that and of nothing else.
+pub(super) fn claim(config: &Config) -> Result<Claim> {
+    Ok(Claim::take(&config.server.data_dir)?)
+}
+
+/// Opens the store. Data of an older version are backed up and then upgraded.
+pub(super) fn open_store(config: &Config) -> Result<Store> {
+    let data_dir = &config.server.data_dir;
+    let mut keep = |snapshot: &Snapshot<'_>| {
+        let kept = backup::before_upgrade(snapshot, data_dir, &backup_directory(config), Timestamp::now())?;
+        tracing::info!(file = %kept.display(), "the data were backed up before their upgrade");
+        Ok(())
+    };
+    Store::open_migrating(store::Settings::new(data_dir.join(STORE)), &mut keep).map_err(|error| {
+        let damaged = matches!(error, OpenError::Damaged { .. } | OpenError::TimedOut { .. });
+        if damaged { anyhow!("{error}.\n{}", restore_hint(config)).context(DamagedData) } else { error.into() }
+    })
+}
+
+/// Starts the daily backups, and answers commands that ask for one.
+pub(super) fn start(config: &Config, store: &Store, tasks: &Tasks) -> BackupWatch {
+    let data_dir = config.server.data_dir.clone();
+    match ControlSocket::bind(&data_dir) {
+        Ok(socket) => {
+            let answers = Answers { data_dir: data_dir.clone(), store: store.clone() };
+            tasks.spawn(socket.serve(Arc::new(answers), tasks.clone()));
+        }
+        Err(error) => tracing::warn!(%error, "commands can't ask this server: `hearth backup` works only while it is stopped"),
+    }
+    let daily =
+        Daily { data_dir, directory: backup_directory(config), enabled: config.backup.daily, keep: config.backup.keep as usize };
+    backup::keep_daily(daily, store.clone(), tasks)
+}
+
+/// What this server answers to commands.
+struct Answers {
+    data_dir: PathBuf,
+    store: Store,
+}
+
+impl Answerer for Answers {
+    fn answer(&self, request: Request) -> BoxedAnswer {
+        let (data_dir, store) = (self.data_dir.clone(), self.store.clone());
+        Box::pin(async move {
+            match request {
+                Request::Version => {
+                    Given::Words(Reply::Version { version: String::from(env!("CARGO_PKG_VERSION")), schema: store::SCHEMA })
+                }
+                Request::Backup => match backup::of_running(&store, data_dir, Timestamp::now()).await {
+                    Ok((file, _)) => Given::Backup(file),
+                    Err(message) => Given::Words(Reply::Refused { message }),
+                },
+            }
+        })
+    }
+}

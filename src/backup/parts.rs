@@ -1,0 +1,143 @@
+//! The files of a data directory that belong to a backup, and writing files so that they are there wholly or not at all.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::format::MAX_FILE;
+use super::names::{DIRECTORIES, FILES, MAX_DEPTH};
+
+/// What a file is called until it is whole.
+const UNFINISHED: &str = "new";
+
+/// Hands over each file with its path inside the backup. What goes away meanwhile, as unfinished files do, is passed over.
+pub(super) fn each_file(data_dir: &Path, take: &mut dyn FnMut(&str, &[u8]) -> io::Result<()>) -> io::Result<()> {
+    for file in FILES {
+        each_below(&data_dir.join(file), file, 1, take)?;
+    }
+    for directory in DIRECTORIES {
+        each_below(&data_dir.join(directory), directory, 1, take)?;
+    }
+    Ok(())
+}
+
+fn each_below(path: &Path, name: &str, depth: usize, take: &mut dyn FnMut(&str, &[u8]) -> io::Result<()>) -> io::Result<()> {
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let kind = match fs::symlink_metadata(path) {
+        Err(error) if gone(&error) => return Ok(()),
+        other => other?.file_type(),
+    };
+    if kind.is_dir() {
+        if depth >= MAX_DEPTH {
+            return Err(io::Error::other(format!("{} lies too deep", path.display())));
+        }
+        let mut names: Vec<_> = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
+        names.sort();
+        for entry in names {
+            let text =
+                entry.to_str().ok_or_else(|| io::Error::other(format!("{} has a file whose name is no text", path.display())))?;
+            each_below(&path.join(text), &format!("{name}/{text}"), depth + 1, take)?;
+        }
+        return Ok(());
+    }
+    if !kind.is_file() || path.extension().is_some_and(|ending| ending == UNFINISHED) {
+        return Ok(());
+    }
+    let mut content = Vec::new();
+    match File::open(path).and_then(|file| file.take(u64::from(MAX_FILE) + 1).read_to_end(&mut content)) {
+        Err(error) if gone(&error) => return Ok(()),
+        other => other?,
+    };
+    if content.len() > MAX_FILE as usize {
+        return Err(io::Error::other(format!("{} is larger than 1 MiB and does not belong there", path.display())));
+    }
+    take(name, &content)
+}
+
+/// A file that appears under its name when it is whole. It is removed when it is dropped before.
+pub(super) struct Unfinished {
+    file: Option<File>,
+    path: PathBuf,
+    target: PathBuf,
+}
+
+impl Unfinished {
+    /// Begins a file that only this user may read, in place of one that may be there already.
+    pub(super) fn begin(target: &Path) -> io::Result<Self> {
+        let name = target.file_name().ok_or_else(|| io::Error::other("this is no name of a file"))?.to_string_lossy();
+        match fs::metadata(target) {
+            Ok(found) if !found.is_file() => return Err(io::Error::other("something that is no file has this name")),
+            Ok(_) | Err(_) => {}
+        }
+        let path = target.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+        remove_if_there(&path)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        Ok(Self { file: Some(file), path, target: target.to_owned() })
+    }
+
+    /// Where it lies until it is finished.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What to write to.
+    pub(super) fn file(&mut self) -> &mut File {
+        self.file.as_mut().expect("it is there until it is finished")
+    }
+
+    /// Puts it on the disk under its name.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.file().sync_all()?;
+        fs::rename(&self.path, &self.target)?;
+        self.file = None;
+        sync_directory(directory_of(&self.target))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            drop(remove_if_there(&self.path));
+        }
+    }
+}
+
+/// Writes a file of a directory that nobody uses yet, with the directories on the way to it.
+pub(super) fn write_new(root: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let path = root.join(name);
+    make_directory(directory_of(&path))?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Makes a directory for this user only, with its parents.
+pub(super) fn make_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Puts every directory from `path` downwards on the disk.
+pub(super) fn sync_directories(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_directories(&entry.path())?;
+        }
+    }
+    sync_directory(path)
+}
+
+/// Puts the names in a directory on the disk.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Where a file lies; a bare name lies in the current directory.
+pub(super) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    fs::remove_file(path).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}

@@ -1,0 +1,205 @@
+//! Certificates from an authority that speaks ACME (RFC 8555), such as Let's Encrypt.
+//!
+//! The account and the certificate are kept in a directory of their own. This module asks once, when it is told to; when to ask is
+//! decided in [`schedule`](super::schedule).
+
+mod challenge;
+mod error;
+mod http;
+mod kept;
+mod order;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Uri;
+use instant_acme::{Account, CertificateIdentifier, ExternalAccountKey, NewAccount};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use time::OffsetDateTime;
+use tokio::time::timeout;
+
+use super::Identity;
+use crate::clock::Timestamp;
+use crate::ids::Secret;
+
+pub use challenge::{ACME_TLS, Challenges};
+pub use error::AcmeError;
+use http::HttpsClient;
+use kept::{Kept, KeptAccount};
+
+/// How long an order may take in all.
+const DEADLINE: Duration = Duration::from_secs(180);
+
+/// Which authority to ask, and for what.
+#[derive(Clone, Debug)]
+pub struct AcmeSettings {
+    /// The address of the authority's directory.
+    pub directory: String,
+    /// The name or the address that the certificate is for.
+    pub name: String,
+    /// The e-mail address that the authority may write to.
+    pub contact: Option<String>,
+    /// Which of the authority's kinds of certificates to ask for.
+    pub profile: Option<String>,
+    /// What the authority knows the administrator by, where it wants to know.
+    pub external_account: Option<ExternalAccount>,
+    /// Whom to trust about who the authority is. `None` for those that browsers trust.
+    pub roots: Option<Arc<RootCertStore>>,
+    /// Whether the server can be looked up over plain HTTP on port 80.
+    pub by_http: bool,
+    /// How long to wait after a first failure.
+    pub retry: Duration,
+}
+
+/// An account that the administrator has with the authority already (RFC 8555 §7.3.4).
+#[derive(Clone, Debug)]
+pub struct ExternalAccount {
+    /// What the authority calls its key.
+    pub key_id: String,
+    /// The key itself.
+    pub key: Secret<Vec<u8>>,
+}
+
+/// The roots in the PEM file at `path`, for [`AcmeSettings::roots`].
+///
+/// # Errors
+///
+/// In a sentence, when the file can't be read or has no certificate in it that can be trusted.
+pub fn roots_from_file(path: &Path) -> Result<Arc<RootCertStore>, String> {
+    let unusable = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unusable(&error))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| unusable(&error))?;
+        roots.add(certificate).map_err(|error| unusable(&error))?;
+    }
+    if roots.is_empty() { Err(unusable(&"there is no certificate in it")) } else { Ok(Arc::new(roots)) }
+}
+
+/// When the authority would like to see a renewal (RFC 9773 §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Suggestion {
+    pub(super) from: Timestamp,
+    pub(super) until: Timestamp,
+    /// When to ask again.
+    pub(super) ask_again: Duration,
+}
+
+/// One authority, and what this server has from it.
+pub(super) struct AcmeClient {
+    settings: AcmeSettings,
+    kept: Kept,
+    challenges: Challenges,
+    client: HttpsClient,
+    /// Looked up when first needed.
+    account: Option<Account>,
+    /// How many orders there were, good and bad.
+    orders: u32,
+}
+
+impl AcmeClient {
+    /// Keeps its files in `dir`. Asks nobody yet.
+    pub(super) fn new(settings: AcmeSettings, dir: PathBuf, challenges: Challenges) -> Self {
+        let roots = settings
+            .roots
+            .as_deref()
+            .cloned()
+            .unwrap_or_else(|| RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
+        Self { settings, kept: Kept::new(dir), challenges, client: HttpsClient::new(roots), account: None, orders: 0 }
+    }
+
+    /// The certificate from earlier, whatever the clock says. Blocks on the disk.
+    pub(super) fn kept_certificate(&self) -> Option<Identity> {
+        self.kept.certificate(&self.settings.directory, &self.settings.name)
+    }
+
+    /// The host of the authority, for people.
+    pub(super) fn host(&self) -> String {
+        let uri = self.settings.directory.parse::<Uri>().ok();
+        uri.and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_else(|| self.settings.directory.clone())
+    }
+
+    /// Orders a certificate that takes the place of `old`, and keeps it.
+    pub(super) async fn order(&mut self, old: Option<&Identity>) -> Result<Identity, AcmeError> {
+        let ordered = timeout(DEADLINE, order::order(self, old)).await.unwrap_or(Err(AcmeError::TimedOut));
+        self.orders = self.orders.wrapping_add(1);
+        if ordered.is_err() {
+            // Whatever was wrong with it is looked up anew.
+            self.account = None;
+        }
+        ordered
+    }
+
+    /// When the authority would like this certificate to be renewed. `None` when it doesn't say.
+    pub(super) async fn suggestion(&mut self, identity: &Identity) -> Option<Suggestion> {
+        let id = CertificateIdentifier::try_from(identity.certificate()).ok()?;
+        // No account is made for this.
+        if self.account.is_none() {
+            self.account = Some(self.known_account().await?);
+        }
+        match self.account.as_ref()?.renewal_info(&id).await {
+            Ok((info, ask_again)) => {
+                let window = info.suggested_window;
+                Some(Suggestion { from: moment(window.start), until: moment(window.end), ask_again })
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the certificate authority suggests no time for the renewal");
+                None
+            }
+        }
+    }
+
+    /// The account to order with: the one from earlier, or a new one.
+    async fn account(&mut self) -> Result<Account, AcmeError> {
+        if let Some(account) = &self.account {
+            return Ok(account.clone());
+        }
+        let account = match self.kept_account() {
+            Some(kept) => self.opened(kept).await?,
+            None => self.registered().await?,
+        };
+        Ok(self.account.insert(account).clone())
+    }
+
+    async fn known_account(&self) -> Option<Account> {
+        self.opened(self.kept_account()?).await.ok()
+    }
+
+    fn kept_account(&self) -> Option<KeptAccount> {
+        let external = self.settings.external_account.as_ref().map(|account| account.key_id.as_str());
+        self.kept.account(&self.settings.directory, external)
+    }
+
+    async fn opened(&self, kept: KeptAccount) -> Result<Account, AcmeError> {
+        let builder = Account::builder_with_http(Box::new(self.client.clone()));
+        builder.from_credentials(kept.credentials).await.map_err(|error| AcmeError::new(&self.host(), error))
+    }
+
+    async fn registered(&self) -> Result<Account, AcmeError> {
+        let AcmeSettings { directory, contact, external_account, .. } = &self.settings;
+        let address = contact.as_ref().map(|address| format!("mailto:{address}"));
+        let contacts: Vec<&str> = address.as_deref().into_iter().collect();
+        let new = NewAccount { contact: &contacts, terms_of_service_agreed: true, only_return_existing: false };
+        let key = external_account.as_ref().map(|account| ExternalAccountKey::new(account.key_id.clone(), account.key.expose()));
+        let builder = Account::builder_with_http(Box::new(self.client.clone()));
+        let created = builder.create(&new, directory.clone(), key.as_ref()).await;
+        let (account, credentials) = created.map_err(|error| AcmeError::new(&self.host(), error))?;
+        let kept = KeptAccount {
+            directory: directory.clone(),
+            external_account: external_account.as_ref().map(|account| account.key_id.clone()),
+            credentials,
+        };
+        if let Err(error) = self.kept.keep_account(&kept) {
+            tracing::warn!(%error, "the account with the certificate authority can't be kept; the next start makes another");
+        }
+        tracing::info!(authority = self.host(), "an account was made with the certificate authority");
+        Ok(account)
+    }
+}
+
+fn moment(time: OffsetDateTime) -> Timestamp {
+    Timestamp::from_millis(u64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(0))
+}

@@ -1,0 +1,253 @@
+//! What Pebble can't do: an authority that has several kinds of certificates, and says when it would like to renew them (RFC 9773).
+//! This one hands out whatever is asked for, and remembers how it was asked.
+
+use std::fs;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::routing::{get, post};
+use data_encoding::BASE64URL_NOPAD;
+use hearth::clock::Timestamp;
+use hearth::tls::{Identity, server_config};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use rcgen::{
+    BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use time::OffsetDateTime;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use x509_parser::prelude::{FromDer, X509CertificationRequest};
+
+use crate::harness::{Options, Port, TestServer};
+use crate::site::{NAME, PATIENCE};
+
+/// How long its certificates are good. Without a suggestion they are renewed after 80 seconds, and in no case before 12.
+const LIFETIME: time::Duration = time::Duration::seconds(120);
+/// When it would like to see the renewal, counted from the order.
+const SUGGESTED: (u64, u64) = (12, 14);
+
+struct Obliging {
+    /// The address of everything.
+    base: String,
+    issuer: Issuer<'static, KeyPair>,
+    /// What was sent for each order.
+    orders: Mutex<Vec<Value>>,
+    /// What was sent for each account.
+    accounts: Mutex<Vec<Value>>,
+    /// The last certificate.
+    certificate: Mutex<Option<String>>,
+    /// Which certificates it was asked about.
+    asked: Mutex<Vec<String>>,
+}
+
+type Shared = State<Arc<Obliging>>;
+
+/// An authority that is served on a port of its own, and where it keeps what clients must trust.
+async fn start() -> (Arc<Obliging>, TempDir) {
+    let port = Port::reserve();
+    let dir = tempfile::tempdir().unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut parameters = CertificateParams::default();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    fs::write(dir.path().join("ca.pem"), parameters.self_signed(&key).unwrap().pem()).unwrap();
+    let issuer = Issuer::new(parameters, key);
+    let key = KeyPair::generate().unwrap();
+    let shown = CertificateParams::new(vec![String::from("localhost")]).unwrap().signed_by(&key, &issuer).unwrap();
+    let identity = Identity::from_pem(shown.pem().as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+    let authority = Arc::new(Obliging {
+        base: format!("https://localhost:{}", port.number),
+        issuer,
+        orders: Mutex::default(),
+        accounts: Mutex::default(),
+        certificate: Mutex::default(),
+        asked: Mutex::default(),
+    });
+    let listener = TcpListener::bind(("127.0.0.1", port.number)).await.unwrap();
+    let (acceptor, router) = (TlsAcceptor::from(server_config(&identity)), routes(Arc::clone(&authority)));
+    tokio::spawn(async move {
+        let _port = port;
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, router) = (acceptor.clone(), router.clone());
+            tokio::spawn(async move {
+                let stream = acceptor.accept(stream).await.unwrap();
+                // Whether the client hangs up first is its own business.
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).await;
+            });
+        }
+    });
+    (authority, dir)
+}
+
+fn routes(authority: Arc<Obliging>) -> Router {
+    Router::new()
+        .route("/dir", get(directory))
+        .route("/nonce", get(|| async { with_nonce(StatusCode::OK, "", "") }))
+        .route("/account", post(account))
+        .route("/order", post(order))
+        .route("/order/1", post(state))
+        .route("/finalize/1", post(finalize))
+        .route("/authorization/1", post(authorization))
+        .route("/certificate/1", post(certificate))
+        .route("/renewal/{id}", get(renewal))
+        .with_state(authority)
+}
+
+fn with_nonce(status: StatusCode, location: &str, body: &str) -> Response {
+    let headers = [
+        (HeaderName::from_static("replay-nonce"), String::from("nonce")),
+        (HeaderName::from_static("location"), location.to_owned()),
+    ];
+    (status, AppendHeaders(headers), body.to_owned()).into_response()
+}
+
+/// What stands in a signed request. Who signed it is not looked at.
+fn payload(body: &str) -> Value {
+    let body: Value = serde_json::from_str(body).unwrap();
+    let text = BASE64URL_NOPAD.decode(body["payload"].as_str().unwrap().as_bytes()).unwrap();
+    serde_json::from_slice(&text).unwrap_or(Value::Null)
+}
+
+async fn directory(State(authority): Shared) -> String {
+    let at = |path: &str| format!("{}/{path}", authority.base);
+    json!({
+        "newNonce": at("nonce"), "newAccount": at("account"), "newOrder": at("order"), "renewalInfo": at("renewal"),
+        "meta": {"profiles": {"classic": "usual", "shortlived": "days"}},
+    })
+    .to_string()
+}
+
+async fn account(State(authority): Shared, body: String) -> Response {
+    authority.accounts.lock().unwrap().push(payload(&body));
+    with_nonce(StatusCode::CREATED, &format!("{}/account/1", authority.base), "{}")
+}
+
+async fn order(State(authority): Shared, body: String) -> Response {
+    authority.orders.lock().unwrap().push(payload(&body));
+    *authority.certificate.lock().unwrap() = None;
+    with_nonce(StatusCode::CREATED, &format!("{}/order/1", authority.base), &told(&authority))
+}
+
+fn told(authority: &Obliging) -> String {
+    let ordered = authority.orders.lock().unwrap().last().unwrap().clone();
+    let at = |path: &str| format!("{}/{path}", authority.base);
+    let is_issued = authority.certificate.lock().unwrap().is_some();
+    let mut told = json!({
+        "status": if is_issued { "valid" } else { "ready" },
+        "identifiers": ordered["identifiers"], "authorizations": [at("authorization/1")], "finalize": at("finalize/1"),
+    });
+    for key in ["replaces", "profile"] {
+        if let Some(value) = ordered.get(key) {
+            told[key] = value.clone();
+        }
+    }
+    if is_issued {
+        told["certificate"] = at("certificate/1").into();
+    }
+    told.to_string()
+}
+
+async fn state(State(authority): Shared) -> Response {
+    with_nonce(StatusCode::OK, "", &told(&authority))
+}
+
+async fn authorization(State(authority): Shared) -> Response {
+    let ordered = authority.orders.lock().unwrap().last().unwrap().clone();
+    let told = json!({"identifier": ordered["identifiers"][0], "status": "valid", "challenges": []});
+    with_nonce(StatusCode::OK, "", &told.to_string())
+}
+
+/// The key that is to be certified.
+struct Key(Vec<u8>);
+
+impl PublicKeyData for Key {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ECDSA_P256_SHA256
+    }
+}
+
+async fn finalize(State(authority): Shared, body: String) -> Response {
+    let request = BASE64URL_NOPAD.decode(payload(&body)["csr"].as_str().unwrap().as_bytes()).unwrap();
+    let (_, request) = X509CertificationRequest::from_der(&request).unwrap();
+    let key = Key(request.certification_request_info.subject_pki.subject_public_key.data.to_vec());
+    let mut parameters = CertificateParams::new(vec![NAME.to_owned()]).unwrap();
+    parameters.use_authority_key_identifier_extension = true;
+    parameters.not_before = OffsetDateTime::from_unix_timestamp(i64::try_from(Timestamp::now().as_secs()).unwrap()).unwrap();
+    parameters.not_after = parameters.not_before + LIFETIME;
+    let signed = parameters.signed_by(&key, &authority.issuer).unwrap();
+    *authority.certificate.lock().unwrap() = Some(signed.pem());
+    with_nonce(StatusCode::OK, "", &told(&authority))
+}
+
+async fn certificate(State(authority): Shared) -> Response {
+    let pem = authority.certificate.lock().unwrap().clone().unwrap();
+    with_nonce(StatusCode::OK, "", &pem)
+}
+
+async fn renewal(State(authority): Shared, Path(id): Path<String>) -> impl IntoResponse {
+    authority.asked.lock().unwrap().push(id);
+    let at = |seconds| Timestamp::now().plus(Duration::from_secs(seconds)).to_rfc3339();
+    let told = json!({"suggestedWindow": {"start": at(SUGGESTED.0), "end": at(SUGGESTED.1)}});
+    ([("retry-after", "21600")], told.to_string())
+}
+
+#[tokio::test]
+async fn o2_the_authority_is_told_the_kind_and_the_contact_and_renewed_at_when_it_suggests() {
+    let (authority, dir) = start().await;
+    let mut server = TestServer::prepare();
+    let tls = format!(
+        "[tls]\nmode = \"acme\"\nacme_directory = \"{}/dir\"\nacme_root_file = {:?}\nacme_profile = \"classic\"\n\
+         acme_contact = \"ada@example.org\"\n",
+        authority.base,
+        dir.path().join("ca.pem"),
+    );
+    let url = format!("public_url = \"https://{NAME}:{}\"", server.port());
+    server.configure(&Options { config: tls, server: url, ..Options::default() });
+    server.launch();
+    let renewed = async {
+        while authority.orders.lock().unwrap().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, renewed).await.expect("it was not renewed when the authority suggested it");
+    let (orders, accounts) = (authority.orders.lock().unwrap().clone(), authority.accounts.lock().unwrap().clone());
+    let asked = authority.asked.lock().unwrap().clone();
+    assert_eq!(accounts, [json!({"contact": ["mailto:ada@example.org"], "termsOfServiceAgreed": true})]);
+    let identifiers = json!([{"type": "dns", "value": NAME}]);
+    assert_eq!(orders[0], json!({"identifiers": identifiers, "profile": "classic"}));
+    assert_eq!(orders[1], json!({"identifiers": identifiers, "profile": "classic", "replaces": asked[0]}));
+}
+
+#[tokio::test]
+async fn o2_a_certificate_for_an_address_is_of_the_short_kind_where_there_is_one() {
+    let (authority, dir) = start().await;
+    let mut server = TestServer::prepare();
+    let tls = format!(
+        "[tls]\nmode = \"acme\"\nacme_directory = \"{}/dir\"\nacme_root_file = {:?}\n",
+        authority.base,
+        dir.path().join("ca.pem"),
+    );
+    let url = format!("public_url = \"https://127.0.0.1:{}\"", server.port());
+    server.configure(&Options { config: tls, server: url, ..Options::default() });
+    server.launch();
+    let ordered = async {
+        while !server.log().contains("can't be used") {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    // It is for another name, which the server must notice, too.
+    tokio::time::timeout(PATIENCE, ordered).await.expect("a certificate for another name was taken");
+    let expected = json!({"identifiers": [{"type": "ip", "value": "127.0.0.1"}], "profile": "shortlived"});
+    assert_eq!(authority.orders.lock().unwrap()[0], expected);
+}

@@ -1,0 +1,224 @@
+//! Backups of a running server, of one that is stopped, and those that it makes by itself.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use hearth::backup::inspect;
+
+use crate::harness::{Options, Person, TestServer, eventually};
+use crate::tools::{again, hearth, run, said, sign_in, try_create};
+
+/// The backups of a directory, by name.
+fn backups(dir: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Puts a backup into a server of its own and starts it.
+fn restored(file: &Path) -> TestServer {
+    let mut other = TestServer::start();
+    assert!(other.stop().success());
+    run(&other.data_dir(), &["restore", file.to_str().unwrap()]).ok();
+    other.launch();
+    other
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r12_a_backup_under_load_restored_elsewhere_has_everything_that_was_acknowledged_before() {
+    let server = TestServer::start();
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let mut writers = tokio::task::JoinSet::new();
+    for name in ["Ben", "Cleo", "Dora"] {
+        let person = Person::member(&server, name).await;
+        let acknowledged = Arc::clone(&acknowledged);
+        writers.spawn(async move {
+            loop {
+                let answer = try_create(&person).await;
+                if answer.status.is_success() {
+                    let room = answer.body["meeting"]["roomId"].as_str().unwrap().to_owned();
+                    acknowledged.lock().unwrap().push((name, room));
+                } else {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            }
+        });
+    }
+    let home = tempfile::tempdir().unwrap();
+    let mut made = Vec::new();
+    for number in 0..3 {
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        let before = acknowledged.lock().unwrap().clone();
+        let file = home.path().join(format!("{number}.backup"));
+        let (data_dir, path) = (server.data_dir(), file.clone());
+        let told = tokio::task::spawn_blocking(move || run(&data_dir, &["backup", path.to_str().unwrap()]).ok()).await.unwrap();
+        assert!(told.contains("has the backup") && told.contains("Keep it safe"), "{told}");
+        assert_eq!(mode(&file), 0o600);
+        made.push((file, before));
+    }
+    writers.shutdown().await;
+    assert_eq!(backups(home.path()), ["0.backup", "1.backup", "2.backup"], "nothing unfinished stays behind");
+    for (file, before) in made {
+        let other = restored(&file);
+        for name in ["Ben", "Cleo", "Dora"] {
+            let person = again(&other, name).await;
+            for (_, room) in before.iter().filter(|(host, _)| *host == name) {
+                assert_eq!(person.get(&format!("/api/meetings/{room}")).await.ok()["meeting"]["title"], "Standup");
+            }
+            // Each meeting and its place in the list are one write.
+            let listed = person.get("/api/meetings?limit=100").await.ok();
+            for meeting in listed["meetings"].as_array().unwrap() {
+                let room = meeting["roomId"].as_str().unwrap();
+                person.get(&format!("/api/meetings/{room}")).await.ok();
+            }
+        }
+    }
+    assert!(acknowledged.lock().unwrap().len() > 3);
+}
+
+#[tokio::test]
+async fn o3_a_backup_has_keys_and_certificates_so_that_people_stay_signed_in() {
+    let mut server = TestServer::start();
+    let ben = Person::member(&server, "Ben").await;
+    fs::write(server.data_dir().join("settings.toml"), "# set in the browser\n").unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("all.backup");
+    run(&server.data_dir(), &["backup", file.to_str().unwrap()]).ok();
+    assert!(server.stop().success());
+    let (fingerprint, certificate) = (server.fingerprint.clone(), server.certificate());
+    fs::remove_dir_all(server.data_dir()).unwrap();
+    let told = run(&server.data_dir(), &["restore", file.to_str().unwrap()]).ok();
+    assert!(!told.contains("before-restore"), "there was nothing before: {told}");
+    server.launch();
+    assert_eq!((&server.fingerprint, server.certificate()), (&fingerprint, certificate));
+    assert_eq!(ben.get("/api/auth/me").await.ok()["name"], "Ben", "the token that was given out before is good");
+    assert_eq!(fs::read_to_string(server.data_dir().join("settings.toml")).unwrap(), "# set in the browser\n");
+    for path in server.files() {
+        assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_backup_goes_to_the_standard_output_whether_the_server_runs_or_not() {
+    let mut server = TestServer::start();
+    Person::member(&server, "Ben").await;
+    let home = tempfile::tempdir().unwrap();
+    for running in [true, false] {
+        if !running {
+            assert!(server.stop().success());
+        }
+        let output = hearth(&server.data_dir(), &["backup", "-"]).stderr(Stdio::null()).output().unwrap();
+        assert!(output.status.success());
+        let file = home.path().join(format!("{running}.backup"));
+        fs::write(&file, output.stdout).unwrap();
+        let contents = inspect(&file).unwrap();
+        assert_eq!(contents.header.made_by, env!("CARGO_PKG_VERSION"));
+        assert!(contents.summary.entries > 3 && contents.summary.files > 3 && contents.summary.damaged == 0, "{contents:?}");
+    }
+    // A reader that goes away.
+    let mut child = hearth(&server.data_dir(), &["backup", "-"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_backup_replaces_an_earlier_one_and_says_where_it_can_not_be() {
+    let mut server = TestServer::start();
+    Person::member(&server, "Ben").await;
+    assert!(server.stop().success());
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("hearth.backup");
+    fs::write(&file, "yesterday's").unwrap();
+    run(&server.data_dir(), &["backup", file.to_str().unwrap()]).ok();
+    inspect(&file).unwrap();
+    for bad in [home.path().to_owned(), home.path().join("no/such/directory/x"), PathBuf::from("/dev/null")] {
+        run(&server.data_dir(), &["backup", bad.to_str().unwrap()]).refused(1, &["can't be written"]);
+    }
+    let empty = home.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    run(&empty, &["backup", file.to_str().unwrap()]).refused(1, &["there are no data in", "--data-dir"]);
+    assert_eq!(fs::read_dir(&empty).unwrap().count(), 0);
+    assert_eq!(backups(home.path()), ["empty", "hearth.backup"]);
+}
+
+/// Makes the data two days old, as far as their files tell.
+fn age(server: &TestServer) {
+    let mark = server.data_dir().join("store/created");
+    assert!(Command::new("touch").args(["-d", "2 days ago"]).arg(mark).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn data_that_are_a_day_old_are_backed_up_by_themselves_and_seven_are_kept() {
+    let mut server = TestServer::start();
+    Person::member(&server, "Ben").await;
+    let dir = server.data_dir().join("backups");
+    assert!(server.stop().success());
+    age(&server);
+    fs::create_dir(&dir).unwrap();
+    for day in 1..=9 {
+        fs::write(dir.join(format!("hearth-2020010{day}T000000Z.backup")), "an old one").unwrap();
+    }
+    fs::write(dir.join("my own.backup"), "not made by Hearth").unwrap();
+    server.launch();
+    let newest = || backups(&dir).into_iter().rfind(|name| name.starts_with("hearth-") && !name.starts_with("hearth-2020"));
+    eventually("a backup is made", async || newest().is_some() && backups(&dir).len() == 8).await;
+    let kept: Vec<_> = backups(&dir).into_iter().filter(|name| name.starts_with("hearth-2020")).collect();
+    assert_eq!(kept.first().unwrap(), "hearth-20200104T000000Z.backup");
+    assert!(dir.join("my own.backup").exists());
+    let file = dir.join(newest().unwrap());
+    assert_eq!(mode(&file), 0o600);
+    let other = restored(&file);
+    sign_in(&other, "Ben").await.ok();
+}
+
+#[tokio::test]
+async fn young_data_and_those_whose_backups_are_off_are_left_alone() {
+    for config in ["", "[backup]\ndaily = false\n"] {
+        let mut server = TestServer::with(&Options { config: config.to_owned(), ..Options::default() });
+        if !config.is_empty() {
+            assert!(server.stop().success());
+            age(&server);
+            server.launch();
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        assert_eq!(backups(&server.data_dir().join("backups")), [""; 0], "{config}");
+    }
+}
+
+#[tokio::test]
+async fn a_daily_backup_that_can_not_be_made_is_a_warning_and_the_server_goes_on() {
+    let home = tempfile::tempdir().unwrap();
+    let place = home.path().join("file");
+    fs::write(&place, "no directory").unwrap();
+    let config = format!("[backup]\ndirectory = {:?}\n", place.join("backups").display().to_string());
+    let mut server = TestServer::with(&Options { config, ..Options::default() });
+    assert!(server.stop().success());
+    age(&server);
+    server.launch();
+    eventually("the failure is told", async || server.log().contains("the daily backup could not be made")).await;
+    let ben = Person::member(&server, "Ben").await;
+    try_create(&ben).await.ok();
+    assert_eq!(ben.get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn f2_what_is_told_about_a_backup_holds_no_secret() {
+    let server = TestServer::start();
+    Person::member(&server, "Ben").await;
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("x.backup");
+    let told = said(hearth(&server.data_dir(), &["backup", file.to_str().unwrap()]).output().unwrap());
+    let words = format!("{}{}{}", told.out, told.err, server.log());
+    assert!(!words.contains("Ben keeps secrets") && !words.contains("$argon2id$"), "{words}");
+    let bytes = fs::read(&file).unwrap();
+    let has = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+    assert!(has(b"$argon2id$") && !has(b"Ben keeps secrets"), "a backup has hashes and no passwords");
+}

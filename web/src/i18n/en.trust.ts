@@ -1,0 +1,62 @@
+/** The words of the page that tells how to trust this server. The names of buttons are those of the systems in English. */
+export const trust = {
+  'trust.question': 'Does your browser warn about this site?',
+  'trust.link': 'Trust this server',
+  'trust.title': 'Trust this server',
+  'trust.intro':
+    '{place} vouches for itself, with a certificate authority of its own that your device doesn’t know yet. Tell each device once that you trust it, and its browsers stop warning.',
+  'trust.caution':
+    'Whoever has the key of this authority could pass for any website on a device that trusts it. Do this only if you trust those who run this server.',
+  'trust.temporary':
+    'Something is not as it should be with this server’s certificate, and its administrator can see what. If you can wait, there may be nothing for you to do.',
+  'trust.noneTitle': 'There is nothing to do',
+  'trust.public': 'The certificate of this server comes from an authority that devices trust already.',
+  'trust.administrator': 'The administrator of this server has given it a certificate. If your browser warns about it, ask them.',
+
+  'trust.compareTitle': 'Compare first',
+  'trust.compare':
+    'Ask whoever runs this server for the fingerprint of its authority; the server prints it as “authority” when it starts. It has to be this one, and the one that your device shows before it installs the certificate.',
+  'trust.name': 'Name',
+  'trust.fingerprint': 'SHA-256 fingerprint',
+  'trust.endsAt': 'Good until',
+  'trust.copyFingerprint': 'Copy the fingerprint',
+
+  'trust.qrTitle': 'On a phone or tablet',
+  'trust.qr': 'Point its camera at this code to open this page there.',
+  'trust.qrAlt': 'QR code of {address}',
+
+  'trust.system': 'Your device',
+  'trust.ios': 'iPhone, iPad',
+  'trust.android': 'Android',
+  'trust.windows': 'Windows',
+  'trust.macos': 'Mac',
+  'trust.linux': 'Linux',
+  'trust.profile': 'Download profile',
+  'trust.certificate': 'Download certificate',
+  'trust.stepsFor': 'Steps for {system}',
+  'trust.sub.firefox': 'Firefox',
+  'trust.sub.chromium': 'Chrome, Chromium and others like them',
+  'trust.sub.system': 'For all programs, on Debian and Ubuntu',
+
+  'trust.ios.1': 'In Safari, tap “Download profile” above and allow the download.',
+  'trust.ios.2': 'Open Settings, tap “Profile Downloaded”, then “Install”, and enter your passcode. “More Details” shows the fingerprint.',
+  'trust.ios.3': 'In Settings, go to General, About, Certificate Trust Settings, and turn on “{name}”.',
+  'trust.android.1': 'Tap “Download certificate” above.',
+  'trust.android.2': 'Open Settings, search for “CA certificate”, and tap it. It lies under Security, Encryption & credentials, Install a certificate.',
+  'trust.android.3': 'Tap “Install anyway” and choose hearth-ca.crt among the downloads. Android wants a screen lock for this.',
+  'trust.android.4': 'Firefox has to be told as well: in its settings, open About Firefox, tap the logo five times, go back, open Secret Settings, and turn on “Use third party CA certificates”.',
+  'trust.windows.1': 'Choose “Download certificate” above and open the file. On the tab Details, “Thumbprint” is a shorter hash; certutil -dump hearth-ca.crt shows the SHA-256 one too.',
+  'trust.windows.2': 'Choose “Install Certificate…”, “Current User”, and “Place all certificates in the following store”.',
+  'trust.windows.3': 'Browse to “Trusted Root Certification Authorities”, finish, and confirm the warning.',
+  'trust.windows.4': 'Start the browser again.',
+  'trust.macos.1': 'Choose “Download certificate” above and open the file. Keychain Access adds it to the login keychain.',
+  'trust.macos.2': 'In Keychain Access, find “{name}” under login, Certificates, and open it. Details shows the fingerprint.',
+  'trust.macos.3': 'Open Trust, set “When using this certificate” to “Always Trust”, close the window, and enter your password.',
+  'trust.macos.4': 'Start the browser again.',
+  'trust.linux.0': 'Choose “Download certificate” above. Browsers on Linux have lists of their own.',
+  'trust.firefox.1': 'Open Settings, Privacy & Security, Certificates, “View Certificates…”, and the tab Authorities.',
+  'trust.firefox.2': 'Choose “Import…”, hearth-ca.crt, and tick “Trust this CA to identify websites”. “View” shows the fingerprint.',
+  'trust.chromium.1': 'Open chrome://certificate-manager in the address bar, then “Installed by you”.',
+  'trust.chromium.2': 'Under “Trusted certificates”, choose “Import” and hearth-ca.crt.',
+  'trust.debian.1': 'In a terminal, where the file is, run:',
+} as const;
