@@ -353,6 +353,7 @@ fn http_settings(config: &Config) -> http::Settings {
         },
         max_participants: config.meetings.max_participants,
         data_dir: config.server.data_dir.clone(),
+        backups: backup_directory(config),
         metrics_token: None,
     }
 }

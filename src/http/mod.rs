@@ -78,6 +78,8 @@ pub struct Settings {
     pub max_participants: u32,
     /// Where the data are; its disk is watched.
     pub data_dir: PathBuf,
+    /// Where backups lie.
+    pub backups: PathBuf,
     /// What lets programs on other machines read the figures. Without it, none of them may.
     pub metrics_token: Option<SharedToken>,
 }
@@ -126,7 +128,7 @@ impl Api {
     pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
         let Services { auth, store, hub, signaling, ice, doctor, certificate, authority } = services;
         let seatless = Places::for_sockets_without_a_seat();
-        let disk = DiskWatch::new(settings.data_dir.clone());
+        let disk = DiskWatch::new(&settings.data_dir, &settings.backups);
         let (settings, authority, limits) = (Arc::new(settings), Arc::new(authority), Arc::default());
         let started_at = Timestamp::now();
         Self {

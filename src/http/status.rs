@@ -45,12 +45,12 @@ pub(super) async fn status(State(api): State<Api>, AdminCaller(admin): AdminCall
 /// Titles and codes are the host's own, whoever runs the server.
 fn meetings(mut live: Vec<LiveMeeting>, admin: Admin) -> Vec<LiveMeetingInfo> {
     live.sort_by_key(|live| (std::cmp::Reverse(live.seats), live.meeting.room));
-    let told = |LiveMeeting { meeting, seats }: LiveMeeting| {
+    let told = |LiveMeeting { meeting, seats, since }: LiveMeeting| {
         let own = meeting.host == admin.user();
         LiveMeetingInfo {
             label: meeting.room.label(),
             people: small(seats as u64),
-            started_at: meeting.started_at,
+            started_at: since,
             title: own.then(|| meeting.title.clone()),
             room_id: own.then_some(meeting.room),
         }

@@ -4,7 +4,7 @@
 //! answer, and whoever asks meanwhile is told what was known before.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,8 +14,6 @@ use crate::clock::Timestamp;
 /// What the system tells this process about itself, where there is such a thing.
 const OWN_STATUS: &str = "/proc/self/status";
 const OWN_DESCRIPTORS: &str = "/proc/self/fd";
-/// Where backups lie, below the data directory.
-const BACKUPS: &str = "backups";
 /// How long an answer waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -91,13 +89,15 @@ pub(super) struct Disk {
 #[derive(Clone, Debug)]
 pub(super) struct DiskWatch {
     data_dir: Arc<Path>,
+    backups: Arc<Path>,
     known: Arc<Mutex<Disk>>,
     asking: Arc<AtomicBool>,
 }
 
 impl DiskWatch {
-    pub(super) fn new(data_dir: PathBuf) -> Self {
-        Self { data_dir: data_dir.into(), known: Arc::default(), asking: Arc::default() }
+    /// Of the disk that `data_dir` lies on. Backups lie in `backups`.
+    pub(super) fn new(data_dir: &Path, backups: &Path) -> Self {
+        Self { data_dir: data_dir.into(), backups: backups.into(), known: Arc::default(), asking: Arc::default() }
     }
 
     /// What it says now, or what it said last when it hangs.
@@ -105,7 +105,7 @@ impl DiskWatch {
         if !self.asking.swap(true, Ordering::AcqRel) {
             let this = self.clone();
             let asked = tokio::task::spawn_blocking(move || {
-                let disk = ask(&this.data_dir);
+                let disk = ask(&this.data_dir, &this.backups);
                 *this.known.lock().unwrap_or_else(PoisonError::into_inner) = disk;
                 this.asking.store(false, Ordering::Release);
             });
@@ -116,9 +116,9 @@ impl DiskWatch {
     }
 }
 
-fn ask(data_dir: &Path) -> Disk {
+fn ask(data_dir: &Path, backups: &Path) -> Disk {
     let (free_bytes, total_bytes) = space(data_dir).unzip();
-    Disk { free_bytes, total_bytes, last_backup: last_backup(&data_dir.join(BACKUPS)) }
+    Disk { free_bytes, total_bytes, last_backup: last_backup(backups) }
 }
 
 #[cfg(unix)]
@@ -160,11 +160,11 @@ mod tests {
     #[tokio::test]
     async fn the_disk_tells_its_space_and_the_newest_backup() {
         let dir = tempfile::tempdir().unwrap();
-        let watch = DiskWatch::new(dir.path().to_owned());
+        let backups = dir.path().join("backups");
+        let watch = DiskWatch::new(dir.path(), &backups);
         let before = watch.read().await;
         assert!(before.free_bytes.is_some() && before.total_bytes >= before.free_bytes, "{before:?}");
         assert_eq!(before.last_backup, None);
-        let backups = dir.path().join(BACKUPS);
         fs::create_dir(&backups).unwrap();
         let write = |name: &str, seconds| {
             let file = fs::File::create(backups.join(name)).unwrap();
@@ -178,7 +178,7 @@ mod tests {
 
     #[tokio::test]
     async fn while_the_disk_is_being_asked_what_was_known_is_told() {
-        let watch = DiskWatch::new(PathBuf::from("/"));
+        let watch = DiskWatch::new(Path::new("/"), Path::new("/nowhere"));
         watch.asking.store(true, Ordering::Release);
         let known = Disk { free_bytes: Some(7), ..Disk::default() };
         *watch.known.lock().unwrap() = known;

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::Now;
+use crate::clock::{Now, Timestamp};
 use crate::ids::{ConnectionId, ParticipantId, RoomId};
 use crate::lifecycle::Tasks;
 use crate::meeting::{
@@ -76,6 +76,8 @@ pub struct LiveMeeting {
     pub meeting: Arc<Meeting>,
     /// How many seats are taken or held.
     pub seats: usize,
+    /// Since when somebody has been in it; `None` while seats are only held.
+    pub since: Option<Timestamp>,
 }
 
 /// Why the hub did not do what was asked.
@@ -120,8 +122,16 @@ struct Inner {
 struct RoomHandle {
     meeting: Arc<Meeting>,
     orders: mpsc::Sender<Order>,
-    /// How many seats are taken or held, for those who only want to count.
-    seats: Arc<AtomicUsize>,
+    occupancy: Arc<Occupancy>,
+}
+
+/// What a room's task tells those who only want to count.
+#[derive(Debug)]
+struct Occupancy {
+    /// How many seats are taken or held.
+    seats: AtomicUsize,
+    /// Since when somebody has been in the room, in milliseconds; zero before anybody was.
+    since: AtomicU64,
 }
 
 /// A taken seat: how one socket speaks to its room. Dropping it tells the room that the socket is gone.
@@ -226,8 +236,12 @@ impl Hub {
     /// The meetings in which somebody holds a seat, and how many do. Asks no room, so that a busy one doesn't delay the answer.
     pub fn live(&self) -> Vec<LiveMeeting> {
         let rooms = self.rooms();
-        let live = rooms.values().map(|room| (&room.meeting, room.seats.load(Ordering::Relaxed)));
-        live.filter(|(_, seats)| *seats > 0).map(|(meeting, seats)| LiveMeeting { meeting: Arc::clone(meeting), seats }).collect()
+        let live = rooms.values().map(|RoomHandle { meeting, occupancy, .. }| LiveMeeting {
+            meeting: Arc::clone(meeting),
+            seats: occupancy.seats.load(Ordering::Relaxed),
+            since: Some(occupancy.since.load(Ordering::Relaxed)).filter(|since| *since > 0).map(Timestamp::from_millis),
+        });
+        live.filter(|live| live.seats > 0).collect()
     }
 
     /// A page tells how a connection between two people turned out.
@@ -240,7 +254,7 @@ impl Hub {
 
     /// What goes on now, in figures. Asks no room, so that a busy one doesn't delay the answer.
     pub fn figures(&self) -> Figures {
-        let seats: Vec<usize> = self.rooms().values().map(|room| room.seats.load(Ordering::Relaxed)).collect();
+        let seats: Vec<usize> = self.rooms().values().map(|room| room.occupancy.seats.load(Ordering::Relaxed)).collect();
         Figures {
             meetings: seats.iter().filter(|seats| **seats > 0).count(),
             seats: seats.iter().sum(),
@@ -301,10 +315,10 @@ impl Hub {
 
     fn open(&self, rooms: &mut HashMap<RoomId, RoomHandle>, meeting: Arc<Meeting>, room: Room) -> RoomHandle {
         let (orders, receiver) = mpsc::channel(ORDERS);
-        let seats = Arc::new(AtomicUsize::new(room.seat_count()));
-        let handle = RoomHandle { meeting: Arc::clone(&meeting), orders, seats: Arc::clone(&seats) };
+        let occupancy = Arc::new(Occupancy { seats: AtomicUsize::new(room.seat_count()), since: AtomicU64::new(0) });
+        let handle = RoomHandle { meeting: Arc::clone(&meeting), orders, occupancy: Arc::clone(&occupancy) };
         rooms.insert(meeting.room, handle.clone());
-        let task = RoomTask::new(self.clone(), meeting.room, room, receiver, seats);
+        let task = RoomTask::new(self.clone(), meeting.room, room, receiver, occupancy);
         self.inner.tasks.spawn(task.run());
         handle
     }

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::bookkeeper::Note;
 use super::diary::Diary;
-use super::{Hub, Outbox};
+use super::{Hub, Occupancy, Outbox};
 use crate::clock::{Now, Tick};
 use crate::ids::{ConnectionId, ParticipantId, RoomId};
 use crate::meeting::{Input, Output, Participant, Refusal, Room};
@@ -57,14 +57,13 @@ pub(super) struct RoomTask {
     outboxes: HashMap<ConnectionId, Outbox>,
     diary: Diary,
     life: Life,
-    /// Where the number of seats is told to those who only want to count.
-    seats: Arc<AtomicUsize>,
+    occupancy: Arc<Occupancy>,
 }
 
 impl RoomTask {
-    pub(super) fn new(hub: Hub, id: RoomId, room: Room, orders: mpsc::Receiver<Order>, seats: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(hub: Hub, id: RoomId, room: Room, orders: mpsc::Receiver<Order>, occupancy: Arc<Occupancy>) -> Self {
         let diary = Diary::new(id, Arc::clone(&hub.inner.tally));
-        Self { hub, id, room, orders, outboxes: HashMap::new(), diary, life: Life::Open, seats }
+        Self { hub, id, room, orders, outboxes: HashMap::new(), diary, life: Life::Open, occupancy }
     }
 
     pub(super) async fn run(mut self) {
@@ -142,7 +141,9 @@ impl RoomTask {
                     }
                 }
                 Output::Started(since) => {
-                    self.diary.started(Tick::now());
+                    let now = Now::read();
+                    self.occupancy.since.store(now.wall.as_millis(), Ordering::Relaxed);
+                    self.diary.started(now.tick);
                     self.hub.inner.bookkeeper.note(self.id, Note::Active(since));
                     self.life = Life::Open;
                 }
@@ -159,7 +160,7 @@ impl RoomTask {
             }
         }
         let count = self.room.seat_count();
-        self.seats.store(count, Ordering::Relaxed);
+        self.occupancy.seats.store(count, Ordering::Relaxed);
         self.diary.seats(count, Tick::now());
     }
 

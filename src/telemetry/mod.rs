@@ -116,7 +116,7 @@ pub fn init(settings: &Settings) -> Logs {
 }
 
 /// Logs by these directives from now on. Ones that can't be read are passed over.
-pub fn set_directives(directives: &str) {
+pub fn reconfigure(directives: &str) {
     if let Some(handle) = FILTER.get() {
         // It fails only when the subscriber is gone, and with it the log.
         let _ = handle.reload(filter(directives));

@@ -126,8 +126,9 @@ impl Scribe {
                 self.sink.queue().dropped += u64::from(!writable);
             }
             let missing = self.missing();
-            let is_time = is_over || Tick::now().since(self.told_at) >= TELL_EVERY;
-            if missing != self.told && is_time && !(is_over && !writable) {
+            // At the end it is told at once, if anybody is left to read it.
+            let is_time = if is_over { writable } else { Tick::now().since(self.told_at) >= TELL_EVERY };
+            if missing != self.told && is_time {
                 self.tell(missing);
             } else if is_over {
                 break;

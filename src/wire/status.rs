@@ -45,7 +45,7 @@ pub struct LiveMeeting {
     pub label: String,
     /// How many people are in it.
     pub people: u32,
-    /// When the first person entered; null when that is not written down yet.
+    /// Since when somebody has been in it; null while its people are still on their way.
     #[schema(value_type = Option<String>)]
     pub started_at: Option<Timestamp>,
     /// Its title; null where it is somebody else's meeting: running a server gives no right to what is said on it.

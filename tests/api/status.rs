@@ -43,6 +43,7 @@ async fn live_meetings_are_counted_and_only_ones_own_are_named() {
     let (larger, smaller) = (&told["meetings"][0], &told["meetings"][1]);
     assert_eq!((&larger["people"], &larger["title"], &larger["roomId"]), (&json!(2), &json!(null), &json!(null)));
     assert_eq!((&smaller["people"], &smaller["title"], &smaller["roomId"]), (&json!(1), &json!("Admins"), &json!(own)));
+    assert!(larger["startedAt"].as_str().unwrap() <= told["now"].as_str().unwrap());
     assert!(!told.to_string().contains(&bens) && !told.to_string().contains("Salary"), "{told}");
     two.send(&json!({"type": "leave"})).await;
     two.closed().await;

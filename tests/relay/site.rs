@@ -203,7 +203,8 @@ impl Site {
     pub async fn counters(&self) -> Counters {
         let text = self.web.get(format!("{}/metrics", self.server.address)).send().await.unwrap().text().await.unwrap();
         let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
-        let samples: HashMap<&str, u64> = samples.map(|(sample, value)| (sample, value.parse().unwrap())).collect();
+        // Some of what is not the relay's has fractions.
+        let samples: HashMap<&str, u64> = samples.filter_map(|(sample, value)| Some((sample, value.parse().ok()?))).collect();
         let of = |sample: &str| samples[format!("hearth_relay_{sample}").as_str()];
         let denials = |reason| of(&format!("denials_total{{reason=\"{reason}\"}}"));
         let drops = |reason| of(&format!("drops_total{{reason=\"{reason}\"}}"));

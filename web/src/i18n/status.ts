@@ -48,7 +48,7 @@ export const statusWords = {
   'certificate.renews': 'Next one',
   'certificate.byHand': 'When you replace the files',
   'certificate.fingerprint': 'Fingerprint',
-  'certificate.soon': 'The certificate expires soon, and no other has come.',
+  'certificate.soon': 'The certificate expires {when}, and no other has come.',
 
   'machine.title': 'Server',
   'machine.version': 'Version',

@@ -15,7 +15,7 @@ label: string,
  */
 people: number, 
 /**
- * When the first person entered; null when that is not written down yet.
+ * Since when somebody has been in it; null while its people are still on their way.
  */
 startedAt: Timestamp | null, 
 /**

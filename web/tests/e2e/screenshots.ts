@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Page } from '@playwright/test';
+import type { ServerStatus } from '../../src/wire/ServerStatus';
 import { expect, test } from './harness/test';
 import { expectToSee } from './harness/senses';
 import { ADMIN } from './harness/server';
@@ -63,6 +65,26 @@ for (const [device, screen] of Object.entries(DEVICES)) {
       await grace.open('/trust');
       await expect(grace.page.getByRole('radio').first()).toBeVisible();
       await grace.page.screenshot({ path: `${FOLDER}/14-trust-${device}-${colorScheme}.png`, fullPage: true });
+    });
+
+    test(`screenshots of the admin pages: ${device}, ${colorScheme}`, async ({ people, newMeeting }) => {
+      const code = await newMeeting({ title: 'Thursday choir' });
+      const grace = await people.arrive('Dia', { called: ADMIN.name, context: { ...screen, colorScheme } });
+      await grace.signIn(ADMIN.email, ADMIN.password);
+      const take = (what: string): Promise<Buffer> => grace.page.screenshot({ path: `${FOLDER}/${what}-${device}-${colorScheme}.png`, fullPage: true });
+      await grace.open('/admin');
+      await expect(grace.page.getByRole('region', { name: 'Now' })).toContainText('Nobody');
+      await take('20-status-quiet');
+      await people.meet(code, ['Ben', 'Cem']);
+      await expect(grace.page.getByRole('region', { name: 'Now' })).toContainText('2 people');
+      await take('21-status');
+      // What should never be seen in a test that goes well.
+      const sample = JSON.parse(await readFile('../src/wire/fixtures/rest.ServerStatus.json', 'utf8')) as ServerStatus;
+      const certificate = { ...sample.certificate, problem: 'The authority could not reach this server on port 443. Let the router forward it.', expiresSoon: true };
+      const troubled: ServerStatus = { ...sample, certificate, log: { ...sample.log, leftOut: 240, panics: 1 } };
+      await grace.page.route('**/api/admin/status', (route) => route.fulfill({ json: troubled }));
+      await expect(grace.page.getByRole('region', { name: 'Needs your attention' })).toBeVisible();
+      await take('22-status-trouble');
     });
   }
 }

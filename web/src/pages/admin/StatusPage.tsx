@@ -53,10 +53,10 @@ function Told({ status }: { status: ServerStatus }): JSX.Element {
       <div class="admin-grid">
         <LiveSection status={status} />
         <TotalsSection totals={status.totals} />
-        <RelaySection relay={status.relay} />
-        <CertificateSection certificate={status.certificate} />
         <MachineSection status={status} />
         <LogSection log={status.log} />
+        <RelaySection relay={status.relay} />
+        <CertificateSection certificate={status.certificate} />
       </div>
     </>
   );
@@ -67,7 +67,7 @@ function Summary({ status }: { status: ServerStatus }): JSX.Element {
   const { problem, expiresSoon, notAfter } = status.certificate;
   const messages = status.problems.map(({ message }) => message);
   if (problem !== null) messages.push(problem);
-  if (expiresSoon) messages.push(`${words.words('certificate.soon')} ${dateTime(notAfter)}.`);
+  if (expiresSoon) messages.push(words.words('certificate.soon', { when: dateTime(notAfter) }));
   if (messages.length === 0) return <p class="note good">{words.words('status.well')}</p>;
   return (
     <section class="note bad attention" aria-label={words.words('status.problems')}>

@@ -21,16 +21,21 @@ export function LiveSection({ status: { meetings, people } }: { status: ServerSt
         <span>{words.count('live.meetings', meetings.length)}</span>
         <span>{words.count('live.people', people)}</span>
       </p>
-      {meetings.length === 0 && <p class="soft">{t('live.none')}</p>}
-      <ul class="lines">
-        {meetings.map((meeting) => (
-          <li key={meeting.label}>
-            <MeetingName meeting={meeting} />
-            <span>{words.count('live.people', meeting.people)}</span>
-            {meeting.startedAt !== null && <span class="soft">{t('live.since', { when: dateTime(meeting.startedAt) })}</span>}
-          </li>
-        ))}
-      </ul>
+      {meetings.length === 0 ? (
+        <p class="soft">{t('live.none')}</p>
+      ) : (
+        <ul class="live-list">
+          {meetings.map((meeting) => (
+            <li key={meeting.label}>
+              <div>
+                <MeetingName meeting={meeting} />
+                {meeting.startedAt !== null && <p class="soft small">{t('live.since', { when: dateTime(meeting.startedAt) })}</p>}
+              </div>
+              <span>{words.count('live.people', meeting.people)}</span>
+            </li>
+          ))}
+        </ul>
+      )}
       {meetings.some(({ roomId }) => roomId === null) && <p class="soft small">{t('live.private')}</p>}
     </Section>
   );
@@ -97,7 +102,8 @@ export function CertificateSection({ certificate }: { certificate: CertificateIn
         <Fact name={t('certificate.source')}>{t(`certificate.${source}`)}</Fact>
         <Fact name={t('certificate.names')}>{names.join(', ')}</Fact>
         <Fact name={t('certificate.expires')}>{dateTime(notAfter)}</Fact>
-        <Fact name={t('certificate.renews')}>{renewsAt === null ? t('certificate.byHand') : dateTime(renewsAt)}</Fact>
+        {renewsAt !== null && <Fact name={t('certificate.renews')}>{dateTime(renewsAt)}</Fact>}
+        {source === 'files' && <Fact name={t('certificate.renews')}>{t('certificate.byHand')}</Fact>}
         <Fact name={t('certificate.fingerprint')}>
           <span class="mono">{fingerprint}</span>
         </Fact>
@@ -135,18 +141,21 @@ export function LogSection({ log: { recent, dropped, leftOut } }: { log: LogStat
   return (
     <Section title={t('log.title')}>
       {missing > 0 && <p class="soft small">{words.count('log.missing', missing)}</p>}
-      {recent.length === 0 && <p class="soft">{t('log.none')}</p>}
-      <ul class="remarks">
-        {recent.map(({ at, isError, text, times }) => (
-          <li key={text} data-error={isError}>
-            <span class="soft small">
-              {t(isError ? 'log.error' : 'log.warning')} · {dateTime(at)}
-              {times > 1 && ` · ${words.count('log.times', times)}`}
-            </span>
-            <span>{text}</span>
-          </li>
-        ))}
-      </ul>
+      {recent.length === 0 ? (
+        <p class="soft">{t('log.none')}</p>
+      ) : (
+        <ul class="remarks">
+          {recent.map(({ at, isError, text, times }) => (
+            <li key={text} data-error={isError}>
+              <span class="soft small">
+                {t(isError ? 'log.error' : 'log.warning')} · {dateTime(at)}
+                {times > 1 && ` · ${words.count('log.times', times)}`}
+              </span>
+              <span>{text}</span>
+            </li>
+          ))}
+        </ul>
+      )}
     </Section>
   );
 }
