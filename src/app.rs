@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use futures_util::future::poll_immediate;
 use rustls::{ServerConfig, ServerConnection};
 use tokio::net::TcpStream;
@@ -20,18 +20,24 @@ use crate::doctor::Doctor;
 use crate::http::{self, Api, Listener, Neighbour, Places, Plain, ReachedHost, Services};
 use crate::hub::{self, Hub};
 use crate::ids::Secret;
-use crate::lifecycle::{Tasks, stop_signal};
+use crate::lifecycle::sockets::Passed;
+use crate::lifecycle::{Tasks, hardening, stop_signal, supervisor};
 use crate::meeting;
 use crate::signaling::{self, IceDirectory, Signaling};
 use crate::store::Store;
 use crate::tls::{Keeper, Source};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use crate::wire::server::Registration;
+use alive::Vitals;
+use listeners::{bind_all, public_address};
 
+mod alive;
 mod certificates;
 pub mod doctor;
 mod ice;
 mod keeping;
+mod listeners;
+mod passed;
 
 pub use keeping::{backup_directory, restore_hint};
 
@@ -51,13 +57,19 @@ pub struct DamagedData;
 /// # Errors
 /// When it can't start, with what to do about it. Once it serves, it ends without an error.
 pub fn serve(config: Config) -> Result<()> {
+    if hardening::give_up_powers_of_root().context("the powers of root can't be given up")? {
+        tracing::warn!(
+            "started as root: all of root's powers but listening on ports below 1024 are given up. A user of its own would be better"
+        );
+    }
+    let mut passed = Passed::take()?;
     raise_descriptor_limit();
     // Until the very end, when the store is closed.
     let _claim = keeping::claim(&config)?;
     let store = keeping::open_store(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?;
     let served = runtime.block_on(async {
-        let app = App::build(config, store).await?;
+        let app = App::build(config, store, &mut passed).await?;
         // It listens from its first poll on. Whoever has read the announcement may send a signal.
         let mut stop = pin!(stop_signal());
         if poll_immediate(stop.as_mut()).await.is_some() {
@@ -84,6 +96,7 @@ pub struct App {
     relay: Option<Relay>,
     store: Store,
     tasks: Tasks,
+    vitals: Vitals,
     backups: BackupWatch,
     announcement: Announcement,
 }
@@ -99,15 +112,16 @@ struct Announcement {
 }
 
 impl App {
-    /// Makes every service that `config` asks for and binds every socket.
+    /// Makes every service that `config` asks for and binds every socket, but those that were passed.
     ///
     /// # Errors
     /// When a key, the certificate or a socket can't be had; each with its mend.
-    pub async fn build(config: Config, store: Store) -> Result<Self> {
+    pub async fn build(config: Config, store: Store, passed: &mut Passed) -> Result<Self> {
+        let config = passed::settle(config, passed)?;
         let tasks = Tasks::new();
         let data_dir = &config.server.data_dir;
-        let listeners = bind_all(&config.server.listen, "--listen or server.listen")?;
-        let plain_listeners = bind_all(&config.server.listen_http, "server.listen_http")?;
+        let listeners = bind_all(&config.server.listen, "--listen or server.listen", passed)?;
+        let plain_listeners = bind_all(&config.server.listen_http, "server.listen_http", passed)?;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let address = public_address(&config, &addresses);
 
@@ -115,7 +129,7 @@ impl App {
         let (tls, certificate) = (keeper.server_config(), keeper.watch());
         let plain = (plain_listeners, certificates::plain(&config, &keeper, &address, &listeners));
         let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
-        let (relay, ice) = relay(&config, data_dir, &tls, &tasks).await?;
+        let (relay, ice) = relay(&config, data_dir, &tls, passed, &tasks).await?;
         if let Some(relay) = relay.as_ref().filter(|_| config.relay.self_test) {
             relay.keep_testing(ice::stun_servers(&config.ice), &tasks);
         }
@@ -136,6 +150,7 @@ impl App {
         let signaling_settings =
             signaling::Settings { resume_window_ms: u32::try_from(meeting::DEFAULT_RESUME_WINDOW.as_millis())? };
         let signaling = Signaling::new(signaling_settings, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
+        let vitals = Vitals { address: address.clone(), store: store.clone(), hub: hub.clone(), relay: relay.clone() };
         let announcement = Announcement {
             address,
             fingerprint: certificate.status().fingerprint,
@@ -143,13 +158,15 @@ impl App {
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
-        let doctor = Doctor::new(doctor::from_inside(&config), tasks.clone());
+        passed::warn_of_unused(passed);
+        let bound = doctor::Bound::of(&addresses, &plain.0, relay.as_ref())?;
+        let doctor = Doctor::new(doctor::from_inside(&config, bound), tasks.clone());
         let services = Services { auth, store: store.clone(), hub, signaling, ice, doctor, certificate, authority };
         let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
         let settings = http::Settings { metrics_token, ..http_settings(&config) };
         let api = Api::new(settings, services, tasks.clone());
         let backups = keeping::start(&config, &store, &tasks);
-        Ok(Self { listeners, plain, api, tls, keeper, relay, store, tasks, backups, announcement })
+        Ok(Self { listeners, plain, api, tls, keeper, relay, store, tasks, vitals, backups, announcement })
     }
 
     /// Tells how the automatic backups fare.
@@ -198,7 +215,9 @@ impl App {
             self.tasks.spawn(plain.clone().serve(listener, places.clone(), self.tasks.clone()));
         }
         self.tasks.spawn(self.keeper.keep(self.tasks.clone()));
+        self.tasks.spawn(self.vitals.report(self.tasks.clone()));
         stop.await;
+        supervisor::stopping();
         tracing::info!("stopping");
         if !self.tasks.stop(stop_signal()).await {
             tracing::warn!("some connections did not end in time and were dropped");
@@ -237,39 +256,6 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Binds all of them; `key` is the setting to change where one can't be had.
-fn bind_all(addresses: &[SocketAddr], key: &str) -> Result<Vec<Listener>> {
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for &address in addresses {
-        match Listener::bind(address) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if address.is_ipv6() && addresses.len() > 1 && turn::is_without_family(&error) => {
-                tracing::debug!(%address, "this machine has no IPv6; passed over");
-            }
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                bail!("another program listens on {address}; stop it, or choose another address with {key}")
-            }
-            Err(error) => {
-                return Err(error).with_context(|| format!("{address} can't be listened on; check {key}"));
-            }
-        }
-    }
-    Ok(listeners)
-}
-
-/// The address that people are told: the configured one, or this machine's own.
-fn public_address(config: &Config, bound: &[SocketAddr]) -> String {
-    if let Some(url) = &config.server.public_url {
-        return url.origin().to_owned();
-    }
-    let local = |address: &SocketAddr| address.ip().is_unspecified() || address.ip().is_loopback();
-    match bound.first() {
-        Some(address) if local(address) => format!("https://localhost:{}", address.port()),
-        Some(address) => format!("https://{address}"),
-        None => String::from("https://localhost"),
-    }
-}
-
 fn auth_settings(config: &Config, data_dir: &Path, address: &str) -> auth::Settings {
     let registration = match config.accounts.registration {
         config::Registration::Open => RegistrationPolicy::Open,
@@ -282,6 +268,7 @@ async fn relay(
     config: &Config,
     data_dir: &Path,
     tls: &Arc<ServerConfig>,
+    passed: &mut Passed,
     tasks: &Tasks,
 ) -> Result<(Option<Relay>, IceDirectory)> {
     let config = &config.relay;
@@ -306,7 +293,7 @@ async fn relay(
         limits: relay_limits(config),
         threads: config.threads.map(|threads| threads as usize),
     };
-    let relay = Relay::start(settings, tasks)
+    let relay = Relay::start_on(settings, passed, tasks)
         .await
         .context("the relay can't listen; check relay.listen and relay.listen_tls, or set relay.enabled = false")?;
     let followed = config.clone();

@@ -1,5 +1,7 @@
 //! What the configuration means to the [`doctor`](crate::doctor).
 
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -7,7 +9,9 @@ use anyhow::{Context, Result};
 use super::{REALM, ice};
 use crate::config::{self, Config};
 use crate::doctor::{RelaySettings, Report, Settings, examine as look};
+use crate::http::Listener;
 use crate::ids::Secret;
+use crate::turn::Relay;
 use crate::{auth, turn};
 
 /// How long one look at everything may take. Each part of it has a shorter patience of its own.
@@ -26,9 +30,30 @@ pub fn examine(config: &Config) -> Result<Report> {
     report.context("looking at everything took more than a minute; likely a disk or a name server hangs")
 }
 
+/// Where the running server listens, which the service manager may have decided.
+pub(super) struct Bound {
+    https: Vec<SocketAddr>,
+    http: Vec<SocketAddr>,
+    relay: Vec<SocketAddr>,
+    relay_tls: Vec<SocketAddr>,
+}
+
+impl Bound {
+    pub(super) fn of(https: &[SocketAddr], http: &[Listener], relay: Option<&Relay>) -> io::Result<Self> {
+        Ok(Self {
+            https: https.to_vec(),
+            http: http.iter().map(Listener::local_addr).collect::<io::Result<_>>()?,
+            relay: relay.map(|relay| relay.local_addrs().to_vec()).unwrap_or_default(),
+            relay_tls: relay.map(|relay| relay.tls_addrs().to_vec()).unwrap_or_default(),
+        })
+    }
+}
+
 /// The same for the running server, which asks each time: the addresses of its machine may have changed.
-pub(super) fn from_inside(config: &Config) -> impl Fn() -> Settings + Send + Sync + 'static {
-    let config = config.clone();
+pub(super) fn from_inside(config: &Config, bound: Bound) -> impl Fn() -> Settings + Send + Sync + 'static {
+    let mut config = config.clone();
+    (config.server.listen, config.server.listen_http) = (bound.https, bound.http);
+    (config.relay.listen, config.relay.listen_tls) = (bound.relay, bound.relay_tls);
     move || settings(&config, true)
 }
 

@@ -63,6 +63,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Ask the running server whether it can do its work; exits with 0 when it can
+    Health,
     /// Look after the settings
     Config {
         #[command(subcommand)]

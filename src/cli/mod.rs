@@ -1,9 +1,10 @@
-//! The command line: `hearth [serve]`, `hearth doctor`, `hearth backup`, `hearth restore`, `hearth upgrade-check`,
+//! The command line: `hearth [serve]`, `hearth doctor`, `hearth health`, `hearth backup`, `hearth restore`, `hearth upgrade-check`,
 //! `hearth config check`, `hearth config example`.
 
 mod arguments;
 mod backup;
 mod doctor;
+mod health;
 mod upgrade;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::config::{self, Config, LogFormat, Problems};
+use crate::lifecycle::hardening;
 use crate::{app, telemetry};
 use arguments::{Arguments, Command, ConfigCommand, Options};
 
@@ -43,6 +45,10 @@ impl From<Outcome> for ExitCode {
 
 /// Does what the program's arguments and environment ask for.
 pub fn run() -> ExitCode {
+    if let Err(error) = hardening::keep_to_ourselves() {
+        best_effort(&mut std::io::stderr(), &format!("hearth: this process can't be closed to others: {error}\n"));
+        return Outcome::Failed.into();
+    }
     // Variables that are no Unicode can be no settings of ours, or are reported as what they look like.
     let env: Vec<(String, String)> = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
@@ -79,6 +85,10 @@ fn dispatch(
         }
         Command::Restore { file } => with(options, env, out, err, |config, out, err| backup::restore(config, &file, out, err)),
         Command::UpgradeCheck { json } => with(options, env, out, err, |config, out, err| upgrade::check(config, json, out, err)),
+        Command::Health => match load(options, env) {
+            Ok(config) => tell_health(&config, out, err),
+            Err(problems) => show_problems(&problems, err),
+        },
         Command::Config { command: ConfigCommand::Check } => match load(options, env) {
             Ok(_) => say(out, "The configuration is good.\n"),
             Err(problems) => show_problems(&problems, err),
@@ -146,6 +156,16 @@ fn log_settings(config: &config::Log, journal_stream: Option<String>) -> telemet
     };
     let lines_per_second = NonZeroU32::new(config.lines_per_second);
     telemetry::Settings { directives: config.level.clone(), format, lines_per_second, journal_stream }
+}
+
+fn tell_health(config: &Config, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    match health::ask(&config.server.listen) {
+        Ok(()) => say(out, "The server is ready.\n"),
+        Err(error) => {
+            best_effort(err, &format!("hearth: {error}\n"));
+            Outcome::Failed
+        }
+    }
 }
 
 /// Help and version are asked for, and are no failure; everything else that clap stops for is.

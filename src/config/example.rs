@@ -9,6 +9,7 @@ const HEAD: &str = "\
 # The settings of Hearth, each with what holds when it is left out. All may be left out.
 # Start the server with this file: hearth --config hearth.toml
 # Look for mistakes without starting: hearth config check --config hearth.toml
+# In place of a path, \"credential:NAME\" means a file that systemd passes by LoadCredential=NAME:/some/path.
 # A variable HEARTH_<SECTION>_<KEY> in the environment wins over the file; a list is written there with commas.
 # This file is made by: hearth config example
 ";

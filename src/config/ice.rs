@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use toml::{Table, Value};
 
+use super::credentials;
 use super::declare::{closest, section};
 use super::problem::Problem;
 use super::server::is_host;
@@ -273,7 +274,7 @@ impl Fields {
         match (self.text(key), self.text(file_key)) {
             (None, None) => None,
             (Some(text), None) => Some(Confidential::Inline(Secret::new(text))),
-            (None, Some(path)) => Some(Confidential::File(path.into())),
+            (None, Some(path)) => Some(Confidential::File(credentials::path(&path))),
             (Some(_), Some(_)) => self.wrong(format!("{key} and {file_key} are both there; keep one")),
         }
     }

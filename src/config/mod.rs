@@ -8,6 +8,7 @@
 mod accounts;
 mod backup;
 mod check;
+mod credentials;
 mod declare;
 mod example;
 mod ice;

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use toml::Value;
 
+use super::credentials;
+
 /// A type that a key can have.
 pub(super) trait Setting: Sized {
     /// What is expected, with its article: "a number".
@@ -82,7 +84,7 @@ impl Setting for PathBuf {
     const MEND: &'static str = "write the path in quotes";
 
     fn from_value(value: &Value) -> Result<Self, Vec<String>> {
-        value.as_str().map(Self::from).ok_or_else(|| wrong::<Self>(value))
+        value.as_str().map(credentials::path).ok_or_else(|| wrong::<Self>(value))
     }
 
     fn to_value(&self) -> Option<Value> {

@@ -252,6 +252,18 @@ impl Hub {
         });
     }
 
+    /// Returns when the task of every room has answered: none of them hangs.
+    pub async fn answer(&self) {
+        let rooms: Vec<RoomHandle> = self.rooms().values().cloned().collect();
+        for room in rooms {
+            let (reply, answer) = oneshot::channel();
+            // A room that was closed meanwhile has nothing to answer.
+            if room.orders.send(Order::Roster { reply }).await.is_ok() {
+                drop(answer.await);
+            }
+        }
+    }
+
     /// What goes on now, in figures. Asks no room, so that a busy one doesn't delay the answer.
     pub fn figures(&self) -> Figures {
         let seats: Vec<usize> = self.rooms().values().map(|room| room.occupancy.seats.load(Ordering::Relaxed)).collect();

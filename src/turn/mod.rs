@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::ids::{ParticipantId, Secret, random_bytes};
 use crate::lifecycle::Tasks;
+use crate::lifecycle::sockets::Passed;
 
 mod addresses;
 mod channel_data;
@@ -153,6 +154,15 @@ impl Relay {
     /// # Errors
     /// When an address can't be bound, and `InvalidInput` when the settings contradict themselves.
     pub async fn start(settings: Settings, tasks: &Tasks) -> std::io::Result<Self> {
+        Self::start_on(settings, &mut Passed::default(), tasks).await
+    }
+
+    /// The same, but those of `passed` that are bound to one of the addresses are taken instead of binding it. IPv6 ones must take IPv6
+    /// only.
+    ///
+    /// # Errors
+    /// As [`Relay::start`].
+    pub async fn start_on(settings: Settings, passed: &mut Passed, tasks: &Tasks) -> std::io::Result<Self> {
         check(&settings)?;
         let (listen, ports, threads) = (settings.listen.clone(), settings.ports.clone(), settings.threads);
         let (relays, tls) = ((settings.relay_ipv4, settings.relay_ipv6), settings.tls.clone());
@@ -163,8 +173,8 @@ impl Relay {
             );
         }
         let core = server::Server::new(config(settings.clone()));
-        let (edge, local_addrs) = Edge::start(core, &listen, relays, ports, threads, tasks).await?;
-        let tls_addrs = tls.map_or(Ok(Vec::new()), |tls| edge.listen_tls(&tls.listen, &tls.config))?;
+        let (edge, local_addrs) = Edge::start(core, (&listen, passed), relays, ports, threads, tasks).await?;
+        let tls_addrs = tls.map_or(Ok(Vec::new()), |tls| edge.listen_tls((&tls.listen, passed), &tls.config))?;
         let self_test = Arc::new(SelfTest::new(&settings, &local_addrs));
         Ok(Self { edge, local_addrs: local_addrs.into(), tls_addrs: tls_addrs.into(), self_test })
     }
@@ -242,6 +252,11 @@ impl Relay {
     /// they ended so long ago that they are forgotten.
     pub fn traffic_of(&self, participant: ParticipantId) -> Option<Traffic> {
         self.edge.traffic_of(participant)
+    }
+
+    /// Returns when all of its threads have answered, which is at once unless one of them hangs.
+    pub async fn answer(&self) {
+        self.edge.answer().await;
     }
 
     /// What the relay has done so far.

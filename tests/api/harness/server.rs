@@ -198,8 +198,7 @@ impl TestServer {
 
     /// Its HTTPS socket.
     pub fn socket_address(&self) -> SocketAddr {
-        let port = self.address.rsplit_once(':').unwrap().1.parse().unwrap();
-        SocketAddr::from(([127, 0, 0, 1], port))
+        SocketAddr::from(([127, 0, 0, 1], self.port.number))
     }
 
     /// The port of its HTTPS socket, before it was ever started too.

@@ -1,6 +1,13 @@
 //! Starting and stopping: every task is tracked, so that stopping can wait for it, and stopping comes in two strengths.
 //!
 //! *Soft*: take nothing new, tell clients, finish what is under way. *Hard*: drop everything, after a deadline or at a second signal.
+//!
+//! [`supervisor`] speaks to the service manager about it, [`sockets`] takes over the sockets that it holds for us, and [`hardening`]
+//! gives up what the program never needs.
+
+pub mod hardening;
+pub mod sockets;
+pub mod supervisor;
 
 use std::future::Future;
 use std::time::Duration;
