@@ -147,6 +147,16 @@ fn run_server(
     }
 }
 
+fn tell_health(config: &Config, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    match health::ask(&config.server.listen) {
+        Ok(()) => say(out, "The server is ready.\n"),
+        Err(error) => {
+            best_effort(err, &format!("hearth: {error}\n"));
+            Outcome::Failed
+        }
+    }
+}
+
 fn log_settings(config: &config::Log, journal_stream: Option<String>) -> telemetry::Settings {
     let format = match config.format {
         LogFormat::Auto => telemetry::Format::Auto,
@@ -156,16 +166,6 @@ fn log_settings(config: &config::Log, journal_stream: Option<String>) -> telemet
     };
     let lines_per_second = NonZeroU32::new(config.lines_per_second);
     telemetry::Settings { directives: config.level.clone(), format, lines_per_second, journal_stream }
-}
-
-fn tell_health(config: &Config, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
-    match health::ask(&config.server.listen) {
-        Ok(()) => say(out, "The server is ready.\n"),
-        Err(error) => {
-            best_effort(err, &format!("hearth: {error}\n"));
-            Outcome::Failed
-        }
-    }
 }
 
 /// Help and version are asked for, and are no failure; everything else that clap stops for is.

@@ -233,6 +233,18 @@ impl Hub {
         answer.await.unwrap_or_default()
     }
 
+    /// Returns when the task of every room has answered: none of them hangs.
+    pub async fn answer(&self) {
+        let rooms: Vec<RoomHandle> = self.rooms().values().cloned().collect();
+        for room in rooms {
+            let (reply, answer) = oneshot::channel();
+            // A room that was closed meanwhile has nothing to answer.
+            if room.orders.send(Order::Roster { reply }).await.is_ok() {
+                drop(answer.await);
+            }
+        }
+    }
+
     /// The meetings in which somebody holds a seat, and how many do. Asks no room, so that a busy one doesn't delay the answer.
     pub fn live(&self) -> Vec<LiveMeeting> {
         let rooms = self.rooms();
@@ -250,18 +262,6 @@ impl Hub {
             ConnectionOutcome::Connected => totals.connected += 1,
             ConnectionOutcome::Failed => totals.failed += 1,
         });
-    }
-
-    /// Returns when the task of every room has answered: none of them hangs.
-    pub async fn answer(&self) {
-        let rooms: Vec<RoomHandle> = self.rooms().values().cloned().collect();
-        for room in rooms {
-            let (reply, answer) = oneshot::channel();
-            // A room that was closed meanwhile has nothing to answer.
-            if room.orders.send(Order::Roster { reply }).await.is_ok() {
-                drop(answer.await);
-            }
-        }
     }
 
     /// What goes on now, in figures. Asks no room, so that a busy one doesn't delay the answer.

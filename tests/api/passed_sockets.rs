@@ -88,14 +88,14 @@ fn answers_stun(address: std::net::SocketAddr) -> bool {
 async fn o5_passed_sockets_are_served_in_place_of_those_of_the_configuration() {
     let unit = Unit::new();
     let server = TestServer::with(&unit.hands_over());
-    assert_eq!(server.socket_address(), unit.page.local_addr().unwrap());
+    assert_eq!(server.address, format!("https://localhost:{}", unit.page.local_addr().unwrap().port()));
     Person::guest(&server).get("/healthz").await.ok();
     let relay = unit.relay_streams.local_addr().unwrap();
     // The system deals clients out to the two sockets by their ports: both have to be read.
     for _ in 0..16 {
         assert!(answers_stun(relay), "a client got no answer");
     }
-    for configured in [server.relay_port(), server.relay_tls_port()] {
+    for configured in [server.port(), server.relay_port(), server.relay_tls_port()] {
         assert!(TcpStream::connect(("127.0.0.1", configured)).await.is_err(), "port {configured} of the configuration is open");
     }
     assert!(server.log().contains("sockets that the service manager holds"), "{}", server.log());

@@ -66,12 +66,16 @@ async fn r2_a_server_killed_while_it_starts_always_starts_again() {
     let room = ben.create("Standup", json!({})).await;
     server.kill();
     for round in 1..=rounds {
-        let mut child = server.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let mut child = server.command().stdout(Stdio::null()).stderr(log.reopen().unwrap()).spawn().unwrap();
         // One in four lives long enough to write its first snapshot.
         let life = if round % 4 == 0 { chance(60, 400) } else { chance(2, 60) };
         tokio::time::sleep(Duration::from_millis(life)).await;
-        let ended = child.try_wait().unwrap();
-        assert!(ended.is_none(), "it ended by itself in round {round}: {ended:?}");
+        if let Some(status) = child.try_wait().unwrap() {
+            let said = std::fs::read_to_string(log.path()).unwrap();
+            // While it is down, a program that has nothing to do with these tests may take its port.
+            assert!(said.contains("another program listens on"), "it ended by itself in round {round}: {status}\n{said}");
+        }
         child.kill().unwrap();
         child.wait().unwrap();
         if round % 10 == 0 || round == rounds {
