@@ -131,7 +131,7 @@ pub fn with_closed<T>(settings: &Settings, look: impl FnOnce(&Snapshot<'_>) -> T
     let lock = open::lock(&settings.dir)?;
     let (tables, schema) = open::open_as_it_is(settings, &lock)?;
     let seen = catch_unwind(AssertUnwindSafe(|| look(&Snapshot { tables: &tables, schema })));
-    let closed = catch_unwind(AssertUnwindSafe(|| drop(tables)));
+    let closed = tables.close();
     match (seen, closed) {
         (Ok(seen), Ok(())) => Ok(seen),
         (Err(_), _) | (_, Err(_)) => {
@@ -237,7 +237,7 @@ impl Import {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the entries are not those that the backup tells of"));
         }
         tables.flush()?;
-        catch_unwind(AssertUnwindSafe(|| drop(tables))).map_err(|_| io::Error::other("the database panicked while it closed"))?;
+        tables.close()?;
         open::make_lasting(&dir)?;
         drop(lock);
         Ok(entries)

@@ -1,5 +1,8 @@
 //! Every tree of the database, by name, and the steps that change several of them at once.
 
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sled::Transactional;
@@ -104,25 +107,53 @@ impl Changes {
 
 /// The open database.
 pub(super) struct Tables {
+    /// `None` once it was closed.
+    open: Option<Open>,
+}
+
+struct Open {
     db: sled::Db,
     /// In the order of [`Table::ALL`].
     trees: Vec<sled::Tree>,
+}
+
+impl Drop for Tables {
+    /// The database panics when its last barrier fails. That must not end whoever lets go of it, which is a start that failed.
+    fn drop(&mut self) {
+        if let Err(error) = self.let_go() {
+            tracing::warn!(%error, "the database did not close cleanly");
+        }
+    }
 }
 
 impl Tables {
     /// Opens every tree, creating what is not there.
     pub(super) fn open(db: sled::Db) -> sled::Result<Self> {
         let trees = Table::ALL.iter().map(|table| db.open_tree(table.name())).collect::<sled::Result<_>>()?;
-        Ok(Self { db, trees })
+        Ok(Self { open: Some(Open { db, trees }) })
+    }
+
+    fn opened(&self) -> &Open {
+        self.open.as_ref().expect("nobody uses it after closing, which takes it")
+    }
+
+    /// Closes the database.
+    pub(super) fn close(mut self) -> io::Result<()> {
+        self.let_go()
+    }
+
+    fn let_go(&mut self) -> io::Result<()> {
+        let open = self.open.take();
+        catch_unwind(AssertUnwindSafe(|| drop(open))).map_err(|_| io::Error::other("the database panicked while it closed"))
     }
 
     /// The database itself, for what goes over all trees.
     pub(super) fn database(&self) -> &sled::Db {
-        &self.db
+        &self.opened().db
     }
 
     fn tree(&self, table: Table) -> &sled::Tree {
-        &self.trees[table as usize]
+        &self.opened().trees[table as usize]
     }
 
     /// The record at `key`.
@@ -161,7 +192,7 @@ impl Tables {
         if changes.is_empty() {
             return Ok(());
         }
-        let committed = self.trees[..].transaction(|trees| {
+        let committed = self.opened().trees[..].transaction(|trees| {
             for Change { table, key, value } in &changes.0 {
                 let tree = &trees[*table as usize];
                 match value {
@@ -181,14 +212,14 @@ impl Tables {
 
     /// Hands everything that was committed to the operating system.
     pub(super) fn flush(&self) -> sled::Result<()> {
-        self.db.flush().map(drop)
+        self.opened().db.flush().map(drop)
     }
 
     /// Reads every value once, so that what the database can't read shows at the start and not in the middle of a meeting. Damaged
     /// values are logged and counted: the others can still be served.
     pub(super) fn read_everything(&self) -> sled::Result<usize> {
         let mut damaged_values = 0;
-        for (table, tree) in Table::ALL.iter().zip(&self.trees) {
+        for (table, tree) in Table::ALL.iter().zip(&self.opened().trees) {
             for entry in tree {
                 let (key, sealed) = entry?;
                 if let Err(fault) = codec::unseal(&sealed) {
@@ -204,7 +235,7 @@ impl Tables {
     #[cfg(test)]
     pub(super) fn plant(&self, table: Table, key: &[u8], bytes: &[u8]) {
         self.tree(table).insert(key, bytes).unwrap();
-        self.db.flush().unwrap();
+        self.opened().db.flush().unwrap();
     }
 }
 

@@ -230,7 +230,7 @@ impl Writer {
     fn reopen(&mut self) -> Result<(), Box<dyn std::error::Error>> {
         self.disk.probe()?;
         let mut slot = self.shared.tables.write().unwrap_or_else(PoisonError::into_inner);
-        slot.take().map_or(Ok(()), let_go)?;
+        slot.take().map_or(Ok(()), Tables::close)?;
         self.disk.rewrite()?;
         let (tables, _) = open::open(&self.settings, &self.lock, &Plan { schema: self.schema, steps: &[] })?;
         self.disk.attach()?;
@@ -246,7 +246,7 @@ impl Writer {
         };
         self.shared.set(Health::Closed);
         let tables = self.shared.tables.write().unwrap_or_else(PoisonError::into_inner).take();
-        let closed = tables.map_or(Ok(()), let_go);
+        let closed = tables.map_or(Ok(()), Tables::close);
         drop(self.lock);
         flushed.and(closed).map_err(|error| StoreError::Failed(error.to_string()))
     }
@@ -257,9 +257,4 @@ fn probe() -> Changes {
     let mut changes = Changes::default();
     changes.put_raw(Table::Meta, PROBE_KEY, b"").expect("an empty value is never too large");
     changes
-}
-
-/// Closes a database. It panics when its own last barrier fails.
-fn let_go(tables: Tables) -> io::Result<()> {
-    catch_unwind(AssertUnwindSafe(|| drop(tables))).map_err(|_| io::Error::other("the database panicked while it closed"))
 }

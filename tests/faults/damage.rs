@@ -17,6 +17,9 @@ async fn with_a_snapshot() -> (TestServer, String) {
     let mut server = TestServer::start();
     let ben = Person::member(&server, "Ben").await;
     let room = ben.create("Standup", json!({})).await;
+    for _ in 0..40 {
+        ben.create(&"a title that takes its place on the disk ".repeat(2), json!({})).await;
+    }
     for _ in 0..2 {
         assert!(server.stop().success());
         server.launch();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::harness::{Options, Person, Socket, TestServer, eventually};
-use crate::tools::{can, copy, on_a_small_disk, run, said, try_create};
+use crate::tools::{can, copy, on_a_small_disk, program, run, said, try_create};
 
 fn on(prepare: &str) -> Options {
     Options { run_by: on_a_small_disk(prepare), ..Options::default() }
@@ -72,7 +72,7 @@ async fn r6_a_first_start_on_a_full_disk_says_so_and_leaves_nothing_behind() {
     let server = TestServer::start();
     let home = tempfile::tempdir().unwrap();
     let words = on_a_small_disk("dd if=/dev/zero of=\"$store/ballast\" bs=64k status=none || true");
-    let mut command = std::process::Command::new(&words[0]);
+    let mut command = program(&words[0]);
     command.args(&words[1..]).arg(env!("CARGO_BIN_EXE_hearth")).arg("--data-dir").arg(home.path().join("data"));
     let refused = said(command.output().unwrap());
     refused.refused(1, &["not enough free space", "free some and start again"]);
@@ -120,7 +120,7 @@ async fn r5_a_backup_that_would_fill_the_disk_is_refused_and_nothing_stays_behin
     let script = "mkdir \"$1\" && mount -t tmpfs -o size=64k tmpfs \"$1\" && head -c 64000 /dev/zero > \"$1/ballast\"
         \"$2\" backup \"$1/out.backup\" --data-dir \"$3\"; status=$?
         ls -A \"$1\"; exit $status";
-    let mut command = std::process::Command::new("unshare");
+    let mut command = program("unshare");
     command.args(["-m", "sh", "-c", script, "sh"]).arg(&target).arg(env!("CARGO_BIN_EXE_hearth")).arg(server.data_dir());
     let refused = said(command.output().unwrap());
     assert_eq!(refused.out, "ballast\n");
@@ -139,7 +139,7 @@ async fn r5_a_restore_without_room_changes_nothing_and_says_so() {
         \"$2\" restore \"$3\" --data-dir \"$1\"; status=$?
         find \"$1\" -type f -size +0 -exec cat {} +; exit $status";
     let backup = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-1.backup");
-    let mut command = std::process::Command::new("unshare");
+    let mut command = program("unshare");
     command.args(["-m", "sh", "-c", script, "sh"]).arg(home.path().join("full")).arg(env!("CARGO_BIN_EXE_hearth")).arg(backup);
     let refused = said(command.output().unwrap());
     assert_eq!(refused.out, "mine\n");

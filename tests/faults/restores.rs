@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{Person, TestServer};
-use crate::tools::{again, can, can_trace, chance, contents, copy, hearth, rounds, run, sign_in, traced};
+use crate::tools::{again, can, can_trace, chance, contents, copy, hearth, program, rounds, run, sign_in, traced};
 
 /// A backup that was made by version 0.1.0 on x86-64, with the member Fay and her meeting.
 fn committed() -> PathBuf {
@@ -123,7 +123,7 @@ async fn a_restore_killed_at_any_step_leaves_the_old_data_or_the_new() {
         // With it, calls are seen and no signal comes.
         words.retain(|word| word != "--seccomp-bpf");
         let plain = hearth(&data_dir, &["restore", file.to_str().unwrap()]);
-        let mut command = Command::new(&words[0]);
+        let mut command = program(&words[0]);
         command.args(&words[1..]).arg(plain.get_program()).args(plain.get_args());
         let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         server.launch();

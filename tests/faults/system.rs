@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{Options, Person, TestServer, eventually};
-use crate::tools::{again, can, can_trace, hearth, on_a_small_disk, rounds, run, said, traced, try_create};
+use crate::tools::{again, can, can_trace, hearth, on_a_small_disk, program, rounds, run, said, traced, try_create};
 
 /// The calls that the store writes with, and the errors that they are given.
 const FAILURES: [(&str, &str); 7] = [
@@ -26,7 +26,7 @@ async fn write_although(server: &TestServer, calls: &str, error: &str, nth: usiz
     let injection = format!("error={error}:when={nth}..{}", nth + 3);
     let words = traced(calls, &injection, traced_to.path());
     let plain = server.command();
-    let mut command = std::process::Command::new(&words[0]);
+    let mut command = program(&words[0]);
     command.args(&words[1..]).arg(plain.get_program()).args(plain.get_args());
     let log = tempfile::NamedTempFile::new().unwrap();
     command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(log.reopen().unwrap());
@@ -178,7 +178,7 @@ async fn r9_a_directory_that_may_not_be_written_is_named_with_the_mend() {
     let words = on_a_small_disk("mount -o remount,ro \"$store\"");
     let start = |prepare: Option<&str>| {
         let words = prepare.map_or_else(|| words.clone(), on_a_small_disk);
-        let mut command = std::process::Command::new(&words[0]);
+        let mut command = program(&words[0]);
         command.args(&words[1..]).arg(env!("CARGO_BIN_EXE_hearth")).arg("--data-dir").arg(&data_dir);
         said(command.output().unwrap())
     };

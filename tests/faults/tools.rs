@@ -21,12 +21,18 @@ pub fn chance(first: u64, last: u64) -> u64 {
     first + u64::from_le_bytes(random_bytes()) % (last - first + 1)
 }
 
-/// The program with a command, on a data directory.
-pub fn hearth(data_dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
+/// A program, without the variables that are meant for the tests.
+pub fn program(name: &str) -> Command {
+    let mut command = Command::new(name);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"HEARTH_")) {
         command.env_remove(name);
     }
+    command
+}
+
+/// Hearth with a command, on a data directory.
+pub fn hearth(data_dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = program(env!("CARGO_BIN_EXE_hearth"));
     command.args(arguments).arg("--data-dir").arg(data_dir).stdin(Stdio::null());
     command
 }
