@@ -23,13 +23,16 @@ COPY web/src web/src
 # With the target named, the static C library goes into the program only and not into the compiler's plug-ins.
 RUN cargo build --release --locked --target "$(rustc --print host-tuple)" \
     && install -D "target/$(rustc --print host-tuple)/release/hearth" /image/hearth \
-    && install -d -m 0700 /image/data
+    && install -d -m 0700 /image/own/data
 
 FROM scratch
 COPY --from=build /image/hearth /hearth
-COPY --from=build --chown=10001:10001 /image/data /data
+# What lies in a directory keeps its mode; the directory that is named doesn't.
+COPY --from=build --chown=10001:10001 /image/own /
 USER 10001:10001
 ENV HEARTH_SERVER_DATA_DIR=/data
 VOLUME /data
 EXPOSE 8443/tcp 3478/udp 3478/tcp 5349/tcp
+# The program asks itself: there is nothing else here that could.
+HEALTHCHECK --interval=30s --timeout=15s --start-period=10s CMD ["/hearth", "health"]
 ENTRYPOINT ["/hearth"]

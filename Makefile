@@ -90,6 +90,28 @@ test: setup ## Everything that must be green
 	$(MAKE) --no-print-directory e2e
 	$(MAKE) --no-print-directory networks
 
+.PHONY: static
+static: ## Build a program that runs on any Linux, into target/TRIPLE/release; ARCH=arm64 or armhf for a Raspberry Pi
+	packaging/static.sh $(ARCH)
+
+.PHONY: deb
+deb: ## Make a package for Debian, Ubuntu and Raspberry Pi OS, into target/debian; ARCH as above
+	packaging/deb.sh $(ARCH)
+
+.PHONY: test-packaging
+test-packaging: ## Try the static program, the image and the package, each in surroundings of its own (Linux, as root)
+	tests/packaging/setup.sh
+	tests/packaging/static.sh
+	tests/packaging/image.sh
+	tests/packaging/deb.sh
+
+.PHONY: test-arm64 test-armhf
+test-arm64: ## Build for a Raspberry Pi with a 64-bit system and try it under an emulator (Linux, as root)
+test-armhf: ## The same for a 32-bit system
+test-arm64 test-armhf: test-%:
+	tests/packaging/setup.sh $*
+	tests/packaging/emulated.sh $*
+
 .PHONY: deny
 deny: ## Check licences and origins of what we depend on (installs cargo-deny if it is missing)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-deny

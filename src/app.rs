@@ -7,29 +7,38 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use futures_util::future::poll_immediate;
 use rustls::{ServerConfig, ServerConnection};
 use tokio::net::TcpStream;
 
-use crate::auth::{self, Auth, RegistrationPolicy, SharedToken};
+use crate::auth::{self, Auth};
 use crate::backup::BackupWatch;
 use crate::clock::{Now, Timestamp};
-use crate::config::{self, Config};
-use crate::http::{self, Api, Listener, Neighbour, Places, Plain, ReachedHost, Services};
-use crate::hub::{self, Hub};
+use crate::config::{self, Loaded, Sources};
+use crate::http::{self, Api, Listener, Neighbour, Places, Plain, SettingsKeeper};
+use crate::hub::Hub;
 use crate::ids::Secret;
-use crate::lifecycle::{Tasks, stop_signal};
-use crate::meeting;
-use crate::signaling::{self, IceDirectory, Signaling};
+use crate::lifecycle::sockets::Passed;
+use crate::lifecycle::{ReloadSignals, Tasks, hardening, stop_signal, supervisor};
+use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
-use crate::tls::{Keeper, Source};
+use crate::tls::{self, Source};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
-use crate::wire::server::Registration;
+use alive::Vitals;
+use listeners::{bind_all, public_address};
+use reload::{Parts, keep_reloading};
+use settings::Settings;
 
+mod alive;
+mod browser;
 mod certificates;
 mod ice;
 mod keeping;
+mod listeners;
+mod passed;
+mod reload;
+mod settings;
 
 pub use keeping::{backup_directory, restore_hint};
 
@@ -44,18 +53,24 @@ const REALM: &str = "hearth";
 #[error("the data can't be read")]
 pub struct DamagedData;
 
-/// Runs the server until it is told to stop.
+/// Runs the server until it is told to stop. The settings that were `loaded` are read again from `sources` whenever that is asked for.
 ///
 /// # Errors
 /// When it can't start, with what to do about it. Once it serves, it ends without an error.
-pub fn serve(config: Config) -> Result<()> {
+pub fn serve(loaded: Loaded, sources: Sources) -> Result<()> {
+    if hardening::give_up_powers_of_root().context("the powers of root can't be given up")? {
+        tracing::warn!(
+            "started as root: all of root's powers but listening on ports below 1024 are given up. A user of its own would be better"
+        );
+    }
+    let mut passed = Passed::take()?;
     raise_descriptor_limit();
     // Until the very end, when the store is closed.
-    let _claim = keeping::claim(&config)?;
-    let store = keeping::open_store(&config)?;
+    let _claim = keeping::claim(&loaded.config)?;
+    let store = keeping::open_store(&loaded.config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?;
     let served = runtime.block_on(async {
-        let app = App::build(config, store).await?;
+        let app = App::build(loaded, sources, store, &mut passed).await?;
         // It listens from its first poll on. Whoever has read the announcement may send a signal.
         let mut stop = pin!(stop_signal());
         if poll_immediate(stop.as_mut()).await.is_some() {
@@ -77,11 +92,17 @@ pub struct App {
     plain: (Vec<Listener>, Plain),
     api: Api,
     tls: Arc<ServerConfig>,
-    keeper: Keeper,
+    /// Keeps the certificate.
+    certificates: tls::Keeper,
     /// Takes those on who come to the HTTPS port because nothing else is open to them.
     relay: Option<Relay>,
     store: Store,
+    /// How many connections there may be.
+    connections: Places,
+    settings: Arc<reload::Keeper>,
+    reloads: ReloadSignals,
     tasks: Tasks,
+    vitals: Vitals,
     backups: BackupWatch,
     announcement: Announcement,
 }
@@ -97,43 +118,35 @@ struct Announcement {
 }
 
 impl App {
-    /// Makes every service that `config` asks for and binds every socket.
+    /// Makes every service that the settings ask for and binds every socket, but those that were passed.
     ///
     /// # Errors
     /// When a key, the certificate or a socket can't be had; each with its mend.
-    pub async fn build(config: Config, store: Store) -> Result<Self> {
+    pub async fn build(loaded: Loaded, sources: Sources, store: Store, passed: &mut Passed) -> Result<Self> {
         let tasks = Tasks::new();
+        // Whoever asks for the settings to be read again while the server starts is not to end it.
+        let reloads = ReloadSignals::listen();
+        let config = passed::settle(loaded.config.clone(), passed)?;
+        let settings = Settings::of(&config)?;
         let data_dir = &config.server.data_dir;
-        let listeners = bind_all(&config.server.listen, "--listen or server.listen")?;
-        let plain_listeners = bind_all(&config.server.listen_http, "server.listen_http")?;
+        let listeners = bind_all(&config.server.listen, "--listen or server.listen", passed)?;
+        let plain_listeners = bind_all(&config.server.listen_http, "server.listen_http", passed)?;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let address = public_address(&config, &addresses);
 
-        let (keeper, authority) = certificates::keeper(&config, data_dir, Now::read())?;
-        let (tls, certificate) = (keeper.server_config(), keeper.watch());
-        let plain = (plain_listeners, certificates::plain(&config, &keeper, &address, &listeners));
-        let auth = Auth::open(auth_settings(&config, data_dir, &address), store.clone())?;
-        let (relay, ice) = relay(&config, data_dir, &tls, &tasks).await?;
+        let (certificates, authority) = certificates::keeper(&config, data_dir, Now::read())?;
+        let (tls, certificate) = (certificates.server_config(), certificates.watch());
+        let plain = (plain_listeners, certificates::plain(&config, &certificates, &address, &listeners));
+        let auth = Auth::open(auth_settings(&settings, data_dir, &address), store.clone())?;
+        let (relay, ice) = relay(&config.relay, &settings, (data_dir, &tls), passed, &tasks).await?;
         if let Some(relay) = relay.as_ref().filter(|_| config.relay.self_test) {
             relay.keep_testing(ice::stun_servers(&config.ice), &tasks);
         }
-        let ice = ice.with_others(ice::others(&config.ice)?);
-        let hub_settings = hub::Settings {
-            capacity: config.meetings.max_participants,
-            resume_window: meeting::DEFAULT_RESUME_WINDOW,
-            empty_after: meeting::DEFAULT_EMPTY_AFTER,
-        };
-        let hub = Hub::new(hub_settings, store.clone(), relay.clone(), tasks.clone());
-        let rebuilt = hub.rebuild().await?;
-        if rebuilt > 0 {
-            tracing::info!(
-                rooms = rebuilt,
-                "meetings were under way when the server stopped; their people find their seats again"
-            );
-        }
-        let signaling_settings =
-            signaling::Settings { resume_window_ms: u32::try_from(meeting::DEFAULT_RESUME_WINDOW.as_millis())? };
-        let signaling = Signaling::new(signaling_settings, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
+        let ice = ice.with_others(settings.others.clone());
+        let hub = Hub::new(settings.hub, store.clone(), relay.clone(), tasks.clone());
+        rebuild(&hub).await?;
+        let signaling = Signaling::new(settings.signaling, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
+        let vitals = Vitals { address: address.clone(), store: store.clone(), hub: hub.clone(), relay: relay.clone() };
         let announcement = Announcement {
             address,
             fingerprint: certificate.status().fingerprint,
@@ -141,12 +154,30 @@ impl App {
             setup_token: auth.setup_token(Timestamp::now()).await?,
             open_registration: config.accounts.registration == config::Registration::Open,
         };
-        let services = Services { auth, store: store.clone(), hub, signaling, ice, certificate, authority };
-        let metrics_token = config.metrics.token_file.as_deref().map(SharedToken::load).transpose()?;
-        let settings = http::Settings { metrics_token, ..http_settings(&config) };
-        let api = Api::new(settings, services, tasks.clone());
+        passed::warn_of_unused(passed);
+        let connections = Places::new(settings.connections.0, settings.connections.1);
+        let parts = Parts { auth, hub, signaling, ice, relay: relay.clone(), connections: connections.clone() };
+        let places = (data_dir.clone(), backup_directory(&config));
+        let api = Api::new(settings.http, parts.services(store.clone(), (certificate, authority), places), tasks.clone());
+        let settings = Arc::new(reload::Keeper::new(sources, loaded, parts, api.clone()));
+        let api = api.kept_by(Arc::clone(&settings) as Arc<dyn SettingsKeeper>);
         let backups = keeping::start(&config, &store, &tasks);
-        Ok(Self { listeners, plain, api, tls, keeper, relay, store, tasks, backups, announcement })
+        Ok(Self {
+            listeners,
+            plain,
+            api,
+            tls,
+            certificates,
+            relay,
+            store,
+            connections,
+            settings,
+            reloads,
+            tasks,
+            vitals,
+            backups,
+            announcement,
+        })
     }
 
     /// Tells how the automatic backups fare.
@@ -184,18 +215,20 @@ impl App {
     /// Serves until `stop` resolves, then ends in good order: clients are told, requests finish, everything is on disk.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let router = http::router(self.api);
-        let places = Places::for_connections();
+        self.tasks.spawn(keep_reloading(self.settings, self.reloads, self.tasks.clone()));
         let neighbour = self.relay.map(|relay| Arc::new(relay) as Arc<dyn Neighbour>);
         for listener in self.listeners {
             let (router, tls, neighbour) = (router.clone(), Arc::clone(&self.tls), neighbour.clone());
-            self.tasks.spawn(listener.serve(router, tls, neighbour, places.clone(), self.tasks.clone()));
+            self.tasks.spawn(listener.serve(router, tls, neighbour, self.connections.clone(), self.tasks.clone()));
         }
         let (plain_listeners, plain) = self.plain;
         for listener in plain_listeners {
-            self.tasks.spawn(plain.clone().serve(listener, places.clone(), self.tasks.clone()));
+            self.tasks.spawn(plain.clone().serve(listener, self.connections.clone(), self.tasks.clone()));
         }
-        self.tasks.spawn(self.keeper.keep(self.tasks.clone()));
+        self.tasks.spawn(self.certificates.keep(self.tasks.clone()));
+        self.tasks.spawn(self.vitals.report(self.tasks.clone()));
         stop.await;
+        supervisor::stopping();
         tracing::info!("stopping");
         if !self.tasks.stop(stop_signal()).await {
             tracing::warn!("some connections did not end in time and were dropped");
@@ -234,59 +267,31 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Binds all of them; `key` is the setting to change where one can't be had.
-fn bind_all(addresses: &[SocketAddr], key: &str) -> Result<Vec<Listener>> {
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for &address in addresses {
-        match Listener::bind(address) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if address.is_ipv6() && addresses.len() > 1 && turn::is_without_family(&error) => {
-                tracing::debug!(%address, "this machine has no IPv6; passed over");
-            }
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                bail!("another program listens on {address}; stop it, or choose another address with {key}")
-            }
-            Err(error) => {
-                return Err(error).with_context(|| format!("{address} can't be listened on; check {key}"));
-            }
-        }
+/// Opens again what was under way when the server stopped.
+async fn rebuild(hub: &Hub) -> Result<()> {
+    let rooms = hub.rebuild().await?;
+    if rooms > 0 {
+        tracing::info!(rooms, "meetings were under way when the server stopped; their people find their seats again");
     }
-    Ok(listeners)
+    Ok(())
 }
 
-/// The address that people are told: the configured one, or this machine's own.
-fn public_address(config: &Config, bound: &[SocketAddr]) -> String {
-    if let Some(url) = &config.server.public_url {
-        return url.origin().to_owned();
-    }
-    let local = |address: &SocketAddr| address.ip().is_unspecified() || address.ip().is_loopback();
-    match bound.first() {
-        Some(address) if local(address) => format!("https://localhost:{}", address.port()),
-        Some(address) => format!("https://{address}"),
-        None => String::from("https://localhost"),
-    }
-}
-
-fn auth_settings(config: &Config, data_dir: &Path, address: &str) -> auth::Settings {
-    let registration = match config.accounts.registration {
-        config::Registration::Open => RegistrationPolicy::Open,
-        config::Registration::Closed => RegistrationPolicy::Closed,
-    };
-    auth::Settings { registration, ..auth::Settings::new(address, data_dir.join("keys")) }
+fn auth_settings(settings: &Settings, data_dir: &Path, address: &str) -> auth::Settings {
+    auth::Settings { registration: settings.registration, ..auth::Settings::new(address, data_dir.join("keys")) }
 }
 
 async fn relay(
-    config: &Config,
-    data_dir: &Path,
-    tls: &Arc<ServerConfig>,
+    config: &config::Relay,
+    settings: &Settings,
+    (data_dir, tls): (&Path, &Arc<ServerConfig>),
+    passed: &mut Passed,
     tasks: &Tasks,
 ) -> Result<(Option<Relay>, IceDirectory)> {
-    let config = &config.relay;
     if !config.enabled {
         return Ok((None, IceDirectory::empty()));
     }
     let secret = auth::load_or_create(&data_dir.join("keys").join("relay"))?;
-    let credentials = CredentialIssuer::new(secret.clone(), Duration::from_secs(config.credential_ttl_seconds.into()));
+    let credentials = CredentialIssuer::new(secret.clone(), settings.credential_ttl);
     let (relay_ipv4, relay_ipv6) = ice::relay_addresses(config);
     let settings = turn::Settings {
         listen: config.listen.clone(),
@@ -300,57 +305,14 @@ async fn relay(
         realm: REALM.to_owned(),
         secret,
         shared_secret: ice::shared_secret(config)?,
-        limits: relay_limits(config),
+        limits: settings.relay.clone(),
         threads: config.threads.map(|threads| threads as usize),
     };
-    let relay = Relay::start(settings, tasks)
+    let relay = Relay::start_on(settings, passed, tasks)
         .await
         .context("the relay can't listen; check relay.listen and relay.listen_tls, or set relay.enabled = false")?;
     let followed = config.clone();
     relay.follow(move || ice::relay_addresses(&followed), tasks);
     let port = relay.local_addrs().first().map_or(3478, SocketAddr::port);
     Ok((Some(relay), IceDirectory::own_relay(port, credentials)))
-}
-
-fn relay_limits(config: &config::Relay) -> turn::Limits {
-    let bytes = |kbps: u32| u64::from(kbps) * 1000 / 8;
-    turn::Limits {
-        allocations: config.max_allocations as usize,
-        allocations_per_source: config.max_allocations_per_address as usize,
-        allocations_per_user: config.max_allocations_per_participant as usize,
-        challenges_per_second: config.challenges_per_second,
-        bindings_per_second: config.bindings_per_second,
-        bytes_per_second: bytes(config.max_kbps_per_allocation),
-        bytes_per_second_per_user: bytes(config.max_kbps_per_participant),
-        bytes_per_second_in_all: config.max_kbps.map(bytes),
-        ..turn::Limits::default()
-    }
-}
-
-fn http_settings(config: &Config) -> http::Settings {
-    let public_host = config.server.public_url.as_ref().map(|url| {
-        let origin = url.origin();
-        ReachedHost { authority: origin.strip_prefix("https://").unwrap_or(origin).to_owned() }
-    });
-    http::Settings {
-        name: config.server.name.clone(),
-        public_host,
-        registration: match config.accounts.registration {
-            config::Registration::Open => Registration::Open,
-            config::Registration::Closed => Registration::Closed,
-        },
-        meeting_defaults: meeting::Settings {
-            max_participants: config.meetings.max_participants,
-            recording_enabled: false,
-            chat_enabled: true,
-            screen_share_enabled: true,
-            require_approval: false,
-            allowed_domains: Vec::new(),
-            guests_allowed: config.meetings.guests_allowed,
-        },
-        max_participants: config.meetings.max_participants,
-        data_dir: config.server.data_dir.clone(),
-        backups: backup_directory(config),
-        metrics_token: None,
-    }
 }

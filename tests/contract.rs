@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hearth::wire::PROTOCOL_VERSION;
 use hearth::wire::signaling::{ClientMessage, ServerMessage};
-use hearth::wire::{auth, error, meetings, server, status, trust};
+use hearth::wire::{auth, error, meetings, server, settings, status, trust};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -83,6 +83,7 @@ const REQUESTS: &[(&str, RoundTrip)] = bodies![
     meetings::CreateMeetingRequest,
     meetings::EndMeetingRequest,
     meetings::JoinRequest,
+    settings::ChangeSettingsRequest,
 ];
 
 /// What the server answers.
@@ -100,6 +101,8 @@ const REPLIES: &[(&str, RoundTrip)] = bodies![
     meetings::MeetingSettings,
     server::Health,
     server::ServerInfo,
+    settings::RelayTestReply,
+    settings::SettingsReply,
     status::ServerStatus,
     trust::TrustInfo,
 ];

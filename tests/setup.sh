@@ -20,8 +20,14 @@ install() {
 [ -x /usr/bin/chromium ] || install chromium
 # Tells a browser of the tests which authorities to trust.
 command -v certutil >/dev/null || install libnss3-tools
+# Starts the server with a clock that is wrong.
+command -v faketime >/dev/null || install faketime
 # Tests of what happens when the system refuses something, and of addresses and firewalls that only networks of their own can have.
 command -v strace >/dev/null || install strace
+# What the units are looked over with; no service manager has to run.
+command -v systemd-analyze >/dev/null || install systemd
+# What holds sockets for a server that is restarted.
+command -v python3 >/dev/null || install python3
 # The certificate authority that the tests of certificates ask.
 command -v pebble >/dev/null || install pebble
 [ -x /usr/sbin/ip ] || [ -x /sbin/ip ] || install iproute2

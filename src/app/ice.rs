@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::config::{self, Ice, IceAccess, IceServer, IceUrl, Scheme};
+use crate::config::{self, Ice, IceAccess, IceServer, IceUrl, Problem, Scheme};
 use crate::signaling::{Access, OtherServer};
 use crate::turn::credentials::SharedSecret;
 use crate::turn::{self, RelayAddresses, StunServer};
 
 /// The servers to hand out beside or instead of our own, their secrets read.
-pub(super) fn others(config: &Ice) -> Result<Vec<OtherServer>> {
-    config.servers.0.iter().map(other).collect::<Result<_>>().context("a password or secret of ice.servers is missing")
+pub(super) fn others(config: &Ice) -> Result<Vec<OtherServer>, Problem> {
+    config.servers.0.iter().map(other).collect()
 }
 
 /// The STUN servers of others, of which one can ask for one's own address.
@@ -33,7 +33,7 @@ pub(super) fn shared_secret(config: &config::Relay) -> Result<Option<SharedSecre
     Ok(secret.map(|secret| SharedSecret::new(&secret)))
 }
 
-fn other(server: &IceServer) -> Result<OtherServer> {
+fn other(server: &IceServer) -> Result<OtherServer, Problem> {
     let access = match &server.access {
         IceAccess::Open => Access::Open,
         IceAccess::Password { username, password } => {

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64URL_NOPAD;
@@ -79,7 +79,10 @@ pub fn load_or_create(path: &Path) -> Result<Key, KeyError> {
 pub(super) fn read_private_text(path: &Path) -> Result<Vec<u8>, KeyError> {
     let io = |source| KeyError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
-    refuse_mode(path, &file.metadata().map_err(io)?, 0o077, "600")?;
+    let metadata = file.metadata().map_err(io)?;
+    // What root wrote, root may let a group read, or by an access list this user: so are credentials passed, and files below /etc.
+    let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+    refuse_mode(path, &metadata, forbidden, "600")?;
     let mut text = Vec::new();
     file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut text).map_err(io)?;
     if text.len() as u64 > MAX_TEXT_BYTES {

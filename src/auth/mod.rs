@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::lifecycle::Live;
 use crate::store::Store;
 
 use attempts::Attempts;
@@ -120,7 +121,7 @@ impl Default for Limits {
 pub struct Auth(Arc<Inner>);
 
 struct Inner {
-    registration: RegistrationPolicy,
+    registration: Live<RegistrationPolicy>,
     limits: Limits,
     store: Store,
     access: AccessTokens,
@@ -140,7 +141,7 @@ impl Auth {
         let Settings { issuer, keys_dir, registration, limits } = settings;
         let key = |name: &str| load_or_create(&keys_dir.join(name));
         let inner = Inner {
-            registration,
+            registration: Live::new(registration),
             limits,
             store,
             access: AccessTokens::new(&issuer, &key("access.key")?, limits.access_token),
@@ -158,7 +159,12 @@ impl Auth {
 
     /// Who may make an account, for the sign-in page to know.
     pub fn registration(&self) -> RegistrationPolicy {
-        self.0.registration
+        *self.0.registration.get()
+    }
+
+    /// Lets these people make accounts from now on.
+    pub fn reconfigure(&self, registration: RegistrationPolicy) {
+        self.0.registration.set(registration);
     }
 }
 

@@ -47,7 +47,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::RegistrationClosed`], [`AuthError::EmailTaken`], or what is wrong with the account.
     pub async fn register(&self, account: NewAccount, now: Timestamp) -> Result<SignedIn, AuthError> {
-        match self.0.registration {
+        match self.registration() {
             RegistrationPolicy::Open => {}
             RegistrationPolicy::Closed => return Err(AuthError::RegistrationClosed),
         }

@@ -189,7 +189,9 @@ fn created_at(data_dir: &Path) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::restore::inspect;
     use super::*;
+    use crate::store;
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse_rfc3339(text).unwrap()
@@ -244,6 +246,21 @@ mod tests {
         assert_eq!(left, [at("2026-01-03T00:00:00Z"), at("2026-01-04T00:00:00Z"), at("2026-01-05T00:00:00Z")]);
         assert!(settings.directory.join("my own.backup").exists());
         assert_eq!(newest(&settings.directory).and_then(|path| time_of(&path)), Some(at("2026-01-05T00:00:00Z")));
+    }
+
+    #[tokio::test]
+    async fn r40_the_backup_before_an_upgrade_is_named_for_the_version_and_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let settings = settings(home.path());
+        let of_the_store = store::Settings { min_free_bytes: 0, ..store::Settings::new(home.path().join(STORE)) };
+        Store::open(of_the_store.clone()).unwrap().close().await.unwrap();
+        let now = at("2026-01-02T03:04:05Z");
+        let keep = |snapshot: &Snapshot<'_>| before_upgrade(snapshot, &settings.data_dir, &settings.directory, now);
+        let file = store::with_closed(&of_the_store, keep).unwrap().unwrap();
+        assert_eq!(file, settings.directory.join("before-upgrade-from-v1-20260102T030405Z.backup"));
+        assert_eq!(inspect(&file).unwrap().header.made_at, now);
+        thin(&settings.directory, 1).unwrap();
+        assert!(file.exists());
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub enum RestoreError {
 /// # Errors
 /// When it is damaged, cut short, or no backup.
 pub fn inspect(file: &Path) -> Result<Contents, Damage> {
-    read(file, &mut |_| Ok(()))
+    read(file, &mut |_| Ok::<(), Damage>(()))
 }
 
 /// Reads a backup to its end and says what it holds, if [`restore`] would take it. Nothing is changed.
@@ -117,20 +117,28 @@ fn stage(file: &Path, partial: &Path, schema: u32) -> Result<Contents, RestoreEr
     let new = partial.join(NEW);
     make_directory(&new).map_err(RestoreError::Io)?;
     let mut import = Import::begin(&new.join(STORE))?;
-    let contents = read(file, &mut |record| match record {
-        Record::Tree(name) => import.take(Piece::Tree(&name)),
-        Record::Entry { key, value } => import.take(Piece::Entry { key: &key, value: &value }),
-        Record::File { name, content } => write_new(&new, &name, &content),
+    let contents = read(file, &mut |record| {
+        let taken = match record {
+            Record::Tree(name) => import.take(Piece::Tree(&name)),
+            Record::Entry { key, value } => import.take(Piece::Entry { key: &key, value: &value }),
+            Record::File { name, content } => write_new(&new, &name, &content),
+        };
+        taken.map_err(not_taken)
     })?;
-    import.finish(schema).map_err(RestoreError::Io)?;
+    import.finish(schema).map_err(not_taken)?;
     sync_directories(partial).map_err(RestoreError::Io)?;
     Ok(contents)
 }
 
-fn read(file: &Path, take: &mut dyn FnMut(Record) -> io::Result<()>) -> Result<Contents, Damage> {
+/// What no store takes is a fault of the backup; all else is one of the disk.
+fn not_taken(error: io::Error) -> RestoreError {
+    if error.kind() == io::ErrorKind::InvalidData { Damage::Io(error).into() } else { RestoreError::Io(error) }
+}
+
+fn read<E: From<Damage>>(file: &Path, take: &mut dyn FnMut(Record) -> Result<(), E>) -> Result<Contents, E> {
     let file = File::open(file).map_err(Damage::Io)?;
     if !file.metadata().map_err(Damage::Io)?.is_file() {
-        return Err(Damage::Foreign);
+        return Err(Damage::Foreign.into());
     }
     let (header, mut reader) = Unsealer::new(BufReader::with_capacity(256 * 1024, file))?;
     let mut summary = Summary::default();
@@ -140,7 +148,7 @@ fn read(file: &Path, take: &mut dyn FnMut(Record) -> io::Result<()>) -> Result<C
             Record::File { .. } => summary.files += 1,
             Record::Tree(_) => {}
         }
-        take(record).map_err(Damage::Io)?;
+        take(record)?;
     }
     Ok(Contents { header, summary })
 }

@@ -57,6 +57,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Ask the running server whether it can do its work; exits with 0 when it can
+    Health,
     /// Look after the settings
     Config {
         #[command(subcommand)]
@@ -68,6 +70,8 @@ pub(super) enum Command {
 pub(super) enum ConfigCommand {
     /// Tell everything that is wrong with the settings, without starting
     Check,
+    /// Print what every setting is and where that comes from, without secrets
+    Show,
     /// Print a file with all settings, their meaning and their defaults
     Example,
 }

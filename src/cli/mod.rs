@@ -1,8 +1,9 @@
-//! The command line: `hearth [serve]`, `hearth backup`, `hearth restore`, `hearth upgrade-check`, `hearth config check`,
-//! `hearth config example`.
+//! The command line: `hearth [serve]`, `hearth health`, `hearth backup`, `hearth restore`, `hearth upgrade-check`,
+//! `hearth config check`, `show` and `example`.
 
 mod arguments;
 mod backup;
+mod health;
 mod upgrade;
 
 use std::ffi::OsString;
@@ -12,7 +13,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::config::{self, Config, LogFormat, Problems};
+use crate::config::{self, Config, Key, Loaded, LogFormat, Origin, Problems, Sources};
+use crate::lifecycle::hardening;
 use crate::{app, telemetry};
 use arguments::{Arguments, Command, ConfigCommand, Options};
 
@@ -42,6 +44,10 @@ impl From<Outcome> for ExitCode {
 
 /// Does what the program's arguments and environment ask for.
 pub fn run() -> ExitCode {
+    if let Err(error) = hardening::keep_to_ourselves() {
+        best_effort(&mut std::io::stderr(), &format!("hearth: this process can't be closed to others: {error}\n"));
+        return Outcome::Failed.into();
+    }
     // Variables that are no Unicode can be no settings of ours, or are reported as what they look like.
     let env: Vec<(String, String)> = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
@@ -55,7 +61,7 @@ fn dispatch(
     env: Vec<(String, String)>,
     out: &mut dyn Write,
     err: &mut dyn Write,
-    serve: impl FnOnce(Config) -> anyhow::Result<()>,
+    serve: impl FnOnce(Loaded, Sources) -> anyhow::Result<()>,
 ) -> Outcome {
     let Arguments { options, command } = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -64,8 +70,9 @@ fn dispatch(
     match command.unwrap_or(Command::Serve) {
         Command::Serve => {
             let journal_stream = env.iter().find(|(name, _)| name == "JOURNAL_STREAM").map(|(_, stream)| stream.clone());
-            match load(options, env) {
-                Ok(config) => run_server(config, journal_stream, err, serve),
+            let sources = sources(options, env);
+            match sources.load() {
+                Ok(loaded) => run_server(loaded, sources, journal_stream, err, serve),
                 Err(problems) => show_problems(&problems, err),
             }
         }
@@ -74,8 +81,16 @@ fn dispatch(
         }
         Command::Restore { file } => with(options, env, out, err, |config, out, err| backup::restore(config, &file, out, err)),
         Command::UpgradeCheck { json } => with(options, env, out, err, |config, out, err| upgrade::check(config, json, out, err)),
-        Command::Config { command: ConfigCommand::Check } => match load(options, env) {
+        Command::Health => match load(options, env) {
+            Ok(config) => tell_health(&config, out, err),
+            Err(problems) => show_problems(&problems, err),
+        },
+        Command::Config { command: ConfigCommand::Check } => match sources(options, env).load() {
             Ok(_) => say(out, "The configuration is good.\n"),
+            Err(problems) => show_problems(&problems, err),
+        },
+        Command::Config { command: ConfigCommand::Show } => match sources(options, env).load() {
+            Ok(loaded) => say(out, &shown(&loaded)),
             Err(problems) => show_problems(&problems, err),
         },
         Command::Config { command: ConfigCommand::Example } => say(out, &config::example()),
@@ -107,19 +122,40 @@ fn with(
 }
 
 fn load(options: Options, env: Vec<(String, String)>) -> Result<Config, Problems> {
+    sources(options, env).load().map(|loaded| loaded.config)
+}
+
+fn sources(options: Options, env: Vec<(String, String)>) -> Sources {
     let from_env = || env.iter().find(|(name, value)| name == "HEARTH_CONFIG" && !value.is_empty()).map(|(_, path)| path.into());
     let path = options.config.clone().or_else(from_env);
-    Config::load(path.as_deref(), env.into_iter(), options.into())
+    Sources::new(path.as_deref(), env.into_iter(), options.into())
+}
+
+/// Every setting on a line of its own, with what it is and who says so.
+fn shown(loaded: &Loaded) -> String {
+    let origin = |origin: Origin| match origin {
+        Origin::Default => "default",
+        Origin::Browser => "set in the browser",
+        Origin::File => "configuration file",
+        Origin::Environment => "environment",
+        Origin::Flag => "command line",
+    };
+    let line = |(key, value, from): (Key, Option<toml::Value>, Origin)| {
+        let value = value.map_or_else(|| String::from("(not set)"), |value| value.to_string());
+        format!("{} = {value}  # {}\n", key.name, origin(from))
+    };
+    loaded.values().into_iter().map(line).collect()
 }
 
 fn run_server(
-    config: Config,
+    loaded: Loaded,
+    sources: Sources,
     journal_stream: Option<String>,
     err: &mut dyn Write,
-    serve: impl FnOnce(Config) -> anyhow::Result<()>,
+    serve: impl FnOnce(Loaded, Sources) -> anyhow::Result<()>,
 ) -> Outcome {
-    let logs = telemetry::init(&log_settings(&config.log, journal_stream));
-    let served = serve(config);
+    let logs = telemetry::init(&log_settings(&loaded.config.log, journal_stream));
+    let served = serve(loaded, sources);
     // What is said last stands last.
     drop(logs);
     match served {
@@ -128,6 +164,16 @@ fn run_server(
             let outcome = if error.is::<app::DamagedData>() { Outcome::Damaged } else { Outcome::Failed };
             best_effort(err, &format!("hearth: {error:#}\n"));
             outcome
+        }
+    }
+}
+
+fn tell_health(config: &Config, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    match health::ask(&config.server.listen) {
+        Ok(()) => say(out, "The server is ready.\n"),
+        Err(error) => {
+            best_effort(err, &format!("hearth: {error}\n"));
+            Outcome::Failed
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use super::*;
+use crate::config::Config;
 
 struct Ran {
     outcome: Outcome,
@@ -17,8 +18,8 @@ fn run_with(arguments: &[&str], env: &[(&str, &str)], answer: anyhow::Result<()>
     let (mut out, mut err, mut served) = (Vec::new(), Vec::new(), None);
     let arguments = ["hearth"].iter().chain(arguments).map(OsString::from);
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let outcome = dispatch(arguments, env, &mut out, &mut err, |config| {
-        served = Some(config);
+    let outcome = dispatch(arguments, env, &mut out, &mut err, |loaded, _| {
+        served = Some(loaded.config);
         answer
     });
     Ran { outcome, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap(), served }
@@ -85,6 +86,31 @@ fn config_check_and_example_start_nothing() {
     let example = run(&["config", "example"]);
     assert_eq!((example.outcome, example.out), (Outcome::Done, config::example()));
     assert!(check.served.is_none() && example.served.is_none());
+}
+
+#[test]
+fn config_show_tells_each_setting_with_who_says_so_and_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, data) = (dir.path().join("hearth.toml"), dir.path().join("data"));
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(&file, "[meetings]\nmax_participants = 4\n[[ice.servers]]\nurls = [\"turn:a.org\"]\nsecret = \"hush-hush\"")
+        .unwrap();
+    std::fs::write(data.join("settings.toml"), "[server]\nname = \"Ours\"\n[meetings]\nmax_participants = 3").unwrap();
+    let arguments = ["config", "show", "--config", file.to_str().unwrap(), "--data-dir", data.to_str().unwrap()];
+    let ran = run_with(&arguments, &[("HEARTH_LOG_FORMAT", "json")], Ok(()));
+    assert_eq!(ran.outcome, Outcome::Done, "{}", ran.err);
+    for line in [
+        "server.name = \"Ours\"  # set in the browser",
+        "meetings.max_participants = 4  # configuration file",
+        "meetings.guests_allowed = true  # default",
+        "server.public_url = (not set)  # default",
+        "log.format = \"json\"  # environment",
+    ] {
+        assert!(ran.out.lines().any(|told| told == line), "{line} is not in {}", ran.out);
+    }
+    let of = |key: &str| ran.out.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
+    assert!(of("server.data_dir").ends_with("# command line"));
+    assert!(of("ice.servers").contains("turn:a.org") && !ran.out.contains("hush"), "{}", ran.out);
 }
 
 #[test]

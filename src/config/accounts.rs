@@ -7,7 +7,7 @@ section! {
     /// Who may have an account.
     Accounts, "accounts" {
         /// Who may make an account for themselves: "open" for everybody who can reach the server, "closed" for nobody.
-        registration: Registration = Registration::Open;
+        registration: Registration = Registration::Open => Live, Offered;
     }
 }
 

@@ -7,16 +7,26 @@ use tracing_subscriber::EnvFilter;
 
 use super::problem::{Problem, Problems};
 use super::server::is_host;
-use super::{Config, Relay, TlsMode};
+use super::{Config, Limits, Meetings, Relay, TlsMode};
 
 /// The name of the place, in characters.
 const NAME_LENGTH: RangeInclusive<usize> = 1..=60;
+/// In less a slow network has no time to answer; after more, people talk to somebody who is gone.
+const PING_TIMEOUT_SECONDS: RangeInclusive<u32> = 10..=300;
+/// In less no page comes back; beyond, nobody wants to look at an empty seat.
+const RESUME_WINDOW_SECONDS: RangeInclusive<u32> = 5..=600;
 /// In a mesh everybody sends to everybody, which nobody's line carries beyond this.
 const PARTICIPANTS: RangeInclusive<u32> = 2..=8;
 /// With none, the newest would be removed as soon as it was made.
 const KEPT_BACKUPS: RangeInclusive<u32> = 1..=1000;
 /// From a minute, so that a call can be set up, to a day.
 const CREDENTIAL_TTL_SECONDS: RangeInclusive<u32> = 60..=86_400;
+/// A browser opens a few to load the page, and keeps one for each meeting.
+const FEWEST_CONNECTIONS: u32 = 10;
+/// Opening the page and joining takes some ten, and an administrator must be able to set this again.
+const FEWEST_REQUESTS: u32 = 60;
+/// Above, times between two requests can't be counted any more.
+const MOST: u32 = 1_000_000;
 /// Two people who are both relayed need one each.
 const FEWEST_RELAY_PORTS: u32 = 2;
 /// Less carries no picture, and far less not even one packet at a time.
@@ -40,10 +50,8 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     if server.data_dir.as_os_str().is_empty() {
         refuse("server.data_dir", String::from("the path is empty"), "write the path of a directory");
     }
-    let people = config.meetings.max_participants;
-    if !PARTICIPANTS.contains(&people) {
-        refuse("meetings.max_participants", format!("{people} is out of range"), "write a number from 2 to 8");
-    }
+    check_meetings(&config.meetings, &mut refuse);
+    check_limits(&config.limits, &mut refuse);
     if !KEPT_BACKUPS.contains(&config.backup.keep) {
         refuse("backup.keep", format!("{} is out of range", config.backup.keep), "write a number from 1 to 1000");
     }
@@ -76,6 +84,28 @@ fn check_plain_http(config: &Config, refuse: &mut impl FnMut(&str, String, &str)
     for (other, of_other) in [("server.listen", &server.listen)].into_iter().chain(relays) {
         if let Some((one, two)) = clash(&server.listen_http, of_other) {
             refuse("server.listen_http", format!("{one} is taken by {two} of {other}"), ANOTHER_PORT);
+        }
+    }
+}
+
+fn check_meetings(meetings: &Meetings, refuse: &mut impl FnMut(&str, String, &str)) {
+    for (key, number, range, mend) in [
+        ("meetings.max_participants", meetings.max_participants, PARTICIPANTS, "write a number from 2 to 8"),
+        (
+            "meetings.ping_timeout_seconds",
+            meetings.ping_timeout_seconds,
+            PING_TIMEOUT_SECONDS,
+            "write a number of seconds from 10 to 300",
+        ),
+        (
+            "meetings.resume_window_seconds",
+            meetings.resume_window_seconds,
+            RESUME_WINDOW_SECONDS,
+            "write a number of seconds from 5 to 600",
+        ),
+    ] {
+        if !range.contains(&number) {
+            refuse(key, format!("{number} is out of range"), mend);
         }
     }
 }
@@ -127,6 +157,31 @@ fn check_acme(config: &Config, refuse: &mut impl FnMut(&str, String, &str)) {
 fn is_mail_address(text: &str) -> bool {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b",;?<>\"".contains(&byte));
     is_plain && text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && is_host(host))
+}
+
+fn check_limits(limits: &Limits, refuse: &mut impl FnMut(&str, String, &str)) {
+    let Limits {
+        connections,
+        connections_per_address,
+        requests_per_minute,
+        meetings_per_hour,
+        registrations_per_hour,
+        chat_lines_per_ten_seconds,
+    } = limits;
+    for (key, number, least, mend) in [
+        ("limits.connections", connections, FEWEST_CONNECTIONS, "write 10 or more"),
+        ("limits.connections_per_address", connections_per_address, FEWEST_CONNECTIONS, "write 10 or more"),
+        ("limits.requests_per_minute", requests_per_minute, FEWEST_REQUESTS, "write 60 or more"),
+        ("limits.meetings_per_hour", meetings_per_hour, 1, "write 1 or more"),
+        ("limits.registrations_per_hour", registrations_per_hour, 1, "write 1 or more, or close accounts.registration"),
+        ("limits.chat_lines_per_ten_seconds", chat_lines_per_ten_seconds, 1, "write 1 or more"),
+    ] {
+        if *number < least {
+            refuse(key, format!("{number} is too few to work with"), mend);
+        } else if *number > MOST {
+            refuse(key, format!("{number} is no limit"), "write at most 1000000");
+        }
+    }
 }
 
 /// By TCP, three kinds of clients come to the program, and each to ports of its own.

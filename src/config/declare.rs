@@ -1,4 +1,7 @@
 //! How a section is declared and read.
+//!
+//! A key is written as `name: Type = default;`. Behind the default, `=> Live` says that the running server takes another value over
+//! when it reads its settings again, and `=> Live, Offered` that administrators may set it in the browser as well.
 
 use std::collections::BTreeMap;
 
@@ -27,6 +30,37 @@ pub(super) struct KeyInfo {
     pub default: Option<Value>,
     /// What it could say, for a key that has no default.
     pub sample: Option<Value>,
+    /// What else there is to know.
+    pub marks: &'static [Mark],
+}
+
+/// What a declaration says of a key beside its type and its default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// The running server takes another value over. Without it, the value of the start holds until the next one.
+    Live,
+    /// Administrators may set it in the browser.
+    Offered,
+    /// Though it is live, something of what it decides is made at the start, as a certificate is.
+    Partly,
+}
+
+/// What is added to a problem with what was set in the browser, for those who look for it in the file.
+pub const SET_IN_BROWSER: &str = " (set in the browser)";
+
+/// Where a value comes from, in the order of precedence: later ones win.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// An administrator set it in the browser.
+    Browser,
+    /// The configuration file.
+    File,
+    /// A variable of the environment.
+    Environment,
+    /// The command line.
+    Flag,
 }
 
 /// The variable that sets a key.
@@ -40,6 +74,10 @@ pub(super) trait Section: Sized {
     fn info() -> SectionInfo;
     /// The section, read.
     fn read(reader: &mut Reader) -> Self;
+    /// The values, in the order of the keys, without anything secret. `None` for what is left out.
+    fn shown(&self) -> Vec<Option<Value>>;
+    /// For each key, in their order, whether the other section has the same value.
+    fn same(&self, other: &Self) -> Vec<bool>;
 }
 
 /// Declares a section: a struct with a field for each key, and what is needed to read and to describe it.
@@ -47,7 +85,7 @@ macro_rules! section {
     (
         $(#[doc = $section_doc:literal])*
         $type:ident, $name:literal {
-            $($(#[doc = $doc:literal])* $key:ident: $kind:ty = $default:expr $(, for example $sample:literal)?;)+
+            $($(#[doc = $doc:literal])* $key:ident: $kind:ty = $default:expr $(, for example $sample:literal)? $(=> $($mark:ident),+)?;)+
         }
     ) => {
         $(#[doc = $section_doc])*
@@ -64,12 +102,21 @@ macro_rules! section {
                     doc: &[$($doc),*],
                     default: <$kind as $crate::config::value::Setting>::to_value(&$default),
                     sample: None::<&str>$(.or(Some($sample)))?.map(<$kind as $crate::config::value::Setting>::from_text),
+                    marks: &[$($($crate::config::declare::Mark::$mark),+)?],
                 },)+];
                 SectionInfo { name: $name, doc: &[$($section_doc),*], keys }
             }
 
             fn read(reader: &mut $crate::config::declare::Reader) -> Self {
                 Self { $($key: reader.take($name, stringify!($key), $default),)+ }
+            }
+
+            fn shown(&self) -> Vec<Option<toml::Value>> {
+                vec![$($crate::config::value::Setting::to_shown(&self.$key),)+]
+            }
+
+            fn same(&self, other: &Self) -> Vec<bool> {
+                vec![$(self.$key == other.$key,)+]
             }
         }
     };
@@ -78,37 +125,48 @@ pub(super) use section;
 
 /// The sources, from which each key is taken once. What is left at the end is unknown.
 pub(super) struct Reader {
+    browser: Table,
     file: Table,
     env: BTreeMap<String, String>,
+    origins: BTreeMap<String, Origin>,
     problems: Problems,
 }
 
 impl Reader {
-    /// Reads `file` and those variables of `env` that are meant for Hearth.
-    pub fn new(file: Table, env: impl Iterator<Item = (String, String)>, problems: Problems) -> Self {
+    /// Reads `file`, below it what was set in the browser, and above it those variables of `env` that are meant for Hearth.
+    pub fn new(browser: Table, file: Table, env: impl Iterator<Item = (String, String)>, problems: Problems) -> Self {
         let env = env.filter(|(name, _)| name.starts_with("HEARTH_")).collect();
-        Self { file, env, problems }
+        Self { browser, file, env, origins: BTreeMap::new(), problems }
     }
 
     /// The value of a key from the last source that has it, or `default`.
     pub fn take<T: Setting>(&mut self, section: &str, key: &str, default: T) -> T {
         let variable = variable(section, key);
-        let in_file = self.file.get_mut(section).and_then(Value::as_table_mut).and_then(|table| table.remove(key));
-        let (value, origin) = match (self.env.remove(&variable), in_file) {
-            (Some(text), _) => (T::from_text(&text), format!(" (from {variable})")),
-            (None, Some(value)) => (value, String::new()),
-            (None, None) => return default,
+        let name = format!("{section}.{key}");
+        let (in_browser, in_file) = (take_from(&mut self.browser, section, key), take_from(&mut self.file, section, key));
+        let (value, origin, told) = match (self.env.remove(&variable), in_file, in_browser) {
+            (Some(text), _, _) => (T::from_text(&text), Origin::Environment, format!(" (from {variable})")),
+            (None, Some(value), _) => (value, Origin::File, String::new()),
+            (None, None, Some(value)) => (value, Origin::Browser, String::from(SET_IN_BROWSER)),
+            (None, None, None) => return default,
         };
+        self.origins.insert(name.clone(), origin);
         T::from_value(&value).unwrap_or_else(|wrongs| {
             for wrong in wrongs {
-                self.problems.add(Problem::new(format!("{section}.{key}"), wrong + &origin, T::MEND));
+                self.problems.add(Problem::new(&name, wrong + &told, T::MEND));
             }
             default
         })
     }
 
-    /// Everything that was wrong, the names that no section claimed among them.
-    pub fn finish(mut self, sections: &[SectionInfo], other_variables: &[&str]) -> Problems {
+    /// Says that the command line decides a key.
+    pub fn overridden(&mut self, section: &str, key: &str) {
+        self.origins.insert(format!("{section}.{key}"), Origin::Flag);
+    }
+
+    /// Where each value comes from that is not the default, and everything that was wrong, the names that no section claimed among
+    /// it.
+    pub fn finish(mut self, sections: &[SectionInfo], other_variables: &[&str]) -> (BTreeMap<String, Origin>, Problems) {
         for (name, value) in std::mem::take(&mut self.file) {
             match sections.iter().find(|section| section.name == name) {
                 Some(section) => self.unknown_keys(section, value, sections),
@@ -124,7 +182,7 @@ impl Reader {
             );
             self.problems.add(Problem::new(name, "there is no such variable", mend));
         }
-        self.problems
+        (self.origins, self.problems)
     }
 
     fn unknown_keys(&mut self, section: &SectionInfo, value: Value, sections: &[SectionInfo]) {
@@ -159,6 +217,10 @@ impl Reader {
         };
         self.problems.add(Problem::new(name, "there is no such section", mend));
     }
+}
+
+fn take_from(table: &mut Table, section: &str, key: &str) -> Option<Value> {
+    table.get_mut(section).and_then(Value::as_table_mut).and_then(|table| table.remove(key))
 }
 
 /// The known name that `name` was likely meant to be: at most a third of its letters differ.

@@ -3,13 +3,15 @@
 use std::fmt::{self, Write};
 
 use super::Config;
-use super::declare::{KeyInfo, SectionInfo, variable};
+use super::declare::{KeyInfo, Mark, SectionInfo, variable};
 
 const HEAD: &str = "\
 # The settings of Hearth, each with what holds when it is left out. All may be left out.
 # Start the server with this file: hearth --config hearth.toml
 # Look for mistakes without starting: hearth config check --config hearth.toml
+# In place of a path, \"credential:NAME\" means a file that systemd passes by LoadCredential=NAME:/some/path.
 # A variable HEARTH_<SECTION>_<KEY> in the environment wins over the file; a list is written there with commas.
+# The running server reads this file again on `systemctl reload hearth` or SIGHUP. What is wrong then changes nothing.
 # This file is made by: hearth config example
 ";
 
@@ -32,7 +34,8 @@ fn write_section(text: &mut String, section: &SectionInfo) -> fmt::Result {
 fn write_key(text: &mut String, section: &str, key: &KeyInfo) -> fmt::Result {
     writeln!(text)?;
     write_doc(text, key.doc)?;
-    writeln!(text, "# Variable: {}", variable(section, key.name))?;
+    let when = if key.marks.contains(&Mark::Live) { "may change while the server runs" } else { "a change needs a restart" };
+    writeln!(text, "# Variable: {} ({when})", variable(section, key.name))?;
     match (&key.default, &key.sample) {
         (Some(default), _) => writeln!(text, "#{} = {default}", key.name),
         (None, Some(sample)) => writeln!(text, "# Not set; for example:\n#{} = {}", key.name, sample),

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use toml::{Table, Value};
 
+use super::credentials;
 use super::declare::{closest, section};
 use super::problem::Problem;
 use super::server::is_host;
@@ -19,13 +20,15 @@ section! {
         /// with `urls` and, where there is a TURN server among them, either `username` and `password`, or the `secret` that
         /// the server makes passwords from (coturn's static-auth-secret). `password_file` and `secret_file` name a file that
         /// holds it instead. Names made from a secret are good for `ttl_seconds`, 3600 when it is left out.
-        servers: IceServers = IceServers::default(), for example "[{ urls = [\"turn:turn.example.org:3478\"], secret_file = \"/etc/hearth/turn-secret\" }]";
+        servers: IceServers = IceServers::default(), for example "[{ urls = [\"turn:turn.example.org:3478\"], secret_file = \"/etc/hearth/turn-secret\" }]" => Live, Offered;
     }
 }
 
 /// From a minute, so that a call can be set up, to a day.
 const TTL_SECONDS: std::ops::RangeInclusive<i64> = 60..=86_400;
 const DEFAULT_TTL_SECONDS: u32 = 3600;
+/// What stands in the place of a password or a secret that is not shown.
+pub const HIDDEN: &str = "(hidden)";
 /// What a file with a password or a secret may hold at most, in bytes.
 const MAX_SECRET_BYTES: u64 = 4096;
 
@@ -161,6 +164,32 @@ impl FromStr for IceUrl {
     }
 }
 
+impl IceServer {
+    /// What the server is, without its password or secret: whether there is one, and where it lies, shows.
+    fn shown(&self) -> Table {
+        let mut table = Table::new();
+        let mut add = |key: &str, value: Value| drop(table.insert(key.to_owned(), value));
+        add("urls", Value::Array(self.urls.iter().map(|url| Value::String(url.to_string())).collect()));
+        let confidential = match &self.access {
+            IceAccess::Open => None,
+            IceAccess::Password { username, password } => {
+                add("username", Value::String(username.clone()));
+                Some(("password", password))
+            }
+            IceAccess::SharedSecret { secret, ttl_seconds } => {
+                add("ttl_seconds", Value::Integer((*ttl_seconds).into()));
+                Some(("secret", secret))
+            }
+        };
+        match confidential {
+            Some((key, Confidential::Inline(_))) => add(key, Value::String(String::from(HIDDEN))),
+            Some((key, Confidential::File(path))) => add(&format!("{key}_file"), Value::String(path.display().to_string())),
+            None => {}
+        }
+        table
+    }
+}
+
 impl Setting for IceServers {
     const KIND: &'static str = "a list of servers";
     const MEND: &'static str = "write [[ice.servers]] with urls = [\"turn:turn.example.org:3478\"] and with username and password, or \
@@ -185,6 +214,11 @@ impl Setting for IceServers {
     fn to_value(&self) -> Option<Value> {
         // There is no default to write, and what an administrator wrote is not to be shown.
         None
+    }
+
+    fn to_shown(&self) -> Option<Value> {
+        let servers: Vec<Value> = self.0.iter().map(|server| Value::Table(server.shown())).collect();
+        if servers.is_empty() { None } else { Some(Value::Array(servers)) }
     }
 }
 
@@ -264,6 +298,7 @@ impl Fields {
 
     fn text(&mut self, key: &str) -> Option<String> {
         match self.take(key)?.as_str() {
+            Some(HIDDEN) => self.wrong(format!("{key} has to be written again, since the addresses are others")),
             Some(text) if !text.trim().is_empty() => Some(text.to_owned()),
             Some(_) | None => self.wrong(format!("{key} is not text in quotes, or empty")),
         }
@@ -273,7 +308,7 @@ impl Fields {
         match (self.text(key), self.text(file_key)) {
             (None, None) => None,
             (Some(text), None) => Some(Confidential::Inline(Secret::new(text))),
-            (None, Some(path)) => Some(Confidential::File(path.into())),
+            (None, Some(path)) => Some(Confidential::File(credentials::path(&path))),
             (Some(_), Some(_)) => self.wrong(format!("{key} and {file_key} are both there; keep one")),
         }
     }

@@ -8,7 +8,7 @@ section! {
     Log, "log" {
         /// How much: "error", "warn", "info", "debug" or "trace", and after commas other levels for parts of the program, as in
         /// "info,hearth::turn=debug".
-        level: String = String::from("info");
+        level: String = String::from("info") => Live, Offered;
         /// How: "auto", "pretty" for people, "json" for programs (one object a line) or "journald" for the systemd journal, where each
         /// field of an event can be asked for. "auto" is "journald" for a service of systemd, and "pretty" otherwise.
         format: LogFormat = LogFormat::Auto;

@@ -14,7 +14,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(key: impl Into<String>, what: impl Into<String>, mend: impl Into<String>) -> Self {
+    /// A problem with `key`.
+    pub fn new(key: impl Into<String>, what: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { key: key.into(), what: what.into(), mend: mend.into() }
     }
 }
@@ -39,13 +40,23 @@ impl Problems {
         self.0.iter()
     }
 
-    pub(super) fn add(&mut self, problem: Problem) {
+    /// Adds one.
+    pub fn add(&mut self, problem: Problem) {
         self.0.push(problem);
     }
 
     /// `value` when nothing is wrong.
-    pub(super) fn none_or<T>(self, value: T) -> Result<T, Self> {
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn none_or<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
     }
 }
 

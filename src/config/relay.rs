@@ -17,7 +17,7 @@ section! {
     /// The relay (STUN and TURN over UDP, TCP and TLS), which carries calls that firewalls would stop.
     Relay, "relay" {
         /// Whether it runs.
-        enabled: bool = true;
+        enabled: bool = true => Offered;
         /// Addresses and ports to answer on, by UDP and TCP. On a machine without IPv6 the IPv6 ones are passed over.
         listen: Vec<SocketAddr> = both_families(3478);
         /// Addresses and TCP ports to answer on by TLS. An empty list is none. The ports of `server.listen` answer as well.
@@ -25,7 +25,7 @@ section! {
         /// The IPv4 address of this machine to relay from. Found by itself when left out.
         address: Option<Ipv4Addr> = None, for example "192.0.2.10";
         /// The IPv4 address under which others reach `address`, when this machine stands behind a router that translates it.
-        external_address: Option<Ipv4Addr> = None, for example "203.0.113.7";
+        external_address: Option<Ipv4Addr> = None, for example "203.0.113.7" => Offered;
         /// Whether to relay to IPv6 too, where this machine has a public IPv6 address.
         ipv6: bool = true;
         /// The IPv6 address of this machine to relay from. Found by itself when left out; without one, IPv4 alone is relayed.
@@ -33,7 +33,7 @@ section! {
         /// The UDP ports to relay from. A firewall must let them in.
         ports: PortRange = PortRange { first: 49152, last: 65535 };
         /// How long the passwords handed out for the relay are good, in seconds.
-        credential_ttl_seconds: u32 = 3600;
+        credential_ttl_seconds: u32 = 3600 => Live, Offered;
         /// A file with a secret of 16 characters or more, from which other software makes passwords of its own for this relay
         /// (what coturn calls use-auth-secret). Its users have the limits of a participant. Without it nobody but
         /// participants may relay. To make one: openssl rand -hex 32
@@ -43,24 +43,24 @@ section! {
         allow_peers: Vec<Cidr> = Vec::new();
         /// How many allocations there may be at once, and how many TCP and TLS connections. Each participant who needs the relay has
         /// one or a few.
-        max_allocations: u32 = 2000;
+        max_allocations: u32 = 2000 => Live, Offered;
         /// How many of them one network address may hold: a whole office often shares one. It may have as many TCP and TLS
         /// connections.
-        max_allocations_per_address: u32 = 128;
+        max_allocations_per_address: u32 = 128 => Live, Offered;
         /// How many of them one participant of a meeting may hold. Browsers hold one for each way to the relay (UDP, TCP and TLS)
         /// and each of the other participants.
-        max_allocations_per_participant: u32 = 32;
+        max_allocations_per_participant: u32 = 32 => Live;
         /// What one allocation may send, and as much what it may receive, in kilobits per second.
-        max_kbps_per_allocation: u32 = 8000;
+        max_kbps_per_allocation: u32 = 8000 => Live, Offered;
         /// What one participant may send by all of its allocations, and as much what it may receive, in kilobits per second.
-        max_kbps_per_participant: u32 = 32000;
+        max_kbps_per_participant: u32 = 32000 => Live, Offered;
         /// What may pass through the relay in all, in kilobits per second. No limit when left out.
-        max_kbps: Option<u32> = None, for example "100000";
+        max_kbps: Option<u32> = None, for example "100000" => Live, Offered;
         /// How many requests without a valid password one network address gets answered in a second by UDP. By TCP and TLS, where
         /// nobody can ask in the name of another address, it is 16 times as many.
-        challenges_per_second: u32 = 10;
+        challenges_per_second: u32 = 10 => Live;
         /// How many times in a second one network address may ask for its own address (STUN) by UDP; 16 times as many by TCP and TLS.
-        bindings_per_second: u32 = 20;
+        bindings_per_second: u32 = 20 => Live;
         /// Whether the relay sends a packet through itself at the start and every hour, and says in the log what stops it.
         self_test: bool = true;
         /// How many threads relay. When left out, one for each processor, up to 4, and on other systems than Linux one.

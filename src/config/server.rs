@@ -12,15 +12,18 @@ section! {
     /// Where the server is found and where it keeps its data.
     Server, "server" {
         /// What this place is called. People see it on the first page.
-        name: String = String::from("Hearth");
+        name: String = String::from("Hearth") => Live, Offered;
         /// Addresses and TCP ports to answer HTTPS on. On a machine without IPv6 the IPv6 ones are passed over.
         listen: Vec<SocketAddr> = both_families(8443);
         /// Addresses and TCP ports to answer plain HTTP on: it leads browsers to HTTPS, and lets a certificate authority look this
         /// server up on port 80. An empty list is none. On a machine without IPv6 the IPv6 ones are passed over.
         listen_http: Vec<SocketAddr> = Vec::new();
         /// The address that people type, when it is not simply this machine's: used in links and to check where requests
-        /// come from.
-        public_url: Option<PublicUrl> = None, for example "https://meet.example.org";
+        /// come from. The certificate for another one is there from the next start on.
+        public_url: Option<PublicUrl> = None, for example "https://meet.example.org" => Live, Offered, Partly;
+        /// Pages of other sites that may use the API and the socket of this one, each by its whole origin, as in
+        /// "https://www.example.org". They sign in for themselves; the sign-ins of this site's own page are never theirs.
+        cors_origins: Vec<WebOrigin> = Vec::new() => Live, Offered;
         /// The directory for everything that must outlive a restart. One server at a time may use it.
         data_dir: PathBuf = PathBuf::from("./data");
     }
@@ -82,6 +85,43 @@ impl FromStr for PublicUrl {
     }
 }
 
+/// The origin of another site's page (RFC 6454), as browsers send it: scheme, host, and the port where it is not the usual one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WebOrigin(String);
+
+impl WebOrigin {
+    /// The origin as it stands in the header `Origin`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for WebOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for WebOrigin {
+    type Err = Malformed;
+
+    /// Plain `http:` is for a page on one's own machine, where one is being written: nobody can change it on the way.
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        if let Ok(url) = text.parse::<PublicUrl>() {
+            return Ok(Self(url.origin));
+        }
+        let malformed = Malformed::new("the origin of a page");
+        let lower = text.to_ascii_lowercase();
+        let authority = lower.strip_prefix("http://").ok_or(malformed)?;
+        let (host, port) = authority.rsplit_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
+        let port = port.map_or(Ok(80), |port| port.parse::<u16>().map_err(|_| malformed))?;
+        if !matches!(host, "localhost" | "127.0.0.1") || port == 0 {
+            return Err(malformed);
+        }
+        Ok(Self(if port == 80 { format!("http://{host}") } else { format!("http://{host}:{port}") }))
+    }
+}
+
 /// Whether `text` is an address, in brackets when of IPv6, or a name of letters, digits, hyphens and dots.
 pub(super) fn is_host(text: &str) -> bool {
     if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -97,3 +137,8 @@ pub(super) fn is_host(text: &str) -> bool {
 }
 
 written_as_text!(PublicUrl, "an https address without a path", "write it like \"https://meet.example.org\"");
+written_as_text!(
+    WebOrigin,
+    "the origin of a page",
+    "write it like \"https://www.example.org\", without a path; each by itself, for * is none"
+);

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use toml::Value;
 
+use super::credentials;
+
 /// A type that a key can have.
 pub(super) trait Setting: Sized {
     /// What is expected, with its article: "a number".
@@ -23,6 +25,11 @@ pub(super) trait Setting: Sized {
 
     /// The value as it stands in the file; `None` when it is left out.
     fn to_value(&self) -> Option<Value>;
+
+    /// The value as an administrator may see it: with nothing secret in it.
+    fn to_shown(&self) -> Option<Value> {
+        self.to_value()
+    }
 }
 
 /// Says that `value` is something else than a `T`.
@@ -82,7 +89,7 @@ impl Setting for PathBuf {
     const MEND: &'static str = "write the path in quotes";
 
     fn from_value(value: &Value) -> Result<Self, Vec<String>> {
-        value.as_str().map(Self::from).ok_or_else(|| wrong::<Self>(value))
+        value.as_str().map(credentials::path).ok_or_else(|| wrong::<Self>(value))
     }
 
     fn to_value(&self) -> Option<Value> {
@@ -105,6 +112,10 @@ impl<T: Setting> Setting for Option<T> {
 
     fn to_value(&self) -> Option<Value> {
         self.as_ref().and_then(T::to_value)
+    }
+
+    fn to_shown(&self) -> Option<Value> {
+        self.as_ref().and_then(T::to_shown)
     }
 }
 

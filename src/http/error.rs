@@ -11,7 +11,7 @@ use crate::auth::AuthError;
 use crate::hub::HubError;
 use crate::meeting::Refusal;
 use crate::store::StoreError;
-use crate::wire::error::{ErrorBody, ErrorDetail};
+use crate::wire::error::{ErrorBody, ErrorDetail, SettingProblem};
 
 /// An answer that is not a success: a status, a stable code, and a sentence for people.
 #[derive(Debug)]
@@ -21,12 +21,13 @@ pub struct ApiError {
     message: String,
     field: Option<&'static str>,
     retry_after: Option<Duration>,
+    problems: Option<Vec<SettingProblem>>,
 }
 
 impl ApiError {
     /// A failure with this status, code and sentence.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), field: None, retry_after: None }
+        Self { status, code, message: message.into(), field: None, retry_after: None, problems: None }
     }
 
     /// A field of the request that is well-formed but can't be taken.
@@ -55,6 +56,11 @@ impl ApiError {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message) }
     }
 
+    /// The same failure, with everything that is wrong.
+    pub(super) fn with_problems(self, problems: Vec<SettingProblem>) -> Self {
+        Self { problems: Some(problems), ..self }
+    }
+
     fn with_field(self, field: Option<&'static str>) -> Self {
         Self { field, ..self }
     }
@@ -69,6 +75,7 @@ impl IntoResponse for ApiError {
             message: self.message,
             field: self.field.map(str::to_owned),
             retry_after_seconds,
+            problems: self.problems,
         };
         let mut response = (self.status, Json(ErrorBody { error: detail })).into_response();
         if let Some(seconds) = retry_after_seconds {

@@ -14,40 +14,63 @@ use crate::auth::AuthError;
 use crate::auth::throttle::{ClientNet, Rate, Throttle};
 use crate::clock::Tick;
 use crate::ids::UserId;
+use crate::lifecycle::Live;
 
-/// Requests from one network, but for the page's files and the questions whether the server is well. Wide, because a whole office comes from one address when its meeting begins.
-const REQUESTS: Rate = Rate::new(600, Duration::from_secs(60));
 /// Codes without a meeting that one network may ask for. Codes have 60 random bits: this limits noise, not guessing.
 const MISSES: Rate = Rate::new(30, Duration::from_secs(60));
-/// Meetings that one account may create.
-const CREATIONS: Rate = Rate::new(60, Duration::from_secs(3600));
-/// Accounts that may be asked for from one network; each costs a password hash. An office may register in its first hour.
-const REGISTRATIONS: Rate = Rate::new(60, Duration::from_secs(3600));
 /// How many clients are remembered by each limit.
 const REMEMBERED: usize = 16_384;
 /// A handler that takes longer than this is given up.
 const HANDLER_DEADLINE: Duration = Duration::from_secs(30);
 
-/// The limits of the API.
-pub(super) struct Limits {
-    requests: Throttle<ClientNet>,
-    misses: Throttle<ClientNet>,
-    creations: Throttle<UserId>,
-    registrations: Throttle<ClientNet>,
+/// What the administrators decide of the limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// Requests from one network, but for the page's files and the questions whether the server is well. Wide, because a whole
+    /// office comes from one address when its meeting begins.
+    pub requests: Rate,
+    /// Meetings that one account may create.
+    pub creations: Rate,
+    /// Accounts that may be asked for from one network; each costs a password hash. An office may register in its first hour.
+    pub registrations: Rate,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            requests: Throttle::new(REQUESTS, REMEMBERED),
-            misses: Throttle::new(MISSES, REMEMBERED),
-            creations: Throttle::new(CREATIONS, REMEMBERED),
-            registrations: Throttle::new(REGISTRATIONS, REMEMBERED),
-        }
-    }
+/// The limits of the API.
+pub(super) struct Limits {
+    rates: Live<Rates>,
+    requests: Live<Throttle<ClientNet>>,
+    misses: Throttle<ClientNet>,
+    creations: Live<Throttle<UserId>>,
+    registrations: Live<Throttle<ClientNet>>,
 }
 
 impl Limits {
+    /// Limits that count nothing yet.
+    pub(super) fn new(rates: Rates) -> Self {
+        Self {
+            rates: Live::new(rates),
+            requests: Live::new(Throttle::new(rates.requests, REMEMBERED)),
+            misses: Throttle::new(MISSES, REMEMBERED),
+            creations: Live::new(Throttle::new(rates.creations, REMEMBERED)),
+            registrations: Live::new(Throttle::new(rates.registrations, REMEMBERED)),
+        }
+    }
+
+    /// Allows so much from now on. What was counted by a rate that changes is forgotten.
+    pub(super) fn reconfigure(&self, rates: Rates) {
+        let before = self.rates.get();
+        if before.requests != rates.requests {
+            self.requests.set(Throttle::new(rates.requests, REMEMBERED));
+        }
+        if before.creations != rates.creations {
+            self.creations.set(Throttle::new(rates.creations, REMEMBERED));
+        }
+        if before.registrations != rates.registrations {
+            self.registrations.set(Throttle::new(rates.registrations, REMEMBERED));
+        }
+        self.rates.set(rates);
+    }
+
     /// Counts a code that led nowhere, and answers accordingly.
     pub(super) fn missed(&self, client: ClientAddress) -> ApiError {
         match self.misses.check(&client.0.into(), Tick::now()) {
@@ -71,17 +94,18 @@ impl Limits {
         register: impl Future<Output = Result<T, AuthError>>,
     ) -> Result<T, ApiError> {
         let network = client.0.into();
-        self.registrations.check(&network, Tick::now()).map_err(|wait| ApiError::throttled(wait.0))?;
+        let registrations = self.registrations.get();
+        registrations.check(&network, Tick::now()).map_err(|wait| ApiError::throttled(wait.0))?;
         let outcome = register.await;
         if outcome.as_ref().is_err_and(|error| !costs_a_hash(error)) {
-            self.registrations.refund(&network);
+            registrations.refund(&network);
         }
         Ok(outcome?)
     }
 
     /// Counts a meeting that is about to be created.
     pub(super) fn creating(&self, user: UserId) -> Result<(), ApiError> {
-        self.creations.check(&user, Tick::now()).map_err(|wait| ApiError::throttled(wait.0))
+        self.creations.get().check(&user, Tick::now()).map_err(|wait| ApiError::throttled(wait.0))
     }
 }
 
@@ -105,7 +129,7 @@ const fn costs_a_hash(error: &AuthError) -> bool {
 /// Refuses requests beyond what one network may send.
 pub(super) async fn throttle(State(api): State<Api>, client: ClientAddress, request: Request, next: Next) -> Response {
     if is_counted(&request)
-        && let Err(wait) = api.limits.requests.check(&client.0.into(), Tick::now())
+        && let Err(wait) = api.limits.requests.get().check(&client.0.into(), Tick::now())
     {
         return ApiError::throttled(wait.0).into_response();
     }

@@ -46,6 +46,14 @@ impl Listener {
         Ok(Self { socket: TcpListener::from_std(socket.into())? })
     }
 
+    /// Takes a socket that is bound and listens already.
+    ///
+    /// # Errors
+    /// When the system can't watch it.
+    pub fn of(socket: std::net::TcpListener) -> io::Result<Self> {
+        Ok(Self { socket: TcpListener::from_std(socket)? })
+    }
+
     /// Where it listens; tells the port when it was bound to port 0.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 mod accounts;
 mod assets;
 mod connection;
+mod cors;
 mod error;
 mod extract;
 mod headers;
@@ -20,6 +21,7 @@ mod origin;
 mod places;
 mod plain;
 mod server;
+mod settings;
 mod socket;
 mod stall;
 mod status;
@@ -41,7 +43,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::auth::{Auth, SharedToken};
 use crate::clock::Timestamp;
 use crate::hub::{Hub, HubError};
-use crate::lifecycle::Tasks;
+use crate::lifecycle::{Live, Tasks};
 use crate::meeting;
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
@@ -51,16 +53,18 @@ use crate::wire::server::Registration;
 use error::ApiError;
 pub use extract::ReachedHost;
 use limits::Limits;
+pub use limits::Rates;
 pub use listener::Listener;
 pub use neighbour::Neighbour;
 pub use places::Places;
 pub use plain::{Plain, Target};
+pub use settings::{SettingsKeeper, SettingsRefusal};
 use vitals::DiskWatch;
 
 /// Largest body of a request, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// What the HTTP side is told at the start.
+/// What the HTTP side is told. A request is served by what holds when it comes.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What this place is called.
@@ -73,12 +77,12 @@ pub struct Settings {
     pub meeting_defaults: meeting::Settings,
     /// The most people in one meeting, whatever its host wants.
     pub max_participants: u32,
-    /// Where the data are; its disk is watched.
-    pub data_dir: PathBuf,
-    /// Where backups lie.
-    pub backups: PathBuf,
     /// What lets programs on other machines read the figures. Without it, none of them may.
     pub metrics_token: Option<SharedToken>,
+    /// Origins of other sites whose pages may use the API.
+    pub cors_origins: Vec<String>,
+    /// How much one client may ask for.
+    pub rates: Rates,
 }
 
 /// The services that handlers ask.
@@ -97,12 +101,16 @@ pub struct Services {
     pub certificate: CertificateWatch,
     /// The server's own authority, for devices that are to trust it.
     pub authority: Authority,
+    /// Where the data are; its disk is watched.
+    pub data_dir: PathBuf,
+    /// Where backups lie.
+    pub backups: PathBuf,
 }
 
 /// What handlers have at hand. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Api {
-    settings: Arc<Settings>,
+    settings: Live<Settings>,
     auth: Auth,
     store: Store,
     hub: Hub,
@@ -115,17 +123,45 @@ pub struct Api {
     disk: DiskWatch,
     started_at: Timestamp,
     tasks: Tasks,
+    keeper: Option<Arc<dyn SettingsKeeper>>,
 }
 
 impl Api {
     /// The API over these services.
     pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
-        let Services { auth, store, hub, signaling, ice, certificate, authority } = services;
+        let Services { auth, store, hub, signaling, ice, certificate, authority, data_dir, backups } = services;
         let seatless = Places::for_sockets_without_a_seat();
-        let disk = DiskWatch::new(&settings.data_dir, &settings.backups);
-        let (settings, authority, limits) = (Arc::new(settings), Arc::new(authority), Arc::default());
-        let started_at = Timestamp::now();
-        Self { settings, auth, store, hub, signaling, ice, certificate, authority, limits, seatless, disk, started_at, tasks }
+        let disk = DiskWatch::new(&data_dir, &backups);
+        let (limits, started_at) = (Arc::new(Limits::new(settings.rates)), Timestamp::now());
+        let (settings, authority, keeper) = (Live::new(settings), Arc::new(authority), None);
+        Self {
+            settings,
+            auth,
+            store,
+            hub,
+            signaling,
+            ice,
+            certificate,
+            authority,
+            limits,
+            seatless,
+            disk,
+            started_at,
+            tasks,
+            keeper,
+        }
+    }
+
+    /// The same API, by which administrators change the settings that `keeper` keeps.
+    #[must_use]
+    pub fn kept_by(self, keeper: Arc<dyn SettingsKeeper>) -> Self {
+        Self { keeper: Some(keeper), ..self }
+    }
+
+    /// Serves requests that come from now on with these settings.
+    pub fn reconfigure(&self, settings: Settings) {
+        self.limits.reconfigure(settings.rates);
+        self.settings.set(settings);
     }
 
     /// Does `work` to its end although the client that asked for it may hang up, which drops its handler.
@@ -159,6 +195,9 @@ pub fn router(api: Api) -> Router {
         .route("/api/auth/refresh", post(accounts::refresh))
         .route("/api/auth/logout", post(accounts::logout))
         .route("/api/auth/me", get(accounts::me))
+        // For administrators.
+        .route("/api/admin/settings", get(settings::read).put(settings::change))
+        .route("/api/admin/relay-test", post(settings::test_relay))
         // Meetings.
         .route("/api/meetings", get(meetings::list::own))
         .route("/api/meetings/create", post(meetings::create::create))
@@ -182,6 +221,7 @@ pub fn router(api: Api) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(api.clone(), limits::throttle))
         .layer(middleware::from_fn_with_state(api.clone(), origin::check))
+        .layer(middleware::from_fn_with_state(api.clone(), cors::invite))
         .layer(middleware::from_fn(limits::deadline))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(api.clone(), headers::secure))

@@ -13,7 +13,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Content, Object, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{accounts, health, meetings, metrics, server, status, trust};
+use super::{accounts, health, meetings, metrics, server, settings, status, trust};
 use crate::wire::error::ErrorBody;
 
 /// The name of the scheme for access tokens in `security(…)`.
@@ -45,6 +45,9 @@ const REFRESH: &str = "refresh";
         accounts::refresh,
         accounts::logout,
         accounts::me,
+        settings::read,
+        settings::change,
+        settings::test_relay,
         meetings::list::own,
         meetings::create::create,
         meetings::join::join,
@@ -106,8 +109,8 @@ impl Modify for Frame {
             if !path.starts_with("/api/") {
                 continue;
             }
-            let PathItem { get, post, delete, .. } = item;
-            for changes in [post, delete].into_iter().flatten() {
+            let PathItem { get, post, put, delete, .. } = item;
+            for changes in [post, put, delete].into_iter().flatten() {
                 refuse(changes, 403, "`cross_origin`");
                 surround(changes);
             }

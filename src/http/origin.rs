@@ -15,6 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
+use super::cors::Invited;
 use super::error::ApiError;
 use super::extract::ReachedHost;
 
@@ -28,7 +29,7 @@ pub(super) struct OwnHosts {
 
 impl OwnHosts {
     pub(super) fn of(api: &Api, uri: &Uri, headers: &HeaderMap) -> Self {
-        let public = api.settings.public_host.clone();
+        let public = api.settings.get().public_host.clone();
         let named = ReachedHost::of(uri, headers).filter(|named| public.as_ref() != Some(named));
         Self { public, named }
     }
@@ -51,6 +52,9 @@ impl OwnHosts {
 
 /// Refuses what another site's page sent (attacks H10 and W1): every request that changes something, and every socket.
 pub(super) async fn check(State(api): State<Api>, request: Request, next: Next) -> Response {
+    if request.extensions().get::<Invited>().is_some() {
+        return next.run(request).await;
+    }
     let is_socket = request.headers().contains_key(UPGRADE) || request.uri().path() == "/api/signaling";
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if (is_socket || changes) && !is_ours(&OwnHosts::of(&api, request.uri(), request.headers()), request.headers(), is_socket) {

@@ -15,12 +15,13 @@ use crate::wire::server::ServerInfo;
     responses((status = 200, body = ServerInfo, description = "What the page needs before anybody has signed in")),
 )]
 pub(super) async fn info(State(api): State<Api>) -> Result<Json<ServerInfo>, ApiError> {
+    let settings = api.settings.get();
     Ok(Json(ServerInfo {
-        name: api.settings.name.clone(),
+        name: settings.name.clone(),
         protocol: PROTOCOL_VERSION,
-        registration: api.settings.registration,
+        registration: settings.registration,
         needs_setup: !api.store.has_users().await?,
-        max_participants: api.settings.max_participants,
+        max_participants: settings.max_participants,
         own_authority: api.certificate.status().source == Source::LocalCa,
     }))
 }

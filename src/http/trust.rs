@@ -83,7 +83,7 @@ pub(super) async fn certificate(State(api): State<Api>) -> Result<impl IntoRespo
 )]
 pub(super) async fn profile(State(api): State<Api>) -> Result<impl IntoResponse, ApiError> {
     let disposition = "attachment; filename=\"hearth.mobileconfig\"";
-    let profile = profile::of(offered(&api)?, &api.settings.name);
+    let profile = profile::of(offered(&api)?, &api.settings.get().name);
     Ok(([(CONTENT_TYPE, "application/x-apple-aspen-config"), (CONTENT_DISPOSITION, disposition)], profile))
 }
 
@@ -101,7 +101,7 @@ fn offered(api: &Api) -> Result<&Authority, ApiError> {
 
 /// Where the page is found. Never a name that only the request gives: nothing is drawn that somebody else could choose.
 fn address(api: &Api, host: &ReachedHost) -> String {
-    let authority = match &api.settings.public_host {
+    let authority = match &api.settings.get().public_host {
         Some(public) => public.authority.clone(),
         None => own_authority(&host.authority, &api.certificate.status().names),
     };

@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{Now, Timestamp};
 use crate::ids::{ConnectionId, ParticipantId, RoomId};
-use crate::lifecycle::Tasks;
+use crate::lifecycle::{Live, Tasks};
 use crate::meeting::{
     Command, EndReason, Input, MediaState, Meeting, Participant, Pass, Profile, Refusal, Room, RoomSettings, Status,
 };
@@ -32,6 +32,7 @@ use crate::store::{Store, StoreError};
 use crate::turn::Relay;
 
 pub use crate::turn::Counters as RelayCounters;
+pub use crate::turn::Tested as RelayTested;
 use bookkeeper::Bookkeeper;
 pub use outbox::{Delivery, Inbox, Outbox, outbox};
 use room_task::{Order, Reply, RoomInput, RoomTask};
@@ -43,8 +44,8 @@ const ORDERS: usize = 256;
 /// A room can end between being found and being asked; it is then looked up anew this often.
 const ATTEMPTS: usize = 3;
 
-/// What the hub is told at the start.
-#[derive(Clone, Copy, Debug)]
+/// What the hub is told. A room keeps to what holds when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The most people in one room, whatever its host wants.
     pub capacity: u32,
@@ -108,7 +109,7 @@ pub struct Hub {
 
 #[derive(Debug)]
 struct Inner {
-    settings: Settings,
+    settings: Live<Settings>,
     store: Store,
     relay: Option<Relay>,
     tasks: Tasks,
@@ -123,6 +124,8 @@ struct RoomHandle {
     meeting: Arc<Meeting>,
     orders: mpsc::Sender<Order>,
     occupancy: Arc<Occupancy>,
+    /// How long it keeps a seat for somebody whose socket was lost.
+    resume_window: Duration,
 }
 
 /// What a room's task tells those who only want to count.
@@ -162,7 +165,7 @@ impl Hub {
     pub fn new(settings: Settings, store: Store, relay: Option<Relay>, tasks: Tasks) -> Self {
         let bookkeeper = Bookkeeper::start(store.clone(), &tasks);
         let inner = Inner {
-            settings,
+            settings: Live::new(settings),
             store,
             relay,
             tasks,
@@ -172,6 +175,11 @@ impl Hub {
             connections: AtomicU64::new(1),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Opens rooms with these settings from now on.
+    pub fn reconfigure(&self, settings: Settings) {
+        self.inner.settings.set(settings);
     }
 
     /// Opens again the rooms that people were in when the server stopped, so that they find their seats.
@@ -184,8 +192,9 @@ impl Hub {
         for meeting in meetings {
             let started_at = meeting.started_at.unwrap_or(meeting.created_at);
             let settings = self.room_settings(&meeting);
+            let resume_window = settings.resume_window;
             let room = Room::rebuilt(settings, started_at, Now::read());
-            self.open(&mut self.rooms(), Arc::new(meeting), room);
+            self.open(&mut self.rooms(), Arc::new(meeting), room, resume_window);
         }
         Ok(count)
     }
@@ -233,6 +242,18 @@ impl Hub {
         answer.await.unwrap_or_default()
     }
 
+    /// Returns when the task of every room has answered: none of them hangs.
+    pub async fn answer(&self) {
+        let rooms: Vec<RoomHandle> = self.rooms().values().cloned().collect();
+        for room in rooms {
+            let (reply, answer) = oneshot::channel();
+            // A room that was closed meanwhile has nothing to answer.
+            if room.orders.send(Order::Roster { reply }).await.is_ok() {
+                drop(answer.await);
+            }
+        }
+    }
+
     /// The meetings in which somebody holds a seat, and how many do. Asks no room, so that a busy one doesn't delay the answer.
     pub fn live(&self) -> Vec<LiveMeeting> {
         let rooms = self.rooms();
@@ -262,6 +283,11 @@ impl Hub {
             relay: self.inner.relay.as_ref().map(Relay::counters),
             relay_works: self.inner.relay.as_ref().and_then(Relay::health).map(|health| health.finding.works()),
         }
+    }
+
+    /// Lets the relay test itself now. `None` when there is none that can.
+    pub async fn test_relay(&self) -> Option<RelayTested> {
+        self.inner.relay.as_ref()?.test_now().await
     }
 
     /// Gives an input to a room, which is opened when it is not, and waits until it is dealt with.
@@ -299,11 +325,12 @@ impl Hub {
                 return Ok(handle.clone());
             }
             let settings = self.room_settings(&meeting);
+            let resume_window = settings.resume_window;
             let room = match meeting.started_at {
                 Some(started_at) => Room::reopened(settings, started_at, Now::read()),
                 None => Room::new(settings, Now::read()),
             };
-            self.open(&mut rooms, Arc::new(meeting), room)
+            self.open(&mut rooms, Arc::new(meeting), room, resume_window)
         };
         // The meeting may have been ended between reading it and opening its room, which nobody would then end again.
         if self.inner.store.meeting(room).await?.is_none_or(|meeting| meeting.status == Status::Ended) {
@@ -313,10 +340,16 @@ impl Hub {
         Ok(handle)
     }
 
-    fn open(&self, rooms: &mut HashMap<RoomId, RoomHandle>, meeting: Arc<Meeting>, room: Room) -> RoomHandle {
+    fn open(
+        &self,
+        rooms: &mut HashMap<RoomId, RoomHandle>,
+        meeting: Arc<Meeting>,
+        room: Room,
+        resume_window: Duration,
+    ) -> RoomHandle {
         let (orders, receiver) = mpsc::channel(ORDERS);
         let occupancy = Arc::new(Occupancy { seats: AtomicUsize::new(room.seat_count()), since: AtomicU64::new(0) });
-        let handle = RoomHandle { meeting: Arc::clone(&meeting), orders, occupancy: Arc::clone(&occupancy) };
+        let handle = RoomHandle { meeting: Arc::clone(&meeting), orders, occupancy: Arc::clone(&occupancy), resume_window };
         rooms.insert(meeting.room, handle.clone());
         let task = RoomTask::new(self.clone(), meeting.room, room, receiver, occupancy);
         self.inner.tasks.spawn(task.run());
@@ -324,7 +357,7 @@ impl Hub {
     }
 
     fn room_settings(&self, meeting: &Meeting) -> RoomSettings {
-        let Settings { capacity, resume_window, empty_after } = self.inner.settings;
+        let Settings { capacity, resume_window, empty_after } = *self.inner.settings.get();
         RoomSettings { resume_window, empty_after, ..RoomSettings::of(&meeting.settings, capacity as usize) }
     }
 
@@ -346,6 +379,11 @@ impl Seat {
     /// The meeting, as it stood when the room was opened.
     pub fn meeting(&self) -> &Meeting {
         &self.room.meeting
+    }
+
+    /// How long the room keeps this seat when its socket is lost.
+    pub fn resume_window(&self) -> Duration {
+        self.room.resume_window
     }
 
     /// Asks the room for something, for the one in this seat.

@@ -4,15 +4,20 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::ids::{ParticipantId, Secret};
+use crate::lifecycle::Live;
 use crate::turn::credentials::{CredentialIssuer, SharedSecret};
 use crate::wire::meetings::IceServer;
 
 /// The port of an address that names none (RFC 9110 §4.2.2).
 const HTTPS_PORT: u16 = 443;
 
-/// Makes the ICE server lists that go out with the join reply and with each welcome (rows T1 to T3).
+/// Makes the ICE server lists that go out with the join reply and with each welcome (rows T1 to T3). Cheap to clone; all clones are
+/// one.
 #[derive(Clone, Debug)]
-pub struct IceDirectory {
+pub struct IceDirectory(Live<Listing>);
+
+#[derive(Clone, Debug)]
+struct Listing {
     relay: Option<OwnRelay>,
     others: Vec<OtherServer>,
 }
@@ -76,36 +81,47 @@ struct OwnRelay {
 
 impl IceDirectory {
     /// A directory without any server: peers must find each other directly.
-    pub const fn empty() -> Self {
-        Self { relay: None, others: Vec::new() }
+    pub fn empty() -> Self {
+        Self(Live::new(Listing { relay: None, others: Vec::new() }))
     }
 
     /// A directory of the relay inside this program. It listens on `port` of whatever host the page came from, and by TLS on the
     /// port of the page itself. Its own port for TLS is not handed out: a browser makes an allocation with each address for each
     /// person it talks to, and unless a proxy ends TLS before us, that port lets nobody through whom the page's doesn't.
-    pub const fn own_relay(port: u16, credentials: CredentialIssuer) -> Self {
-        Self { relay: Some(OwnRelay { port, credentials }), others: Vec::new() }
+    pub fn own_relay(port: u16, credentials: CredentialIssuer) -> Self {
+        Self(Live::new(Listing { relay: Some(OwnRelay { port, credentials }), others: Vec::new() }))
     }
 
     /// The same directory, with servers that stand after our own.
     #[must_use]
     pub fn with_others(self, others: Vec<OtherServer>) -> Self {
-        Self { others, ..self }
+        let listing = Listing { others, ..(*self.0.get()).clone() };
+        self.0.set(listing);
+        self
+    }
+
+    /// Hands out these servers of others from now on, and credentials for our own relay, where there is one, that are good for `ttl`.
+    pub fn reconfigure(&self, others: Vec<OtherServer>, ttl: Duration) {
+        let relay =
+            self.0.get().relay.as_ref().map(|relay| OwnRelay { port: relay.port, credentials: relay.credentials.lasting(ttl) });
+        self.0.set(Listing { relay, others });
     }
 
     /// How often those who stay are sent new credentials: at half the shortest life of the old ones.
     pub fn renew_every(&self) -> Duration {
         const NEVER: Duration = Duration::from_secs(24 * 3600);
-        let own = self.relay.as_ref().map(|relay| relay.credentials.ttl());
-        let shortest = self.others.iter().filter_map(OtherServer::ttl).chain(own).min();
+        let listing = self.0.get();
+        let own = listing.relay.as_ref().map(|relay| relay.credentials.ttl());
+        let shortest = listing.others.iter().filter_map(OtherServer::ttl).chain(own).min();
         shortest.map_or(NEVER, |ttl| (ttl / 2).max(Duration::from_secs(1)))
     }
 
     /// The servers for `participant`, whose browser reached this program at `authority` (a name or an address, and the port where
     /// that is not 443).
     pub fn servers_for(&self, participant: ParticipantId, authority: &str, now: Timestamp) -> Vec<IceServer> {
-        let own = self.relay.iter().flat_map(|relay| relay.entries(participant, authority, now));
-        own.chain(self.others.iter().map(|other| other.entry(participant, now))).collect()
+        let listing = self.0.get();
+        let own = listing.relay.iter().flat_map(|relay| relay.entries(participant, authority, now));
+        own.chain(listing.others.iter().map(|other| other.entry(participant, now))).collect()
     }
 }
 
@@ -160,6 +176,19 @@ mod tests {
         assert_eq!(servers("localhost")[1].username, Some(format!("3600:{participant}")));
         assert_eq!(directory.renew_every(), Duration::from_secs(1800));
         assert!(IceDirectory::empty().servers_for(participant, "localhost", Timestamp::from_millis(0)).is_empty());
+    }
+
+    #[test]
+    fn another_set_of_servers_and_another_time_hold_for_all_who_know_the_directory() {
+        let credentials = CredentialIssuer::new(Secret::new([7; 32]), Duration::from_secs(3600));
+        let directory = IceDirectory::own_relay(3478, credentials);
+        let known_elsewhere = directory.clone();
+        let other = OtherServer { urls: vec![String::from("stun:stun.example.org")], access: Access::Open };
+        directory.reconfigure(vec![other], Duration::from_secs(600));
+        let servers = known_elsewhere.servers_for(ParticipantId::from_bytes([1; 10]), "localhost", Timestamp::from_millis(0));
+        assert!(servers[1].username.as_ref().is_some_and(|name| name.starts_with("600:")), "{servers:?}");
+        assert_eq!(servers[2].urls, ["stun:stun.example.org"]);
+        assert_eq!(known_elsewhere.renew_every(), Duration::from_secs(300));
     }
 
     #[test]

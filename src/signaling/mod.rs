@@ -16,10 +16,11 @@ mod translate;
 mod upgrade;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::auth::Auth;
 use crate::hub::Hub;
-use crate::lifecycle::Tasks;
+use crate::lifecycle::{Live, Tasks};
 
 pub use ice::{Access, IceDirectory, OtherServer};
 pub use translate::{participant, settings};
@@ -32,23 +33,30 @@ pub struct Signaling {
 
 #[derive(Debug)]
 struct Context {
-    settings: Settings,
+    settings: Live<Settings>,
     hub: Hub,
     auth: Auth,
     ice: IceDirectory,
     tasks: Tasks,
 }
 
-/// What signaling is told at the start.
-#[derive(Clone, Debug)]
+/// What signaling is told. A socket keeps to what holds when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How long a seat is kept for somebody whose socket was lost; clients are told.
-    pub resume_window_ms: u32,
+    /// How long a client may be silent until it counts as gone. It is asked three times as often.
+    pub ping_timeout: Duration,
+    /// How many lines of chat one socket may send in ten seconds.
+    pub chat_lines_per_ten_seconds: u32,
 }
 
 impl Signaling {
     /// A service for the rooms of `hub`.
     pub fn new(settings: Settings, hub: Hub, auth: Auth, ice: IceDirectory, tasks: Tasks) -> Self {
-        Self { context: Arc::new(Context { settings, hub, auth, ice, tasks }) }
+        Self { context: Arc::new(Context { settings: Live::new(settings), hub, auth, ice, tasks }) }
+    }
+
+    /// Serves sockets that are opened from now on with these settings.
+    pub fn reconfigure(&self, settings: Settings) {
+        self.context.settings.set(settings);
     }
 }

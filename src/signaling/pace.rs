@@ -17,9 +17,10 @@ impl Pace {
         Self { burst: 200, refill_ms: 100, full_at: 0 }
     }
 
-    /// For lines of chat: 20 at once, and 20 in ten seconds after that.
-    pub(super) const fn of_chat() -> Self {
-        Self { burst: 20, refill_ms: 500, full_at: 0 }
+    /// For lines of chat: so many at once, and as many in ten seconds after that.
+    pub(super) fn of_chat(lines_per_ten_seconds: u32) -> Self {
+        let lines = u64::from(lines_per_ten_seconds.max(1));
+        Self { burst: lines, refill_ms: (10_000 / lines).max(1), full_at: 0 }
     }
 
     /// Counts one message. False when it is one too many.
@@ -46,5 +47,14 @@ mod tests {
         assert!(!pace.allow(Tick::from_millis(5_099)));
         assert!(pace.allow(Tick::from_millis(5_100)));
         assert_eq!((0..1000).filter(|_| pace.allow(Tick::from_millis(15_100))).count(), 100);
+    }
+
+    #[test]
+    fn w10_chat_has_the_pace_that_is_set() {
+        for lines in [1, 3, 20, 1_000_000] {
+            let mut pace = Pace::of_chat(lines);
+            assert_eq!((0..=lines).filter(|_| pace.allow(Tick::from_millis(1))).count(), lines as usize, "{lines} at once");
+            assert!(pace.allow(Tick::from_millis(10_001)), "{lines}: after a rest there is one again");
+        }
     }
 }

@@ -26,10 +26,8 @@ use crate::wire::signaling::{ClientMessage, RoomInfo, ServerMessage};
 
 /// A socket must say who it is within this time.
 const AUTH_DEADLINE: Duration = Duration::from_secs(5);
-/// How often the server asks whether the client is still there.
-const PING_EVERY: Duration = Duration::from_secs(15);
-/// A client that was silent for so long is gone.
-const DEAD_AFTER: Duration = Duration::from_secs(45);
+/// How often a client is asked whether it is still there until it counts as gone.
+const PINGS: u32 = 3;
 /// A socket that takes nothing for so long is given up.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// A socket that doesn't take the last words for so long doesn't get them: stopping waits for every socket.
@@ -102,8 +100,12 @@ pub(super) async fn run(mut socket: WebSocket, context: Arc<Context>, authority:
     drop(seatless);
     let end = match admitted {
         Ok(admitted) => {
-            let (pace, chat_pace, outcomes) = (Pace::of_messages(), Pace::of_chat(), Outcomes::default());
-            Session { socket: &mut socket, context: &context, authority, admitted, pace, chat_pace, outcomes }.run().await
+            let settings = *context.settings.get();
+            let (pace, chat_pace) = (Pace::of_messages(), Pace::of_chat(settings.chat_lines_per_ten_seconds));
+            let (dead_after, outcomes) = (settings.ping_timeout, Outcomes::default());
+            Session { socket: &mut socket, context: &context, authority, admitted, pace, chat_pace, dead_after, outcomes }
+                .run()
+                .await
         }
         Err(end) => end,
     };
@@ -199,6 +201,8 @@ struct Session<'a> {
     admitted: Admitted,
     pace: Pace,
     chat_pace: Pace,
+    /// A client that was silent for so long is gone.
+    dead_after: Duration,
     outcomes: Outcomes,
 }
 
@@ -211,7 +215,7 @@ impl Session<'_> {
     }
 
     async fn converse(&mut self) -> Result<Infallible, End> {
-        let mut pings = interval(PING_EVERY);
+        let mut pings = interval(self.dead_after / PINGS);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut renewals = interval(self.context.ice.renew_every());
         // The first tick of an interval comes at once, and the welcome has brought what it would bring.
@@ -232,9 +236,13 @@ impl Session<'_> {
                     heard = Tick::now();
                     self.hear(parse(received)?).await?;
                 }
-                () = sleep(DEAD_AFTER.saturating_sub(Tick::now().since(heard))) => return Err(End::Gone),
-                _ = pings.tick() => self.write(Message::Ping(Vec::new().into())).await?,
-                _ = renewals.tick() => self.renew_ice_servers().await?,
+                () = sleep(self.dead_after.saturating_sub(Tick::now().since(heard))) => return Err(End::Gone),
+                _ = pings.tick() => write(self.socket, Message::Ping(Vec::new().into())).await?,
+                _ = renewals.tick() => {
+                    self.renew_ice_servers().await?;
+                    // What was just handed out may be good for another time than what was before.
+                    renewals.reset_after(self.context.ice.renew_every());
+                }
             }
         }
     }
@@ -299,7 +307,7 @@ impl Session<'_> {
             protocol: PROTOCOL_VERSION,
             participant_id: welcome.participant,
             resume_token: self.context.auth.issue_resume(&self.admitted.claims, now).expose().clone(),
-            resume_window_ms: self.context.settings.resume_window_ms,
+            resume_window_ms: u32::try_from(self.admitted.seat.resume_window().as_millis()).unwrap_or(u32::MAX),
             resumed: welcome.resumed,
             meeting: RoomInfo {
                 room_id: self.admitted.room,
@@ -337,10 +345,6 @@ impl Session<'_> {
 
     async fn send(&mut self, message: &ServerMessage) -> Result<(), End> {
         send(self.socket, message).await
-    }
-
-    async fn write(&mut self, message: Message) -> Result<(), End> {
-        write(self.socket, message).await
     }
 }
 

@@ -208,7 +208,7 @@ const fn end_reason(reason: meeting::EndReason) -> EndReason {
 
 /// An error with this code and sentence.
 pub(super) fn error(code: &str, message: impl ToString) -> ErrorDetail {
-    ErrorDetail { code: code.to_owned(), message: message.to_string(), field: None, retry_after_seconds: None }
+    ErrorDetail { code: code.to_owned(), message: message.to_string(), field: None, retry_after_seconds: None, problems: None }
 }
 
 #[cfg(test)]

@@ -162,9 +162,8 @@ impl Keeper {
                 self.stand_in.found(life, Chance::NONE);
                 self.failure = Some(format!("The certificate of {} is on its way.", authority.host()));
             }
-            (Origin::Local, _) => self.schedule.found(life, Chance::NONE),
             (Origin::Files(_), Source::LocalCa) => self.stand_in.found(life, Chance::NONE),
-            (Origin::Files(_), Source::Acme | Source::Files) => {}
+            (Origin::Local, _) | (Origin::Files(_), Source::Acme | Source::Files) => self.schedule.found(life, Chance::NONE),
         }
         if let (Origin::Files(_), Some(failure)) = (&self.origin, &self.failure) {
             tracing::warn!("{failure}; until then this server's own certificate authority stands in");
@@ -259,6 +258,7 @@ impl Keeper {
         match files.poll() {
             Change::None => {}
             Change::New(identity) => {
+                self.schedule.obtained(life_of(&identity), Now::read(), Chance::NONE);
                 self.failure = None;
                 self.serve(identity, Source::Files);
             }
@@ -303,20 +303,13 @@ impl Keeper {
 
     /// Tells how things stand to whoever asks, and what is wrong to the log.
     fn tell(&mut self, now: Now) {
-        let life = life_of(&self.serving);
-        let by_acme_or_local = matches!(self.origin, Origin::Acme { .. } | Origin::Local);
         let status = CertificateStatus {
-            renews_at: by_acme_or_local.then(|| self.schedule.next_attempt(now)),
-            expires_soon: match (&self.origin, self.source) {
-                (Origin::Files(_), Source::Files) => life.is_ending(now.wall),
-                (Origin::Files(_), _) => self.stand_in.expires_soon(now.wall),
-                (Origin::Acme { .. }, Source::LocalCa) => self.stand_in.expires_soon(now.wall),
-                (Origin::Acme { .. } | Origin::Local, _) => self.schedule.expires_soon(now.wall),
-            },
+            renews_at: (!matches!(self.origin, Origin::Files(_))).then(|| self.schedule.next_attempt(now)),
+            expires_soon: self.followed().expires_soon(now.wall),
             problem: self.problem(now.wall),
             ..CertificateStatus::of(&self.serving, self.source)
         };
-        if status.expires_soon && self.schedule.warns(now) {
+        if self.followed().warns(now) {
             tracing::warn!(
                 expires = %status.not_after, problem = status.problem.as_deref().unwrap_or("none"),
                 "less than a third of the certificate's life is left"
@@ -327,6 +320,14 @@ impl Keeper {
             *told = status;
             is_new
         });
+    }
+
+    /// The schedule of the certificate that serves.
+    fn followed(&mut self) -> &mut Schedule {
+        match (&self.origin, self.source) {
+            (Origin::Acme { .. } | Origin::Files(_), Source::LocalCa) => &mut self.stand_in,
+            (Origin::Acme { .. } | Origin::Local | Origin::Files(_), _) => &mut self.schedule,
+        }
     }
 
     fn problem(&self, now: Timestamp) -> Option<String> {
@@ -440,6 +441,23 @@ mod tests {
         assert!(status.problem.is_some_and(|problem| problem.contains("ca.example") && problem.contains("stands in")));
         assert!(status.names.iter().any(|name| name == NAME));
         assert_eq!(keeper.schedule.step(now()), Step::Renew);
+    }
+
+    #[test]
+    fn r26_files_that_nobody_renews_are_warned_of_from_a_third_of_their_life_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join("other");
+        let made = now();
+        LocalCa::open(&other, made.wall).unwrap().identity(&Names::loopback(), made.wall).unwrap();
+        for (days, is_soon) in [(1, false), (55, false), (65, true), (100, true)] {
+            let now = Now { wall: made.wall.plus(DAY * days), ..made };
+            let wanted = Wanted::Files { certificate: other.join("cert.pem"), key: other.join("key.pem") };
+            let names = Box::new(Names::loopback);
+            let settings = KeeperSettings { dir: dir.path().to_owned(), wanted, host: None, names };
+            let keeper = Keeper::open(settings, LocalCa::open(dir.path(), now.wall).unwrap(), now).unwrap();
+            let status = keeper.watch().status();
+            assert_eq!((status.source, status.expires_soon, status.renews_at), (Source::Files, is_soon, None), "{days} days");
+        }
     }
 
     #[test]

@@ -129,9 +129,11 @@ impl LocalCa {
     /// The server's certificate for these names: the one on disk, or a new one when there is none, when other names are needed, when
     /// two thirds of its life are over, or when it is damaged, open to others or not ours. Blocks on the disk.
     ///
+    /// One that can't be written serves all the same, until the next start.
+    ///
     /// # Errors
     ///
-    /// When a new one is needed and can't be made or written.
+    /// When a new one is needed and can't be made.
     pub fn identity(&self, names: &Names, now: Timestamp) -> Result<Identity, TlsError> {
         let mut span = (backdated(now), backdated(now).plus(LIFETIME));
         match self.load(names, now) {
@@ -227,12 +229,19 @@ impl LocalCa {
         let private = PrivateKeyDer::try_from(key.serialize_der()).expect("rcgen writes a key as PKCS #8");
         let identity = Identity::from_der(chain, private)?;
         let text = format!("{}{}", certificate.pem(), self.authority.pem());
+        if let Err(error) = self.keep(&text, &key.serialize_pem()) {
+            tracing::warn!(%error, "the new certificate can't be kept on the disk; the next start makes another");
+        }
+        Ok(identity)
+    }
+
+    fn keep(&self, chain: &str, key: &str) -> Result<(), TlsError> {
         files::make_private_dir(&self.dir)?;
-        files::write_private(&self.dir.join("key.pem"), key.serialize_pem().as_bytes())?;
-        files::write_private(&self.dir.join("cert.pem"), text.as_bytes())?;
+        files::write_private(&self.dir.join("key.pem"), key.as_bytes())?;
+        files::write_private(&self.dir.join("cert.pem"), chain.as_bytes())?;
         // Earlier versions kept a note beside the certificate. Nobody misses it, and nothing depends on its being gone.
         let _ = fs::remove_file(self.dir.join("meta.json"));
-        Ok(identity)
+        Ok(())
     }
 }
 

@@ -47,6 +47,12 @@ impl CredentialIssuer {
         Self { secret, ttl: ttl.min(MAX_TTL) }
     }
 
+    /// The same issuer, but of credentials good for `ttl`, or for [`MAX_TTL`] when that is shorter.
+    #[must_use]
+    pub fn lasting(&self, ttl: Duration) -> Self {
+        Self::new(self.secret.clone(), ttl)
+    }
+
     /// How long a credential is good.
     pub const fn ttl(&self) -> Duration {
         self.ttl

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::ids::{ParticipantId, Secret, random_bytes};
 use crate::lifecycle::Tasks;
+use crate::lifecycle::sockets::Passed;
 
 mod addresses;
 mod channel_data;
@@ -32,7 +33,7 @@ pub mod server;
 pub use addresses::{RelayAddresses, default_relay_ipv4, default_relay_ipv6};
 pub use counters::{Counters, Traffic};
 pub use io::is_without_family;
-pub use selftest::{Fault, Finding, Health, Step, StunServer};
+pub use selftest::{Fault, Finding, Health, Step, StunServer, Tested};
 
 use self::credentials::SharedSecret;
 use self::io::Edge;
@@ -152,6 +153,15 @@ impl Relay {
     /// # Errors
     /// When an address can't be bound, and `InvalidInput` when the settings contradict themselves.
     pub async fn start(settings: Settings, tasks: &Tasks) -> std::io::Result<Self> {
+        Self::start_on(settings, &mut Passed::default(), tasks).await
+    }
+
+    /// The same, but those of `passed` that are bound to one of the addresses are taken instead of binding it. IPv6 ones must take IPv6
+    /// only.
+    ///
+    /// # Errors
+    /// As [`Relay::start`].
+    pub async fn start_on(settings: Settings, passed: &mut Passed, tasks: &Tasks) -> std::io::Result<Self> {
         check(&settings)?;
         let (listen, ports, threads) = (settings.listen.clone(), settings.ports.clone(), settings.threads);
         let (relays, tls) = ((settings.relay_ipv4, settings.relay_ipv6), settings.tls.clone());
@@ -162,8 +172,8 @@ impl Relay {
             );
         }
         let core = server::Server::new(config(settings.clone()));
-        let (edge, local_addrs) = Edge::start(core, &listen, relays, ports, threads, tasks).await?;
-        let tls_addrs = tls.map_or(Ok(Vec::new()), |tls| edge.listen_tls(&tls.listen, &tls.config))?;
+        let (edge, local_addrs) = Edge::start(core, (&listen, passed), relays, ports, threads, tasks).await?;
+        let tls_addrs = tls.map_or(Ok(Vec::new()), |tls| edge.listen_tls((&tls.listen, passed), &tls.config))?;
         let self_test = Arc::new(SelfTest::new(&settings, &local_addrs));
         Ok(Self { edge, local_addrs: local_addrs.into(), tls_addrs: tls_addrs.into(), self_test })
     }
@@ -199,6 +209,11 @@ impl Relay {
         self.edge.drive(&[], |core, _| core.readmit(participant));
     }
 
+    /// Grants so much from now on. What was granted before stays.
+    pub fn reconfigure(&self, limits: Limits) {
+        self.edge.set_limits(limits);
+    }
+
     /// Tests the relay now and every hour by sending a packet through the address that people are told, until the program stops.
     /// What is found stands in [`Relay::health`], and in the log when it is something new. Where the relay's address is private
     /// and no other is configured, the address outside is asked of `stun_servers`, of nobody else, and people are told that one.
@@ -232,6 +247,12 @@ impl Relay {
         }
     }
 
+    /// Tests the relay now. `None` when it has no address by which it could be tested.
+    pub async fn test_now(&self) -> Option<Tested> {
+        self.edge.drive(&[], |core, _| core.exempt(self.self_test.prober));
+        self.self_test.test_now().await
+    }
+
     /// What the last test found; `None` before the first has ended, and where [`Relay::keep_testing`] was not called.
     pub fn health(&self) -> Option<Health> {
         self.self_test.health()
@@ -241,6 +262,11 @@ impl Relay {
     /// they ended so long ago that they are forgotten.
     pub fn traffic_of(&self, participant: ParticipantId) -> Option<Traffic> {
         self.edge.traffic_of(participant)
+    }
+
+    /// Returns when all of its threads have answered, which is at once unless one of them hangs.
+    pub async fn answer(&self) {
+        self.edge.answer().await;
     }
 
     /// What the relay has done so far.

@@ -29,6 +29,11 @@ impl PerSource {
         Self { per_second, key: Secret::new(key), buckets: vec![(0, 0); BUCKETS].into_boxed_slice() }
     }
 
+    /// Gives so many answers from now on.
+    pub(super) const fn set(&mut self, per_second: u32) {
+        self.per_second = per_second;
+    }
+
     /// Takes one answer out of the allowance of `source`. False when it is used up for this second.
     pub(super) fn allow(&mut self, source: IpAddr, now: Tick) -> bool {
         let second = now.as_millis() / 1000;

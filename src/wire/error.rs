@@ -27,4 +27,21 @@ pub struct ErrorDetail {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub retry_after_seconds: Option<u32>,
+    /// Everything that is wrong with the settings, where it is about settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub problems: Option<Vec<SettingProblem>>,
+}
+
+/// One thing that is wrong with a setting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct SettingProblem {
+    /// The setting as `section.key`, or the file that is wrong.
+    pub key: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub mend: String,
 }

@@ -9,6 +9,7 @@ pub mod error;
 mod ids;
 pub mod meetings;
 pub mod server;
+pub mod settings;
 pub mod signaling;
 pub mod status;
 pub mod trust;

@@ -43,6 +43,25 @@ async fn r23_a_second_signal_ends_it_at_once_although_a_request_is_under_way() {
     assert!(status.success(), "{status}");
 }
 
+#[tokio::test]
+async fn r23_a_request_under_way_is_answered_before_the_server_ends() {
+    let mut server = TestServer::start();
+    let mut request = unfinished_request(&server).await;
+    let mut idle = idle_http1(&server).await;
+    server.signal("TERM");
+    let mut rest = Vec::new();
+    let _ = idle.read_to_end(&mut rest).await;
+    assert!(TcpStream::connect(server.socket_address()).await.is_err(), "it still takes connections");
+    request.write_all(&[b' '; 99]).await.unwrap();
+    request.flush().await.unwrap();
+    let mut answer = Vec::new();
+    let _ = request.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 400"), "the body is no JSON, and the client is told so: {answer}");
+    let status = server.wait_within(STOPS_WITHIN).await.expect("the server ends when the request has");
+    assert!(status.success(), "{status}");
+}
+
 /// A client that began to say hello. The server takes connections in order, so it has this one when it answers a later one.
 async fn half_a_handshake(server: &TestServer) -> TcpStream {
     let mut stream = TcpStream::connect(server.socket_address()).await.unwrap();

@@ -1,6 +1,7 @@
 //! The server's own authority: who trusts it once goes on connecting, whatever happens to the certificates that it signs.
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -181,5 +182,43 @@ async fn the_code_draws_the_servers_own_address_and_nothing_that_a_request_says(
                 assert_eq!(text, drawn, "{path} {name}");
             }
         }
+    }
+}
+
+/// The library that tells a program another time. The command that goes with it would start it as a child of its own.
+fn faketime() -> PathBuf {
+    let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
+    let mut files = folders.map(|folder| folder.join("faketime/libfaketime.so.1"));
+    files.find(|file| file.exists()).expect("tests/setup.sh installs faketime")
+}
+
+#[tokio::test]
+async fn r13_with_the_clock_years_off_it_serves_on_with_what_devices_take() {
+    let mut server = TestServer::start();
+    let authority = authority(&server).await;
+    for clock in ["+10y", "-1y", "-20y", "+1y", "+1h", "-1h"] {
+        assert!(server.stop().success());
+        let mut command = server.command();
+        command.env("LD_PRELOAD", faketime()).env("FAKETIME", clock);
+        // Timers go by the other clock, which does not jump.
+        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let announced: Vec<_> = lines.map(Result::unwrap).take_while(|line| line != "Press Ctrl-C to stop.").collect();
+        // This test's own clock is right, as those of devices are.
+        let outcome = shown(&server, &authority, "localhost").await;
+        child.kill().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        outcome.unwrap_or_else(|error| panic!("at {clock}: {error}\n{log}"));
+        assert!(announced.contains(&format!("authority: {}", fingerprint(&authority))), "at {clock}: {announced:?}\n{log}");
+        if clock.ends_with('y') {
+            assert!(
+                log.contains("by this machine's clock") || log.contains("this machine's clock must be wrong"),
+                "at {clock}: {log}"
+            );
+        }
+        server.launch();
+        shown(&server, &authority, "localhost").await.unwrap_or_else(|error| panic!("after {clock}: {error}"));
     }
 }

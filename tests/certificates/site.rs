@@ -31,11 +31,13 @@ pub struct Plan {
     /// Whether it can look it up by plain HTTP.
     pub by_http: bool,
     pub external_accounts: bool,
+    /// Whether the configuration leaves it to the server where its certificate comes from.
+    pub chosen_by_itself: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { name: NAME, lifetime: HOUR, by_tls: true, by_http: false, external_accounts: false }
+        Self { name: NAME, lifetime: HOUR, by_tls: true, by_http: false, external_accounts: false, chosen_by_itself: false }
     }
 }
 
@@ -65,10 +67,15 @@ impl Site {
 
     /// Writes the configuration, with more lines for the certificate.
     pub fn configure(&self, more: &str) {
-        let url = format!("https://{}:{}", self.plan.name, self.server.port());
+        let (mut settings, mut url) = (self.authority.settings(), format!("https://{}", self.plan.name));
+        if self.plan.chosen_by_itself {
+            settings = settings.replace("mode = \"acme\"\n", "");
+        } else {
+            url = format!("{url}:{}", self.server.port());
+        }
         let http = if self.plan.by_http { format!("[\"127.0.0.1:{}\"]", self.http_port.number) } else { String::from("[]") };
         self.server.configure(&Options {
-            config: format!("{}{more}", self.authority.settings()),
+            config: settings + more,
             server: format!("public_url = {url:?}\nlisten_http = {http}"),
             ..Options::default()
         });

@@ -127,3 +127,21 @@ async fn r5_a_backup_that_would_fill_the_disk_is_refused_and_nothing_stays_behin
     refused.refused(1, &["out.backup can't be written"]);
     run(&server.data_dir(), &["upgrade-check"]).ok();
 }
+
+#[tokio::test]
+async fn r5_a_restore_without_room_changes_nothing_and_says_so() {
+    if !can("unshare", &["-m", "true"]) {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let script =
+        "mkdir \"$1\" && mount -t tmpfs -o size=16k,mode=700 tmpfs \"$1\" && mkdir \"$1/keys\" && echo mine > \"$1/keys/access\"
+        \"$2\" restore \"$3\" --data-dir \"$1\"; status=$?
+        find \"$1\" -type f -size +0 -exec cat {} +; exit $status";
+    let backup = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-1.backup");
+    let mut command = std::process::Command::new("unshare");
+    command.args(["-m", "sh", "-c", script, "sh"]).arg(home.path().join("full")).arg(env!("CARGO_BIN_EXE_hearth")).arg(backup);
+    let refused = said(command.output().unwrap());
+    assert_eq!(refused.out, "mine\n");
+    refused.refused(1, &["was not restored"]);
+}

@@ -6,7 +6,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed, and says where")]
 #![expect(clippy::print_stderr, reason = "the server's log belongs to the report of a failed test")]
 #![expect(clippy::print_stdout, reason = "tests that repeat something tell how often they did")]
-#![expect(clippy::disallowed_methods, reason = "tests have no program to stop in good order")]
 
 mod backups;
 mod damage;

@@ -1,6 +1,7 @@
 //! Restores: of hostile files, of files from elsewhere, and such that are killed in the middle.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{Person, TestServer};
-use crate::tools::{again, can_trace, chance, contents, copy, hearth, rounds, run, sign_in, traced};
+use crate::tools::{again, can, can_trace, chance, contents, copy, hearth, rounds, run, sign_in, traced};
 
 /// A backup that was made by version 0.1.0 on x86-64, with the member Fay and her meeting.
 fn committed() -> PathBuf {
@@ -194,6 +195,30 @@ async fn a_restore_keeps_what_was_there_and_can_be_taken_back() {
     run(&data_dir, &["restore", taken_back.to_str().unwrap()]).ok();
     server.launch();
     assert!(has_old(&server).await);
+}
+
+#[tokio::test]
+async fn what_root_does_leaves_the_files_to_their_owner() {
+    /// Nobody's number, for whom nothing runs here.
+    const OWNER: u32 = 51_234;
+    let home = tempfile::tempdir().unwrap();
+    if !can("chown", &["51234:51234", home.path().to_str().unwrap()]) {
+        return;
+    }
+    let (server, file) = old_and_new(home.path()).await;
+    let data_dir = server.data_dir();
+    assert!(Command::new("chown").args(["-R", "51234:51234"]).arg(&data_dir).status().unwrap().success());
+    let owned = || {
+        for path in server.files() {
+            assert_eq!(fs::symlink_metadata(&path).unwrap().uid(), OWNER, "{}", path.display());
+        }
+    };
+    run(&data_dir, &["upgrade-check"]).ok();
+    owned();
+    run(&data_dir, &["backup", home.path().join("mine.backup").to_str().unwrap()]).ok();
+    owned();
+    run(&data_dir, &["restore", file.to_str().unwrap()]).ok();
+    owned();
 }
 
 #[tokio::test]

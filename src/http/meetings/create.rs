@@ -45,7 +45,7 @@ pub(in crate::http) async fn create(
         let message = format!("The description is too long. Keep it under {MAX_DESCRIPTION_CHARS} characters.");
         return Err(ApiError::invalid("description", message));
     }
-    let settings = settings_of(request.settings.unwrap_or_default(), &api.settings.meeting_defaults)?;
+    let settings = settings_of(request.settings.unwrap_or_default(), &api.settings.get().meeting_defaults)?;
     api.limits.creating(user.id)?;
     let meeting = Meeting {
         room: RoomId::random(),

@@ -57,7 +57,7 @@ pub(super) async fn page(
 
 /// Lets in who has the token, and programs on this machine.
 fn admit(api: &Api, client: ClientAddress, headers: &HeaderMap) -> Result<(), ApiError> {
-    let refused = match (&api.settings.metrics_token, bearer(headers)) {
+    let refused = match (&api.settings.get().metrics_token, bearer(headers)) {
         (Some(token), Some(offered)) if token.is(offered) => return Ok(()),
         // A wrong token is a mistake, wherever it comes from.
         (_, Some(_)) => AuthError::Unauthenticated.into(),

@@ -65,6 +65,22 @@ async fn recovery(store: &Store) {
 }
 
 #[tokio::test]
+async fn a_writer_that_refuses_answers_all_the_same_and_one_that_is_gone_does_not() {
+    let (place, faults) = (Place::new(), Faults::default());
+    let store = open_with(&place, &faults);
+    assert!(store.answer().await);
+    for fault in [&faults.full, &faults.failing] {
+        fault.store(true, Ordering::SeqCst);
+        assert!(store.create_user(somebody(2), at(0)).await.is_err());
+        assert!(store.is_degraded() && store.answer().await);
+        fault.store(false, Ordering::SeqCst);
+        recovery(&store).await;
+    }
+    store.close().await.unwrap();
+    assert!(!store.answer().await);
+}
+
+#[tokio::test]
 async fn r5_a_full_disk_refuses_writes_serves_reads_and_recovers_by_itself() {
     let (place, faults) = (Place::new(), Faults::default());
     let store = open_with(&place, &faults);

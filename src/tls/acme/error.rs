@@ -92,6 +92,10 @@ impl AcmeError {
             "invalidProfile" => "Correct tls.acme_profile.",
             "invalidContact" | "unsupportedContact" => "Correct tls.acme_contact.",
             "caa" => "Change the CAA record of the name so that it allows this authority.",
+            "unauthorized" => {
+                "If the account with it was closed, remove tls/acme/account.json from the data directory, and the next attempt makes \
+                 another."
+            }
             "dns" => "See that the name leads to this machine.",
             _ => "It is asked again later.",
         };
@@ -101,7 +105,7 @@ impl AcmeError {
 
 /// Whether the authority does not know the account.
 pub(super) fn is_unknown_account(error: &instant_acme::Error) -> bool {
-    matches!(error, instant_acme::Error::Api(problem) if matches!(kind(problem), "accountDoesNotExist" | "unauthorized"))
+    matches!(error, instant_acme::Error::Api(problem) if kind(problem) == "accountDoesNotExist")
 }
 
 /// Whether the authority would rather not hear which certificate is to be replaced.

@@ -249,6 +249,16 @@ fn after_months_switched_off_the_certificate_is_made_anew_and_no_device_refuses_
 }
 
 #[test]
+fn a_certificate_that_can_not_be_written_serves_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = open(dir.path(), day(0));
+    fs::create_dir(dir.path().join("cert.pem")).unwrap();
+    let identity = ca.identity(&Names::loopback(), day(0)).unwrap();
+    assert!(identity.is_valid_at(day(0)) && ca.has_signed(&identity));
+    assert!(dir.path().join("cert.pem").is_dir());
+}
+
+#[test]
 fn a_directory_that_can_not_be_written_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");

@@ -42,6 +42,11 @@ impl Crowd {
         }
     }
 
+    /// As many as that from now on. Those who are there stay.
+    pub(super) const fn set_limits(&mut self, limits: &Limits) {
+        (self.most, self.most_per_network) = (limits.allocations, limits.allocations_per_source);
+    }
+
     /// Whether a client at `source` may have another stream, as far as its own network goes.
     pub(super) fn may_have_more(&self, source: IpAddr) -> bool {
         self.by_network.get(&network(source)).copied().unwrap_or(0) < self.most_per_network

@@ -4,10 +4,11 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 
 use super::system;
+use crate::lifecycle::sockets::Passed;
 
 /// How many ports are tried for listeners that all want the same free one.
 const LISTEN_TRIES: usize = 16;
@@ -21,14 +22,39 @@ const BACKLOG: i32 = 256;
 /// One address that is served, with the same port for datagrams and for streams.
 pub(super) struct Listener {
     pub(super) local: SocketAddr,
-    /// One socket for each thread; the system keeps a client with one of them.
+    /// One socket for each thread; the system keeps a client with one of them. Of passed ones there are as many as were passed, and
+    /// the threads share them out.
     pub(super) datagrams: Vec<Arc<UdpSocket>>,
     pub(super) streams: TcpListener,
 }
 
+/// Takes those of `passed` that are bound to one of the addresses, and binds the others. Both for datagrams and for streams; where only
+/// one of the two was passed, the other is bound beside it.
+pub(super) fn listen(addresses: &[SocketAddr], passed: &mut Passed, threads: usize) -> io::Result<Vec<Listener>> {
+    let (mut listeners, mut unbound) = (Vec::new(), Vec::new());
+    for &local in addresses {
+        let (datagrams, streams) = (passed.datagrams_at(local), passed.stream_at(local));
+        if datagrams.is_empty() && streams.is_none() {
+            unbound.push(local);
+            continue;
+        }
+        let streams = streams.map_or_else(|| streams_at(local), TcpListener::from_std)?;
+        let datagrams = if datagrams.is_empty() {
+            (0..threads).map(|_| datagrams_at(local, threads > 1)).collect::<io::Result<_>>()?
+        } else {
+            datagrams.into_iter().map(made_ready).collect()
+        };
+        listeners.push(Listener { local, datagrams, streams });
+    }
+    if !unbound.is_empty() {
+        listeners.extend(bind(&unbound, threads)?);
+    }
+    Ok(listeners)
+}
+
 /// Binds all addresses. Those with port 0 share the port that the system gave the first of them, which may be taken for streams or
 /// in the other family; then another one is tried.
-pub(super) fn listen(addresses: &[SocketAddr], threads: usize) -> io::Result<Vec<Listener>> {
+fn bind(addresses: &[SocketAddr], threads: usize) -> io::Result<Vec<Listener>> {
     let mut outcome: io::Result<Vec<Listener>> = Ok(Vec::new());
     for _ in 0..LISTEN_TRIES {
         let mut chosen = 0;
@@ -51,9 +77,9 @@ pub(super) fn listen(addresses: &[SocketAddr], threads: usize) -> io::Result<Vec
     outcome
 }
 
-/// Binds all addresses for streams alone.
-pub(super) fn listen_for_streams(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
-    bind_each(addresses, streams_at)
+/// The same for streams alone.
+pub(super) fn listen_for_streams(addresses: &[SocketAddr], passed: &mut Passed) -> io::Result<Vec<TcpListener>> {
+    bind_each(addresses, |address| passed.stream_at(address).map_or_else(|| streams_at(address), TcpListener::from_std))
 }
 
 fn bind_each<T>(addresses: &[SocketAddr], mut bind: impl FnMut(SocketAddr) -> io::Result<T>) -> io::Result<Vec<T>> {
@@ -82,14 +108,19 @@ fn datagrams_at(address: SocketAddr, shared: bool) -> io::Result<Arc<UdpSocket>>
     }
     #[cfg(unix)]
     socket.set_reuse_port(shared)?;
-    // Some systems refuse; the relay then works with what it gets.
-    let _ = socket.set_recv_buffer_size(LISTEN_BUFFER_BYTES);
-    let _ = socket.set_send_buffer_size(LISTEN_BUFFER_BYTES);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    let socket = UdpSocket::from(socket);
+    Ok(made_ready(socket.into()))
+}
+
+/// A bound socket as the threads need it.
+fn made_ready(socket: UdpSocket) -> Arc<UdpSocket> {
+    let options = SockRef::from(&socket);
+    // Some systems refuse; the relay then works with what it gets.
+    let _ = options.set_recv_buffer_size(LISTEN_BUFFER_BYTES);
+    let _ = options.set_send_buffer_size(LISTEN_BUFFER_BYTES);
     system::prepare(&socket);
-    Ok(Arc::new(socket))
+    Arc::new(socket)
 }
 
 fn streams_at(address: SocketAddr) -> io::Result<TcpListener> {
@@ -112,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn listeners_of_both_families_share_a_free_port() {
-        let listeners = listen(&["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()], 2);
+        let listeners = bind(&["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()], 2);
         let Ok(listeners) = listeners else {
             // A machine without IPv6 can't show this.
             assert!(UdpSocket::bind("[::1]:0").is_err());
@@ -142,9 +173,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn passed_sockets_are_taken_as_they_are_and_what_is_missing_beside_them_is_bound() {
+        let passed_udp = datagrams_at("127.0.0.1:0".parse().unwrap(), true).unwrap();
+        let local = passed_udp.local_addr().unwrap();
+        let twin = datagrams_at(local, true).unwrap();
+        let mut passed = Passed::default();
+        for socket in [passed_udp, twin] {
+            passed.add_datagrams("relay", Arc::into_inner(socket).unwrap()).unwrap();
+        }
+        let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        other.set_nonblocking(true).unwrap();
+        let elsewhere = other.local_addr().unwrap();
+        passed.add_stream("relay", other).unwrap();
+        let listeners = listen(&[local, elsewhere, "127.0.0.1:0".parse().unwrap()], &mut passed, 3).unwrap();
+        let datagrams: Vec<usize> = listeners.iter().map(|at| at.datagrams.len()).collect();
+        assert_eq!(datagrams, [2, 3, 3], "two were passed for the first, none for the others");
+        assert_eq!((listeners[0].local, listeners[1].local), (local, elsewhere));
+        assert!(listeners.iter().all(|at| at.streams.local_addr().unwrap() == at.local));
+        assert!(passed.left().is_empty());
+    }
+
+    #[tokio::test]
     async fn a_port_that_is_taken_for_streams_is_an_error() {
         let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let outcome = listen(&[other.local_addr().unwrap()], 1);
+        let outcome = listen(&[other.local_addr().unwrap()], &mut Passed::default(), 1);
         assert!(outcome.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse));
     }
 }

@@ -11,14 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mio::Poll;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
+use super::Limits;
 use super::addresses::RelayAddresses;
 use super::counters::{Counters, Traffic};
 use super::server::{ClientSocket, Destination, Family, NoPort, Output, PeerSocket, Port, RelayId, Route, Server, Transport};
 use crate::clock::{Now, Tick};
 use crate::ids::ParticipantId;
 use crate::lifecycle::Tasks;
+use crate::lifecycle::sockets::Passed;
 
 mod crowd;
 mod departures;
@@ -81,7 +83,7 @@ struct State {
     wakes: Option<Tick>,
 }
 
-/// An address that is listened on for datagrams, with one socket for each worker.
+/// An address that is listened on for datagrams, with one socket for each worker, or as many as were passed.
 struct Listening {
     local: SocketAddr,
     sockets: Vec<Arc<UdpSocket>>,
@@ -100,10 +102,10 @@ struct Faults {
 }
 
 impl Edge {
-    /// Binds the listeners and starts the threads and tasks of the relay. Returns also where it listens.
+    /// Takes the listeners from `passed` or binds them, and starts the threads and tasks of the relay. Returns also where it listens.
     pub(super) async fn start(
         core: Server,
-        listen: &[SocketAddr],
+        (listen, passed): (&[SocketAddr], &mut Passed),
         (ipv4, ipv6): RelayAddresses,
         ports: RangeInclusive<u16>,
         threads: Option<usize>,
@@ -111,7 +113,7 @@ impl Edge {
     ) -> std::io::Result<(Arc<Self>, Vec<SocketAddr>)> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.unwrap_or_else(|| processors.min(MOST_THREADS)).max(1);
-        let listeners = listen::listen(listen, threads)?;
+        let listeners = listen::listen(listen, passed, threads)?;
         let polls = (0..threads).map(|_| Poll::new()).collect::<std::io::Result<Vec<_>>>()?;
         let mailboxes = polls.iter().map(Mailbox::new).collect::<std::io::Result<Vec<_>>>()?;
         let addresses = ipv4.map(IpAddr::V4).into_iter().chain(ipv6.map(IpAddr::V6)).collect();
@@ -130,7 +132,11 @@ impl Edge {
         edge.read_interfaces().await;
         let addresses = listeners.iter().map(|at| at.local).collect();
         for (index, poll) in polls.into_iter().enumerate() {
-            let sockets = listeners.iter().map(|at| (at.local, Arc::clone(&at.datagrams[index]))).collect();
+            let shared_out = |at: &Listener| {
+                let own = at.datagrams.iter().skip(index).step_by(threads);
+                own.map(|udp| (at.local, Arc::clone(udp))).collect::<Vec<_>>()
+            };
+            let sockets = listeners.iter().flat_map(shared_out).collect();
             worker::spawn(Worker::new(Arc::clone(&edge), index, poll, sockets)?, &edge)?;
         }
         for Listener { streams, .. } in listeners {
@@ -172,6 +178,13 @@ impl Edge {
         self.count_refused(packets.iter().filter(|packet: &&Packet| packet.send(bytes).is_err()).count());
     }
 
+    /// Grants so much from now on.
+    pub(super) fn set_limits(&self, limits: Limits) {
+        let mut state = self.state();
+        state.streams.set_limits(&limits);
+        state.core.set_limits(limits);
+    }
+
     /// A way that packets may take without the core, for as long as it holds.
     fn route(&self, worker: usize, ask: impl FnOnce(&Server) -> Option<Route>) -> Option<Kept> {
         let state = self.state();
@@ -181,6 +194,18 @@ impl Edge {
             Destination::Client { client, .. } => state.exit_to_client(client, worker)?,
         };
         Some(Kept::new(route, &exit))
+    }
+
+    /// Returns when each of the threads has answered: none of them hangs.
+    pub(super) async fn answer(&self) {
+        for mailbox in &self.mailboxes {
+            let (reply, answer) = oneshot::channel();
+            mailbox.post(Order::Answer(reply));
+            if answer.await.is_err() {
+                // The thread has ended, which it does only when the program stops.
+                return std::future::pending().await;
+            }
+        }
     }
 
     /// Makes allocations at other addresses from now on, each given with the one that peers know it by.
@@ -311,7 +336,7 @@ impl State {
         match client.transport {
             Transport::Udp => {
                 let listening = self.listeners.iter().find(|listening| listening.serves(client.local))?;
-                let socket = listening.sockets.get(worker)?;
+                let socket = listening.sockets.get(worker % listening.sockets.len().max(1))?;
                 let from = listening.local.ip().is_unspecified().then_some(client.local.ip());
                 Some(Exit::Datagram(Way { socket: Arc::clone(socket), to: client.remote, from }))
             }

@@ -23,6 +23,7 @@ use super::tls::Session;
 use super::{Edge, State, TIMER_SLACK};
 use crate::clock::Tick;
 use crate::ids::ParticipantId;
+use crate::lifecycle::sockets::Passed;
 use crate::turn::channel_data;
 use crate::turn::server::{ClientSocket, Transport};
 
@@ -257,10 +258,10 @@ impl Edge {
     /// Listens for clients that speak TLS from the first byte on. Returns where.
     pub(in crate::turn) fn listen_tls(
         self: &Arc<Self>,
-        listen: &[SocketAddr],
+        (listen, passed): (&[SocketAddr], &mut Passed),
         config: &Arc<ServerConfig>,
     ) -> io::Result<Vec<SocketAddr>> {
-        let listeners = listen::listen_for_streams(listen)?;
+        let listeners = listen::listen_for_streams(listen, passed)?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect();
         for listener in listeners {
             self.tasks.spawn(Arc::clone(self).accept(listener, Some(Arc::clone(config))));

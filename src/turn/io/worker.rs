@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
+use tokio::sync::oneshot;
 
 use super::Edge;
 use super::departures::Departures;
@@ -37,6 +38,8 @@ pub(super) enum Order {
     Open(RelayId, Arc<UdpSocket>),
     /// Read it no more.
     Close(RelayId),
+    /// Say that this thread still works.
+    Answer(oneshot::Sender<()>),
     /// End.
     Stop,
 }
@@ -189,6 +192,8 @@ impl Worker {
                     }
                 }
                 Order::Close(relay) => self.sockets.remove(relay),
+                // Whoever asked may have stopped waiting.
+                Order::Answer(reply) => drop(reply.send(())),
                 Order::Stop => return true,
             }
         }

@@ -45,6 +45,15 @@ pub struct Health {
     pub finding: Finding,
 }
 
+/// What a test found, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// Whether the relay did what it is for.
+    pub works: bool,
+    /// One sentence: what is so, and where it isn't as it should be, the likely cause and the mend.
+    pub told: String,
+}
+
 /// The test of one relay.
 pub(super) struct SelfTest {
     /// Whose name it uses. No meeting has this participant.
@@ -82,6 +91,21 @@ impl SelfTest {
         *self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tests once. `None` when there is no address to do it by.
+    pub(super) async fn test_now(&self) -> Option<Tested> {
+        let addresses = *self.addresses.borrow();
+        let places = self.places(addresses)?.seen_at(*self.outside.lock().unwrap_or_else(PoisonError::into_inner));
+        let finding = self.test(&places).await;
+        self.note(finding);
+        Some(Tested { works: finding.works(), told: finding.told(&places) })
+    }
+
+    /// Keeps what a test found, and gives back what the one before found.
+    fn note(&self, finding: Finding) -> Option<Health> {
+        let health = Health { at: Timestamp::now(), finding };
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).replace(health)
+    }
+
     /// Tests now and again until the program stops, and logs what is found when it is something else than before.
     /// Where the address outside is found, `publish` is called with the relay's own and that one.
     pub(super) async fn keep(&self, servers: &[StunServer], publish: impl Fn(Ipv4Addr, Ipv4Addr), tasks: &Tasks) {
@@ -113,8 +137,7 @@ impl SelfTest {
         loop {
             let places = &places.seen_at(*self.outside.lock().unwrap_or_else(PoisonError::into_inner));
             let finding = self.test(places).await;
-            let health = Health { at: Timestamp::now(), finding };
-            let before = self.health.lock().unwrap_or_else(PoisonError::into_inner).replace(health);
+            let before = self.note(finding);
             if before.is_none_or(|before| before.finding != finding) {
                 let told = finding.told(places);
                 match finding {

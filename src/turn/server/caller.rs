@@ -51,6 +51,12 @@ impl Allowance {
         Self { by_datagrams: PerSource::new(per_second, key), by_streams }
     }
 
+    /// Gives so many answers from now on.
+    pub(super) const fn set(&mut self, per_second: u32) {
+        self.by_datagrams.set(per_second);
+        self.by_streams.set(per_second.saturating_mul(MORE_BY_STREAMS));
+    }
+
     fn allow(&mut self, client: ClientSocket, now: Tick) -> bool {
         let allowance = match client.transport {
             Transport::Udp => &mut self.by_datagrams,

@@ -124,6 +124,18 @@ impl Server {
         &self.limits
     }
 
+    /// Grants so much from now on. What was granted before stays, with the bandwidth that it was granted; the line's share holds for
+    /// all at once.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.challenges.set(limits.challenges_per_second);
+        self.bindings.set(limits.bindings_per_second);
+        if limits.bytes_per_second_in_all != self.limits.bytes_per_second_in_all {
+            self.line = limits.bytes_per_second_in_all.map(|rate| Arc::new(Bucket::new(rate)));
+            self.ways_change();
+        }
+        self.limits = limits;
+    }
+
     /// Takes what came from a client: a datagram, or one frame of a stream.
     pub fn handle_datagram(&mut self, client: ClientSocket, bytes: &[u8], now: Now) {
         // The edge's timer may be late, but nothing passes after its end.

@@ -104,6 +104,11 @@ impl TestServer {
         panic!("{PORTS_TO_TRY} ports were taken:\n{}", server.log());
     }
 
+    /// Writes another configuration file, which a running server learns of when it is told to read it.
+    pub fn reconfigure(&self, options: &Options) {
+        self.configure(options);
+    }
+
     /// Writes its configuration, which the next start reads.
     pub fn configure(&self, options: &Options) {
         let (port, relay_port, tls_port) = (self.port.number, self.relay_port(), self.relay_tls_port());
@@ -198,8 +203,7 @@ impl TestServer {
 
     /// Its HTTPS socket.
     pub fn socket_address(&self) -> SocketAddr {
-        let port = self.address.rsplit_once(':').unwrap().1.parse().unwrap();
-        SocketAddr::from(([127, 0, 0, 1], port))
+        SocketAddr::from(([127, 0, 0, 1], self.port.number))
     }
 
     /// The port of its HTTPS socket, before it was ever started too.

@@ -4,7 +4,7 @@ import { ApiError } from './error';
 
 const TIMEOUT_MS = 30_000;
 
-type Method = 'GET' | 'POST' | 'DELETE';
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 /** A request that needs nothing but its answer. */
 export type Fetch = (path: string, init: RequestInit) => Promise<Response>;

@@ -1,4 +1,5 @@
 import type { ErrorDetail } from '../wire/ErrorDetail';
+import type { SettingProblem } from '../wire/SettingProblem';
 
 /** Codes that the page itself gives when no answer with a code arrived. */
 export type LocalErrorCode = 'network' | 'bad_answer';
@@ -10,6 +11,8 @@ export class ApiError extends Error {
   readonly status: number;
   readonly field: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+  /** All that is wrong with settings, where it is about settings. */
+  readonly problems: readonly SettingProblem[];
 
   constructor(detail: ErrorDetail, status: number) {
     super(detail.message);
@@ -18,6 +21,7 @@ export class ApiError extends Error {
     this.status = status;
     this.field = detail.field;
     this.retryAfterSeconds = detail.retryAfterSeconds;
+    this.problems = detail.problems ?? [];
   }
 
   /** Whether the same request may well succeed a little later: no answer, too many requests, or a server in trouble. */

@@ -49,11 +49,6 @@ export const en = {
   'register.toSignIn': 'Have an account already?',
   'register.closed': 'This place does not take registrations. Ask its administrator for an account.',
 
-  'setup.title': 'Set up this place',
-  'setup.intro': 'The first account is the administrator’s. The link that brought you here works once.',
-  'setup.submit': 'Create admin account',
-  'setup.noToken': 'This page needs the one-time link that the server printed when it started. Open that link, whole.',
-  'setup.done': 'This place is set up already.',
 
   'home.hello': 'Hello, {name}',
   'home.welcome': 'A place to meet',

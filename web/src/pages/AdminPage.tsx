@@ -6,7 +6,7 @@ import { NotFoundPage } from './NotFoundPage';
 /** Each page by itself, so that nobody loads one who doesn't look at it. */
 const PAGES: Readonly<Record<AdminSection, ComponentType>> = {
   status: lazily(async () => (await import('./admin/StatusPage')).StatusPage),
-  settings: NotFoundPage,
+  settings: lazily(async () => (await import('./admin/SettingsPage')).SettingsPage),
   doctor: NotFoundPage,
 };
 

@@ -73,6 +73,7 @@ const errorDetail = fields<Wire<'error'>['error']>({
   message: text,
   field: optional(text),
   retryAfterSeconds: optional(count),
+  problems: optional(list(fields<NonNullable<Wire<'error'>['error']['problems']>[number]>({ key: text, message: text, mend: text }))),
 });
 
 type Wire<Type extends ServerMessage['type']> = Extract<ServerMessage, { type: Type }>;

@@ -4,7 +4,7 @@ import { ApiClient } from '../api/client';
 import { MeetingsApi } from '../api/meetings';
 import { ServerApi } from '../api/server';
 import type { JoinReply } from '../wire/JoinReply';
-import { browserEnvironment, type Environment } from './environment';
+import { browserEnvironment, type Environment, type TextStore } from './environment';
 import { LocalMedia } from './localmedia';
 import { Meetings } from './meetings';
 import { Preferences } from './preferences';
@@ -18,6 +18,8 @@ export interface App {
   readonly session: Session;
   /** For the parts of the page that are loaded by themselves and bring their own requests. */
   readonly client: ApiClient;
+  /** Outlives a reload, but not the tab. */
+  readonly tab: TextStore;
   newMeetings(): Meetings;
   newTrust(): Trust;
   newPreJoin(code: string): PreJoin;
@@ -35,6 +37,7 @@ export function createApp(environment: Environment = browserEnvironment()): App 
   return {
     session,
     client,
+    tab: environment.tab,
     newMeetings: () => new Meetings(meetings),
     newTrust: () => new Trust(server),
     newPreJoin: (code) => {

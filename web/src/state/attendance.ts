@@ -54,7 +54,9 @@ export class Attendance {
     if (this.#self.value !== null && this.#self.value !== participantId) this.clear();
     const before = [...this.mesh.peers.peek().keys()];
     this.#self.value = participantId;
-    this.mesh.useIceServers(iceServers);
+    // A server that was away has forgotten all allocations of its relay. Whoever used one need not wait until that shows.
+    if (settlesInMs > 0) this.mesh.renewIceServers(iceServers);
+    else this.mesh.useIceServers(iceServers);
     this.#roster.replace(participants, settlesInMs);
     this.mesh.online(true);
     this.#follow();

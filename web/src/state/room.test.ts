@@ -180,6 +180,20 @@ describe('losing the server', () => {
     expect(environment.path.ends).toHaveLength(1);
   });
 
+  it('has lost the relay as well when the server was started again, and looks for another way at once', async () => {
+    enter({ participants: both });
+    const [connection] = environment.path.ends;
+    if (!connection) throw new Error('there is no connection');
+    connection.relayed = true;
+    const restarted = vi.spyOn(connection, 'restartIce');
+    await loseAndReturn({ participants: both });
+    // The first welcome is the one that brought the credentials in use: they are not old.
+    expect(restarted).not.toHaveBeenCalled();
+    await loseAndReturn({ participants: both, settlesInMs: 20_000 });
+    await vi.advanceTimersByTimeAsync(10);
+    expect(restarted).toHaveBeenCalledOnce();
+  });
+
   it('drops those at once who left meanwhile', async () => {
     enter({ participants: both });
     await loseAndReturn({ participants: [person(ME, 'Me')] });

@@ -1,4 +1,5 @@
 import { expect, test } from './harness/test';
+import { rememberSeats } from './harness/seats';
 import { PATIENCE_MS, type Person } from './harness/people';
 import { expectAllToMeet, expectToHear, expectToSee, framesShown } from './harness/senses';
 
@@ -7,20 +8,6 @@ const BACK_WITHIN_MS = 60_000;
 
 /** A seat is kept for half a minute after its socket was lost. */
 const SEAT_LOST_WITHIN_MS = 60_000;
-
-/** Remembers where everybody sits; the returned check holds when nobody moved and no connection was made or negotiated anew. */
-async function rememberSeats(first: Person, second: Person): Promise<() => Promise<void>> {
-  const picture = async (): Promise<unknown> => ({
-    seats: [await first.seatOf(second), await second.seatOf(first)],
-    negotiations: [await first.negotiations(), await second.negotiations()],
-    connections: [await first.connectionStates(), await second.connectionStates()],
-  });
-  const before = await picture();
-  return async () => {
-    for (const person of [first, second]) await expect(person.tiles).toHaveCount(2);
-    expect(await picture()).toEqual(before);
-  };
-}
 
 async function expectConnected(...people: Person[]): Promise<void> {
   for (const person of people) await expect.poll(() => person.connectionStates(), { timeout: PATIENCE_MS }).toEqual(['connected']);

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { chromium, type Page } from '@playwright/test';
 import type { TrustInfo } from '../../src/wire/TrustInfo';
 import { expect, test } from './harness/test';
-import type { Hearth } from './harness/server';
+import { Hearth } from './harness/server';
 
 const run = promisify(execFile);
 
@@ -128,5 +128,23 @@ test('O2: a browser that was given the authority opens the page by name and addr
     await looks();
   } finally {
     await rm(home, { recursive: true, force: true });
+  }
+});
+
+test('O2: where the administrator gave a certificate, visitors are told that there is nothing to do', async ({ people, server }) => {
+  // Any certificate for localhost will do; another server's is one.
+  const [certificate, key] = ['cert.pem', 'key.pem'].map((file) => join(server.dataFolder, 'tls', file));
+  const other = await Hearth.start(`[tls]\ncertificate_file = "${certificate}"\nkey_file = "${key}"\n`);
+  try {
+    const visitor = await people.arrive('Ada', { at: other });
+    await visitor.open('/trust');
+    await expect(visitor.page.getByRole('heading', { level: 1 })).toHaveText('There is nothing to do');
+    await expect(visitor.page.getByRole('main')).toContainText('The administrator of this server has given it a certificate.');
+    await expect(visitor.page.getByRole('link', { name: /Download/ })).toHaveCount(0);
+    await visitor.open('/');
+    await expect(visitor.page.getByRole('textbox', { name: 'Meeting code or link' })).toBeVisible();
+    await expect(visitor.page.getByRole('link', { name: 'Trust this server' })).toHaveCount(0);
+  } finally {
+    await other.dispose();
   }
 });

@@ -16,6 +16,9 @@ export interface Probe {
   ear: AudioContext | null;
   /** When "Join meeting" was pressed, and when the first picture of somebody else was on the screen; milliseconds of this page. */
   joinPressedAt: number | null;
+  /** From its call on, keeps in mind the longest time in which no new picture of the others was shown. */
+  watchStillness(): void;
+  longestStillMs: number;
   firstPictureAt: number | null;
 }
 
@@ -46,6 +49,16 @@ export function installProbe(options: ProbeOptions): void {
   const probe: Probe = {
     connections: [], negotiations: 0, asking: 0, asked: 0, deviceTracks: [], violations: [], ears: new Map(), ear: null,
     joinPressedAt: null, firstPictureAt: null,
+    longestStillMs: 0,
+    watchStillness: () => {
+      let [shown, since] = [-1, performance.now()];
+      setInterval(() => {
+        const pictures = [...document.querySelectorAll<HTMLVideoElement>('article[data-participant]:not([data-self]) video')];
+        const now = pictures.reduce((sum, video) => sum + video.getVideoPlaybackQuality().totalVideoFrames, 0);
+        if (now !== shown) [shown, since] = [now, performance.now()];
+        probe.longestStillMs = Math.max(probe.longestStillMs, Math.round(performance.now() - since));
+      }, 20);
+    },
   };
   Object.defineProperty(window, 'probe', { value: probe });
 

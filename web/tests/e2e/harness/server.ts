@@ -1,14 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { CreateMeetingRequest } from '../../../src/wire/CreateMeetingRequest';
 import type { SignedIn } from '../../../src/wire/SignedIn';
 import { Api } from './api';
+import { Alone, Held, type Run, type Starter } from './run';
 
 /** Longer than the ten seconds that the server allows itself. */
 const STOP_WITHIN_MS = 15_000;
@@ -29,14 +28,17 @@ export class Hearth {
   /** How long the last start took, from starting the program to its first good answer. */
   startedWithinMs = 0;
   private readonly folder: string;
-  private process: ChildProcess | null = null;
+  private readonly starter: Starter;
+  private run: Run | null = null;
   private lines: string[] = [];
   private hasAdmin = false;
   /** The first account's access token; null after a start, and when it is about to run out. */
   private adminToken: string | null = null;
 
-  private constructor(folder: string, origin: string) {
+  private constructor(folder: string, origin: string, held: readonly string[]) {
     this.folder = folder;
+    const command = [Hearth.binary, 'serve', '--data-dir', join(folder, 'data'), '--config', join(folder, 'hearth.toml')] as const;
+    this.starter = held.length > 0 ? new Held(command, held) : new Alone(command);
     this.origin = origin;
     this.port = Number(new URL(origin).port || 443);
     this.api = new Api(origin);
@@ -48,11 +50,20 @@ export class Hearth {
     return Hearth.startAt(`https://localhost:${port}`, configuration(port, await freeRelayPort(), await freeTcpPort()) + extraConfig);
   }
 
+  /** The same under somebody who holds its sockets while it is away, as systemd does. */
+  static async startHeld(): Promise<Hearth> {
+    const [port, relay, relayTls] = [await freeTcpPort(), await freeRelayPort(), await freeTcpPort()];
+    const held = [`tcp:127.0.0.1:${port}`, `tcp:127.0.0.1:${relay}`, `tcp:127.0.0.1:${relayTls}`];
+    // One for each thread of the relay.
+    held.push(`udp:127.0.0.1:${relay}`, `udp:127.0.0.1:${relay}`);
+    return Hearth.startAt(`https://localhost:${port}`, configuration(port, relay, relayTls), held);
+  }
+
   /** A running server that people reach at `origin`. `config` is all of its configuration. */
-  static async startAt(origin: string, config: string): Promise<Hearth> {
+  static async startAt(origin: string, config: string, held: readonly string[] = []): Promise<Hearth> {
     if (!existsSync(Hearth.binary)) throw new Error(`${Hearth.binary} is missing: build it first, or name another in HEARTH_BIN`);
     const folder = await mkdtemp(join(tmpdir(), 'hearth-e2e-data-'));
-    const hearth = new Hearth(folder, origin);
+    const hearth = new Hearth(folder, origin, held);
     await writeFile(join(folder, 'hearth.toml'), config);
     try {
       await hearth.startAgain();
@@ -69,8 +80,8 @@ export class Hearth {
   }
 
   get pid(): number {
-    if (this.process?.pid === undefined) throw new Error('the server is not running');
-    return this.process.pid;
+    if (this.run === null) throw new Error('the server is not running');
+    return this.run.pid;
   }
 
   /** Everything it printed, all runs together. */
@@ -87,22 +98,17 @@ export class Hearth {
 
   /** Starts the binary and waits until it serves. */
   async startAgain(): Promise<void> {
-    if (this.process !== null) throw new Error('the server is running already');
+    if (this.run !== null) throw new Error('the server is running already');
     this.adminToken = null;
-    const args = ['serve', '--data-dir', join(this.folder, 'data'), '--config', join(this.folder, 'hearth.toml')];
     const begin = performance.now();
-    // What steers the tests is no setting of the server's, which refuses names that it doesn't know.
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HEARTH_')));
-    const child = spawn(Hearth.binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
-    this.process = child;
-    for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', (line) => this.lines.push(line));
+    const run = await this.starter.start((line) => this.lines.push(line));
+    this.run = run;
     let over = false;
-    child.once('exit', (code, signal) => {
+    void run.ended.then((how) => {
       over = true;
-      this.lines.push(`-- the server ended: ${signal ?? code}`);
-      if (this.process === child) this.process = null;
+      this.lines.push(`-- the server ended: ${how}`);
+      if (this.run === run) this.run = null;
     });
-    child.once('error', (error) => this.lines.push(`-- ${error.message}`));
     const deadline = Date.now() + START_WITHIN_MS;
     while ((await this.api.status('/healthz')) !== 200) {
       if (over || Date.now() > deadline) throw new Error(`the server did not start:\n${this.log}`);
@@ -143,8 +149,9 @@ export class Hearth {
   /** Ends it and forgets its data. */
   async dispose(): Promise<void> {
     try {
-      if (this.process !== null) await this.stop();
+      if (this.run !== null) await this.stop();
     } finally {
+      await this.starter.dispose();
       await rm(this.folder, { recursive: true, force: true });
     }
   }
@@ -161,18 +168,15 @@ export class Hearth {
   }
 
   private async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    const child = this.process;
-    if (child === null) throw new Error(`the server is not running:\n${this.log}`);
-    const ended = new Promise<boolean>((done) => {
-      const impatience = setTimeout(() => done(false), STOP_WITHIN_MS);
-      child.once('exit', () => {
-        clearTimeout(impatience);
-        done(true);
-      });
-    });
-    child.kill(signal);
-    if (await ended) return;
-    child.kill('SIGKILL');
+    const { run } = this;
+    if (run === null) throw new Error(`the server is not running:\n${this.log}`);
+    let impatience: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<null>((done) => (impatience = setTimeout(() => done(null), STOP_WITHIN_MS)));
+    process.kill(run.pid, signal);
+    const how = await Promise.race([run.ended, tooLate]);
+    clearTimeout(impatience);
+    if (how !== null) return;
+    process.kill(run.pid, 'SIGKILL');
     throw new Error(`the server did not end within ${STOP_WITHIN_MS} ms of ${signal}:\n${this.log}`);
   }
 }

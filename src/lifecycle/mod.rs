@@ -1,6 +1,15 @@
 //! Starting and stopping: every task is tracked, so that stopping can wait for it, and stopping comes in two strengths.
 //!
 //! *Soft*: take nothing new, tell clients, finish what is under way. *Hard*: drop everything, after a deadline or at a second signal.
+//!
+//! [`supervisor`] speaks to the service manager about it, [`sockets`] takes over the sockets that it holds for us, and [`hardening`]
+//! gives up what the program never needs.
+
+pub mod hardening;
+pub mod sockets;
+pub mod supervisor;
+
+mod live;
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,6 +17,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+pub use live::Live;
 
 /// How long a soft stop may take before it turns hard.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(8);
@@ -103,6 +114,42 @@ pub async fn stop_signal() {
     #[cfg(not(unix))]
     if let Err(error) = tokio::signal::ctrl_c().await {
         tracing::error!(%error, "Ctrl-C can't be received");
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Each SIGHUP from now on, by which administrators ask to read the settings again. Signals that come while one is dealt with count
+/// as one more. Elsewhere than on Unix there are none.
+#[derive(Debug)]
+pub struct ReloadSignals {
+    #[cfg(unix)]
+    signals: Option<tokio::signal::unix::Signal>,
+}
+
+impl ReloadSignals {
+    /// Takes the signal over from the system, which would otherwise end the program by it.
+    pub fn listen() -> Self {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let listening = signal(SignalKind::hangup());
+            if let Err(error) = &listening {
+                tracing::error!(%error, "SIGHUP can't be received; to change settings, restart the program");
+            }
+            Self { signals: listening.ok() }
+        }
+        #[cfg(not(unix))]
+        Self {}
+    }
+
+    /// Resolves at the next one.
+    pub async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signals) = &mut self.signals
+            && signals.recv().await.is_some()
+        {
+            return;
+        }
         std::future::pending::<()>().await;
     }
 }

@@ -1,0 +1,159 @@
+//! `hearth health`: whether the server of this configuration, on this machine, can do its work. For containers that hold no other
+//! program to ask with.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, Stream};
+
+/// How long a connection, and then each step of the conversation, may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The most that is read of an answer whose first line is all that matters.
+const ANSWER_BYTES: u64 = 1024;
+
+/// Why the server can't be called healthy.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unhealthy {
+    /// Nobody answers there.
+    #[error("nothing answers at {address}: {source}; see whether the server runs, and with this configuration")]
+    Silent {
+        /// Where it was asked.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It answers, and can't do its work.
+    #[error("the server at {address} is not ready, it answers \"{status}\"; its log says why")]
+    NotReady {
+        /// Where it was asked.
+        address: SocketAddr,
+        /// The first line of its answer.
+        status: String,
+    },
+    /// There is nowhere to ask.
+    #[error("server.listen names no address to ask at")]
+    Nowhere,
+}
+
+/// Asks at the addresses that the server listens on, until one answers.
+///
+/// # Errors
+/// [`Unhealthy`], as the last of them said it.
+pub(super) fn ask(listen: &[SocketAddr]) -> Result<(), Unhealthy> {
+    let mut outcome = Err(Unhealthy::Nowhere);
+    for address in listen.iter().map(|&address| near(address)) {
+        outcome = match status(address) {
+            Ok(status) if status.split(' ').nth(1) == Some("200") => return Ok(()),
+            Ok(status) => Err(Unhealthy::NotReady { address, status }),
+            Err(source) => Err(Unhealthy::Silent { address, source }),
+        };
+    }
+    outcome
+}
+
+/// Where a program on this machine reaches somebody who listens there.
+fn near(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// The first line of the answer to `GET /readyz`.
+fn status(address: SocketAddr) -> io::Result<String> {
+    let mut socket = TcpStream::connect_timeout(&address, PATIENCE)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    let mut connection = ClientConnection::new(Arc::new(config()), ServerName::from(address.ip())).map_err(io::Error::other)?;
+    let mut stream = Stream::new(&mut connection, &mut socket);
+    write!(stream, "GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut line = String::new();
+    BufReader::new(stream.take(ANSWER_BYTES)).read_line(&mut line)?;
+    Ok(line.trim_end().to_owned())
+}
+
+fn config() -> ClientConfig {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("ring's provider has suites for TLS 1.2 and 1.3");
+    builder.dangerous().with_custom_certificate_verifier(Arc::new(OnThisMachine(provider))).with_no_client_auth()
+}
+
+/// Takes any certificate: no packet leaves this machine, nothing secret is said, and the certificate is made out to other names
+/// than the address that is asked.
+#[derive(Debug)]
+struct OnThisMachine(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for OnThisMachine {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn wildcard_addresses_are_asked_on_loopback_and_others_where_they_are() {
+        for (listened, asked) in [
+            ("0.0.0.0:443", "127.0.0.1:443"),
+            ("[::]:8443", "[::1]:8443"),
+            ("192.0.2.7:443", "192.0.2.7:443"),
+            ("[2001:db8::7]:443", "[2001:db8::7]:443"),
+        ] {
+            assert_eq!(near(listened.parse().unwrap()), asked.parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_port_where_nobody_listens_and_one_that_hangs_up_are_silent() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let rude = std::thread::spawn(move || drop(listener.accept()));
+        assert!(matches!(ask(&[address]), Err(Unhealthy::Silent { .. })));
+        rude.join().unwrap();
+        let error = ask(&[address]).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("nothing answers at {address}: ")), "{error}");
+        assert!(matches!(ask(&[]), Err(Unhealthy::Nowhere)));
+    }
+}

@@ -1,0 +1,111 @@
+import { useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useUi } from '../../components/context';
+import { Field } from '../../components/Field';
+import { useForm } from '../../components/form';
+import { setup as words } from '../../i18n/setup';
+import { isPublicName } from '../../state/setup';
+import { EmailField, NameField, PasswordField } from '../entry';
+import type { StepProperties } from './SetupWizard';
+import { StepForm } from './StepForm';
+
+const t = words.words;
+
+/** The host, when it is one that others can type as well. */
+function reachedBy(): string {
+  const { hostname, origin } = window.location;
+  return /^(localhost|127\.|\[::1\])/.test(hostname) ? '' : origin;
+}
+
+/** What the place is called and how it is reached. */
+export function PlaceStep({ setup, hasAccount }: StepProperties): JSX.Element {
+  const { app } = useUi();
+  const decided = setup.progress.peek();
+  const name = useSignal(decided.name || (app.session.server.peek()?.name ?? ''));
+  const address = useSignal(decided.address || reachedBy());
+  const problems = setup.problems.value;
+  const next = setup.next(hasAccount);
+  const misspelt = useSignal(false);
+  const form = useForm([], async () => {
+    const wanted = address.value.trim().replace(/\/$/, '');
+    misspelt.value = wanted !== '' && !/^https:\/\/[^/?#@\s]+$/i.test(wanted);
+    if (misspelt.value) return;
+    setup.decide({ name: name.value.trim(), address: wanted });
+    if (hasAccount && !(await setup.apply())) return;
+    setup.go(next);
+  });
+  return (
+    <StepForm setup={setup} hasAccount={hasAccount} form={form} skip={() => setup.go(next)}>
+      <Field
+        name="place"
+        label={t('place.name')}
+        hint={t('place.nameHint')}
+        value={name.value}
+        maxLength={60}
+        autocomplete="organization"
+        error={problems.get('server.name')}
+        onInput={(text) => {
+          name.value = text;
+        }}
+      />
+      <Field
+        name="address"
+        label={t('place.address')}
+        hint={t('place.addressHint')}
+        value={address.value}
+        placeholder="https://meet.example.org"
+        autocomplete="url"
+        spellcheck={false}
+        error={misspelt.value ? t('place.notHttps') : problems.get('server.public_url')}
+        onInput={(text) => {
+          address.value = text;
+        }}
+      />
+    </StepForm>
+  );
+}
+
+/** By which certificate the server is known, and what that asks of people. */
+export function CertificateStep({ setup, hasAccount }: StepProperties): JSX.Element {
+  const host = setup.progress.value.address || window.location.host;
+  const form = useForm([], async () => setup.go(setup.next(hasAccount)));
+  const named = host.replace(/^https:\/\//, '');
+  return (
+    <StepForm setup={setup} hasAccount={hasAccount} form={form}>
+      {isPublicName(host) ? (
+        <>
+          <p>{t('certificate.public', { host: named })}</p>
+          <p class="soft">{t('certificate.fine')}</p>
+        </>
+      ) : (
+        <>
+          <p>{t('certificate.local')}</p>
+          <p>
+            <a href="/trust" target="_blank" rel="noopener">
+              {t('certificate.trust')}
+            </a>
+          </p>
+        </>
+      )}
+    </StepForm>
+  );
+}
+
+/** The administrator's account, which uses the link up. */
+export function AccountStep({ setup, hasAccount }: StepProperties): JSX.Element {
+  const { app } = useUi();
+  const form = useForm(['name', 'email', 'password'], async ({ name, email, password }) => {
+    await app.session.setup(setup.progress.value.token, email.trim(), name.trim(), password);
+    setup.usedUp();
+    setup.go('people');
+    await setup.apply();
+    await app.session.start();
+  });
+  return (
+    <StepForm setup={setup} hasAccount={hasAccount} form={form} submit={t('account.submit')}>
+      <NameField form={form} />
+      <EmailField form={form} />
+      <PasswordField form={form} fresh />
+    </StepForm>
+  );
+}

@@ -1,0 +1,106 @@
+import { useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { ApiError } from '../../api/error';
+import { useUi } from '../../components/context';
+import { useForm } from '../../components/form';
+import { WarningIcon } from '../../components/icons';
+import { setup as words } from '../../i18n/setup';
+import { meetingPath } from '../../router';
+import type { Registration } from '../../wire/Registration';
+import type { StepProperties } from './SetupWizard';
+import { StepForm } from './StepForm';
+
+const t = words.words;
+
+/** Who may make an account. */
+export function PeopleStep({ setup, hasAccount }: StepProperties): JSX.Element {
+  const { app } = useUi();
+  const chosen = useSignal<Registration>(setup.progress.value.registration ?? app.session.server.value?.registration ?? 'open');
+  const form = useForm([], async () => {
+    setup.decide({ registration: chosen.value });
+    if (!(await setup.apply())) return;
+    await app.session.start();
+    setup.go('relay');
+  });
+  const choice = (value: Registration): JSX.Element => (
+    <label class="choice">
+      <input
+        type="radio"
+        name="registration"
+        value={value}
+        checked={chosen.value === value}
+        onChange={() => {
+          chosen.value = value;
+        }}
+      />
+      <span>{t(`people.${value}`)}</span>
+      <span class="hint">{t(`people.${value}Hint`)}</span>
+    </label>
+  );
+  return (
+    <StepForm setup={setup} hasAccount={hasAccount} form={form} skip={() => setup.go('relay')}>
+      <div class="stack" role="radiogroup" aria-label={t('step.people')}>
+        {choice('open')}
+        {choice('closed')}
+      </div>
+    </StepForm>
+  );
+}
+
+/** Whether the relay works, in words. */
+export function RelayStep({ setup, hasAccount }: StepProperties): JSX.Element {
+  useEffect(() => void setup.testRelay(), [setup]);
+  const form = useForm([], async () => setup.go('meeting'));
+  const found = setup.relay.value;
+  const works = found !== null && !(found instanceof ApiError) && found.works;
+  return (
+    <StepForm setup={setup} hasAccount={hasAccount} form={form}>
+      <div role="status" class="stack tight">
+        {found === null && <p class="soft">{t('relay.testing')}</p>}
+        {works && <p class="note good">{sentence(found.finding)}</p>}
+        {found !== null && !works && (
+          <p class="note warn">
+            <WarningIcon />
+            <span>{t('relay.broken')}</span>
+          </p>
+        )}
+        {found !== null && !works && <p class="small">{found instanceof ApiError ? found.message : sentence(found.finding)}</p>}
+      </div>
+      <p class="soft small">{t('relay.outside')}</p>
+      <button type="button" class="button" disabled={found === null} onClick={() => void setup.testRelay()}>
+        {t('relay.again')}
+      </button>
+    </StepForm>
+  );
+}
+
+/** The log's way of writing, as a sentence. */
+function sentence(finding: string): string {
+  return `${finding.charAt(0).toUpperCase()}${finding.slice(1)}${finding.endsWith('.') ? '' : '.'}`;
+}
+
+/** The end of setting up, and the begin of everything else. */
+export function MeetingStep({ setup, hasAccount }: StepProperties): JSX.Element {
+  const { app, router } = useUi();
+  const form = useForm([], async () => {
+    const meetings = app.newMeetings();
+    const { roomId } = await meetings.create({ title: t('meeting.title') });
+    setup.finish();
+    router.replace(meetingPath(roomId));
+  });
+  const later = (): void => {
+    setup.finish();
+    router.replace('/');
+  };
+  return (
+    <StepForm setup={setup} hasAccount={hasAccount} form={form} submit={t('meeting.start')} skip={later} skipLabel={t('meeting.later')}>
+      {setup.restart.value && (
+        <p class="note warn" role="status">
+          <WarningIcon />
+          <span>{t('meeting.restart')}</span>
+        </p>
+      )}
+    </StepForm>
+  );
+}

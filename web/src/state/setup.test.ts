@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest';
+import { ApiError } from '../api/error';
+import type { SettingsApi } from '../api/settings';
+import type { ChangeSettingsRequest } from '../wire/ChangeSettingsRequest';
+import type { RelayTestReply } from '../wire/RelayTestReply';
+import type { SettingsReply } from '../wire/SettingsReply';
+import type { TextStore } from './environment';
+import { Setup, isPublicName } from './setup';
+
+class FakeSettings implements Pick<SettingsApi, 'read' | 'change' | 'testRelay'> {
+  readonly sent: ChangeSettingsRequest[] = [];
+  refusal: ApiError | null = null;
+  reply: SettingsReply = {
+    settings: [
+      { key: 'server.name', value: 'Hearth', origin: 'default', live: true, doc: '' },
+      { key: 'server.public_url', origin: 'default', live: true, doc: '' },
+      { key: 'accounts.registration', value: 'open', origin: 'file', live: true, doc: '' },
+    ],
+    waiting: ['server.public_url'],
+  };
+
+  async read(): Promise<SettingsReply> {
+    return this.reply;
+  }
+
+  async change(request: ChangeSettingsRequest): Promise<SettingsReply> {
+    this.sent.push(request);
+    if (this.refusal) throw this.refusal;
+    return this.reply;
+  }
+
+  async testRelay(): Promise<RelayTestReply> {
+    throw new ApiError({ code: 'no_relay', message: 'There is none.' }, 404);
+  }
+}
+
+function tab(): TextStore {
+  const kept = new Map<string, string>();
+  return { getItem: (name) => kept.get(name) ?? null, setItem: (name, text) => void kept.set(name, text) };
+}
+
+function setup(store: TextStore = tab()): { api: FakeSettings; setup: Setup; store: TextStore } {
+  const api = new FakeSettings();
+  return { api, store, setup: new Setup(api as unknown as SettingsApi, store) };
+}
+
+describe('setting up a place', () => {
+  it('loses neither the link nor what was decided when the page is loaded again', () => {
+    const first = setup();
+    first.setup.open('secret');
+    first.setup.decide({ name: 'The Lodge', address: 'https://lodge.example.org' });
+    first.setup.go('account');
+    const again = setup(first.store).setup;
+    expect(again.progress.value).toMatchObject({ token: 'secret', step: 'account', name: 'The Lodge', address: 'https://lodge.example.org' });
+    again.open('');
+    expect(again.progress.value.token, 'no link in the address takes none away').toBe('secret');
+    again.usedUp();
+    expect(JSON.stringify(first.store.getItem('hearth.setup'))).not.toContain('secret');
+    again.finish();
+    expect(setup(first.store).setup.begun).toBe(false);
+  });
+
+  it('passes over what is none of its own in the tab', () => {
+    for (const text of ['[]', '{"step":"nowhere","token":5}', 'null', '{']) {
+      const store = tab();
+      store.setItem('hearth.setup', text);
+      expect(setup(store).setup.progress.value).toEqual({ step: 'place', token: '', name: '', address: '', registration: null });
+    }
+  });
+
+  it('goes back and on past the account once there is one', () => {
+    const { setup: one } = setup();
+    one.go('people');
+    expect([one.back(false), one.back(true), one.next(true)]).toEqual(['account', 'certificate', 'relay']);
+    one.go('certificate');
+    expect([one.next(false), one.next(true)]).toEqual(['account', 'people']);
+    one.go('place');
+    expect(one.back(true)).toBeNull();
+  });
+
+  it('tells the server what was decided, but for what a file decides or what holds already', async () => {
+    const { api, setup: one } = setup();
+    one.decide({ name: 'Hearth', address: 'https://lodge.example.org', registration: 'closed' });
+    expect(await one.apply()).toBe(true);
+    expect(api.sent).toEqual([{ changes: [{ key: 'server.public_url', value: 'https://lodge.example.org' }] }]);
+    expect(one.restart.value).toBe(true);
+  });
+
+  it('returns to the first step when the server does not take what was decided there', async () => {
+    const { api, setup: one } = setup();
+    one.go('people');
+    one.decide({ address: 'https://-' });
+    api.refusal = new ApiError(
+      { code: 'invalid_settings', message: 'No.', problems: [{ key: 'server.public_url', message: 'this is none', mend: 'write one' }] },
+      422,
+    );
+    expect(await one.apply()).toBe(false);
+    expect(one.progress.value.step).toBe('place');
+    expect(one.problems.value.get('server.public_url')).toBe('this is none — write one.');
+    api.refusal = ApiError.network();
+    await expect(one.apply()).rejects.toBe(api.refusal);
+  });
+
+  it('says in words that there is no relay', async () => {
+    const { setup: one } = setup();
+    await one.testRelay();
+    expect(one.relay.value).toMatchObject({ message: 'There is none.' });
+  });
+
+  it('tells public names from those of a network of one’s own', () => {
+    expect(['https://meet.example.org', 'meet.example.org:8443'].every(isPublicName)).toBe(true);
+    for (const own of ['https://localhost:8443', '192.168.1.5', 'pi.local', 'hearth', '[fd00::1]:8443', 'x.home.arpa']) {
+      expect(isPublicName(own), own).toBe(false);
+    }
+  });
+});

@@ -1,0 +1,126 @@
+import type { Person } from './harness/people';
+import { ADMIN, Hearth } from './harness/server';
+import { expect, test } from './harness/test';
+
+async function expectStep(person: Person, title: string): Promise<void> {
+  await expect(person.page.getByRole('heading', { name: title, level: 1 })).toBeVisible();
+}
+
+test('O2: the one-time link leads through all steps to a first meeting, back and forth, over reloads, and no file is edited', async ({ people }) => {
+  const server = await Hearth.start();
+  try {
+    const grace = await people.arrive('Ada', { called: ADMIN.name, at: server });
+    const { page } = grace;
+    await page.goto(server.setupLink);
+    await expectStep(grace, 'Name and address');
+    expect(new URL(page.url()).hash, 'the secret does not stay in the address bar').toBe('');
+    await expect(page.getByLabel('Name of this place')).toHaveValue('Hearth');
+    await page.getByLabel('Name of this place').fill('The Lodge');
+    await page.getByLabel('Address').fill('http://lodge.example.org');
+    await grace.button('Continue').click();
+    await expect(page.getByRole('main')).toContainText('Write it like https://meet.example.org');
+    await expect(page.getByLabel('Name of this place'), 'nothing that was written is lost').toHaveValue('The Lodge');
+    await page.getByLabel('Address').fill('https://lodge.example.org');
+    await grace.button('Continue').click();
+
+    await expectStep(grace, 'Certificate');
+    await expect(page.getByRole('main')).toContainText('lodge.example.org is a public name');
+    await page.reload();
+    await expectStep(grace, 'Certificate');
+    await grace.button('Back').click();
+    await expect(page.getByLabel('Address')).toHaveValue('https://lodge.example.org');
+    await page.getByLabel('Address').fill('');
+    await grace.button('Continue').click();
+    await expect(page.getByRole('main')).toContainText('a name or address of your own network');
+    await expect(page.getByRole('link', { name: 'How to trust it on a phone or a computer' })).toHaveAttribute('href', '/trust');
+    await grace.button('Continue').click();
+
+    await expectStep(grace, 'Administrator');
+    await page.reload();
+    await page.getByLabel('Name', { exact: true }).fill(ADMIN.name);
+    await page.getByLabel('E-mail address').fill(ADMIN.email);
+    await page.getByLabel('Password', { exact: true }).fill('short');
+    await grace.button('Create admin account').click();
+    await expect(page.getByRole('main'), 'the link still works after a mistake').toContainText(/8/);
+    await page.getByLabel('Password', { exact: true }).fill(ADMIN.password);
+    await grace.button('Create admin account').click();
+
+    await expectStep(grace, 'Accounts');
+    expect(await page.evaluate(() => JSON.stringify({ ...sessionStorage }))).not.toContain(new URL(server.setupLink).hash.slice(1));
+    await page.reload();
+    await expectStep(grace, 'Accounts');
+    await page.getByRole('radio', { name: 'Nobody' }).check();
+    await grace.button('Continue').click();
+
+    await expectStep(grace, 'Relay');
+    await expect(page.getByRole('status')).toContainText('The relay works: a packet went through it at 127.0.0.1');
+    await grace.button('Back').click();
+    await expect(page.getByRole('radio', { name: 'Nobody' })).toBeChecked();
+    await grace.button('Continue').click();
+    await grace.button('Continue').click();
+
+    await expectStep(grace, 'First meeting');
+    await grace.button('Start the first meeting').click();
+    await expect(page).toHaveURL(/\/m\/[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}$/);
+    await grace.getReady();
+    await grace.enter();
+
+    const linus = await people.arrive('Ben', { called: 'Linus', at: server });
+    await linus.open('/');
+    await expect(linus.page.getByRole('banner'), 'what was decided holds').toContainText('The Lodge');
+    await expect(linus.page.getByRole('link', { name: 'Create account' })).toHaveCount(0);
+    await linus.page.goto(server.setupLink);
+    await expect(linus.page.getByRole('main'), 'the link worked once').toContainText('This place is set up already.');
+  } finally {
+    await server.dispose();
+  }
+});
+
+test('O5: an administrator changes settings in the browser, sees what is wrong beside its field, and what a file decides', async ({ people }) => {
+  const server = await Hearth.start('[meetings]\nmax_participants = 4\n');
+  try {
+    await server.setUp();
+    const grace = await people.arrive('Ada', { called: ADMIN.name, at: server });
+    const { page } = grace;
+    await grace.signIn(ADMIN.email, ADMIN.password);
+    await grace.open('/admin/settings');
+    const save = grace.button('Save changes');
+    await expect(page.getByLabel('People in one meeting, at most')).toBeDisabled();
+    await expect(page.getByRole('region', { name: 'Meetings' })).toContainText('Set in the configuration file.');
+    await expect(save).toBeDisabled();
+    await page.getByLabel('Name', { exact: true }).fill('The Lodge');
+    await page.getByLabel('Address', { exact: true }).fill('lodge.example.org');
+    await page.getByLabel('Connections at once').fill('3');
+    await save.click();
+    await expect(page.getByRole('region', { name: 'This place' })).toContainText('write it like "https://meet.example.org"');
+    await expect(page.getByRole('region', { name: 'Limits' })).toContainText('write 10 or more');
+    await expect(page.getByLabel('Address', { exact: true }), 'the first that is wrong has the focus').toBeFocused();
+    await expect(page.getByLabel('Name', { exact: true })).toHaveValue('The Lodge');
+    await page.getByLabel('Address', { exact: true }).fill('');
+    await page.getByLabel('Connections at once').fill('300');
+    await grace.button('Add a server').click();
+    await page.getByLabel('Addresses').fill('turn:turn.example.org');
+    await page.getByLabel('How it is opened').selectOption('By a shared secret (use-auth-secret)');
+    await page.getByLabel('Secret', { exact: true }).fill('hush-hush');
+    await save.click();
+    await expect(page.getByText('Saved.')).toBeVisible();
+    await expect(page.getByRole('banner')).toContainText('The Lodge');
+    await page.reload();
+    await expect(page.getByLabel('Addresses')).toHaveValue('turn:turn.example.org');
+    await expect(page.getByLabel('Secret', { exact: true }), 'what is secret is not told again').toHaveValue('');
+    await expect(page.getByRole('main')).toContainText('It is kept, and not shown.');
+    await page.getByLabel('Address outside').fill('203.0.113.7');
+    await save.click();
+    await expect(page.getByRole('main')).toContainText('holds only after the server was restarted: Address outside');
+    await server.stop();
+    await server.startAgain();
+    await page.reload();
+    await expect(page.getByLabel('Name', { exact: true })).toHaveValue('The Lodge');
+    await expect(page.getByRole('main')).not.toContainText('holds only after the server was restarted');
+    await grace.button('Back to the default: Hearth').click();
+    await save.click();
+    await expect(page.getByRole('banner')).toContainText('Hearth');
+  } finally {
+    await server.dispose();
+  }
+});
