@@ -82,7 +82,7 @@ export class Mesh {
     this.#renewedAt = this.#options.now();
     for (const peer of this.#peers.peek().values()) {
       peer.useIceServers(iceServers);
-      void peer.renewRelay();
+      peer.renewRelay();
     }
   }
 

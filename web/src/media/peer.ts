@@ -4,7 +4,8 @@ import type { ParticipantId } from '../wire/ParticipantId';
 import { CandidateQueue } from './candidates';
 import { Lanes } from './lanes';
 import { videoCap } from './quality';
-import { fingerprintsOf, isRelayed, toWire, ufragsOf, type LocalTracks, type Negotiation, type Rtc } from './rtc';
+import { Renewal } from './renewal';
+import { fingerprintsOf, toWire, ufragsOf, type LocalTracks, type Negotiation, type Rtc } from './rtc';
 import type { PeerLink } from './types';
 import { type Outcome, Watch } from './watch';
 
@@ -36,6 +37,7 @@ export class Peer {
   readonly #lanes: Lanes;
   readonly #candidates = new CandidateQueue();
   readonly #watch: Watch;
+  readonly #renewal: Renewal;
   readonly #stream = signal<MediaStream | null>(null);
   #start: ReturnType<typeof setTimeout> | undefined;
   #makingOffer = false;
@@ -53,6 +55,7 @@ export class Peer {
     this.#iceServers = iceServers;
     this.#connection = this.#open();
     this.#lanes = new Lanes(this.#connection, tracks, videoCap(1));
+    this.#renewal = new Renewal(this.#polite);
     this.#watch = new Watch({ patient: this.#polite, repair: () => this.#repair(), outcome });
     if (this.#polite) this.#start = setTimeout(() => this.#begin(), POLITE_START_MS);
     else this.#begin();
@@ -97,11 +100,9 @@ export class Peer {
     this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers: [...iceServers] });
   }
 
-  /** Restarts ICE where this side is relayed: the allocation ends with the credentials that it was made with. */
-  async renewRelay(): Promise<void> {
-    const connection = this.#connection;
-    if (!isRelayed(await connection.getStats()) || connection !== this.#connection || this.#closed) return;
-    connection.restartIce();
+  /** Moves over to the ICE servers given last where this side is relayed. */
+  renewRelay(): void {
+    this.#renewal.start(this.#connection);
   }
 
   /**
@@ -125,6 +126,7 @@ export class Peer {
     this.#closed = true;
     clearTimeout(this.#start);
     this.#watch.dispose();
+    this.#renewal.stop();
     hush(this.#connection);
     this.#connection.close();
     this.#stream.value = null;
@@ -151,7 +153,6 @@ export class Peer {
    * An offer that was the first thing this side did goes this way. A rollback would not do: lanes that this side made never
    * match those of the other's offer (RFC 8829 §5.10 matches only those made by addTrack), would be offered again beside
    * them, and stopping them makes Chromium ask for negotiations without end.
-   *
    * So does a connection whose other end is another one than before.
    */
   #startOver(): void {

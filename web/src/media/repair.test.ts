@@ -96,6 +96,23 @@ describe('repair', () => {
     expect(pair.politeEnd.configuration.iceServers).toEqual([{ urls: ['turn:relay.example'], username: 'u', credential: 'c' }]);
   });
 
+  it('moves to another relay with one restart where both sides have reason to', async () => {
+    pair.politeEnd.relayed = true;
+    pair.impoliteEnd.relayed = true;
+    for (const side of [pair.polite, pair.impolite]) side.renewRelay();
+    await pair.pass(10_000);
+    expect([pair.count('offer', IMPOLITE), pair.count('offer', POLITE)]).toEqual([1, 0]);
+  });
+
+  it('moves to another relay from the polite side, a little later, where that one alone is relayed', async () => {
+    pair.politeEnd.relayed = true;
+    for (const side of [pair.polite, pair.impolite]) side.renewRelay();
+    await pair.pass(3_900);
+    expect(pair.sent).toEqual([]);
+    await pair.pass(200);
+    expect([pair.count('offer', IMPOLITE), pair.count('offer', POLITE)]).toEqual([0, 1]);
+  });
+
   it('does nothing more once it is closed', async () => {
     pair.polite.dispose();
     pair.polite.receive({ type: 'offer', sdp: 'whatever' });
