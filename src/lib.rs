@@ -17,6 +17,7 @@ pub mod turn;
 
 pub mod auth;
 pub mod backup;
+pub mod doctor;
 pub mod hub;
 pub mod signaling;
 

@@ -19,13 +19,14 @@ use scanner::{Mention, Source};
 /// to stop the program, because it holds the tracked spawner: whoever starts a task names it.
 const TABLE: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["app", "backup", "control", "config", "store", "auth", "telemetry", "lifecycle"]),
+    ("cli", &["app", "backup", "control", "config", "doctor", "store", "auth", "telemetry", "lifecycle"]),
     (
         "app",
         &[
             "http",
             "signaling",
             "hub",
+            "doctor",
             "auth",
             "backup",
             "control",
@@ -43,11 +44,26 @@ const TABLE: &[(&str, &[&str])] = &[
     // It tells of the certificate and answers the authority that wants to see this server under its name.
     (
         "http",
-        &["signaling", "hub", "auth", "turn::credentials", "tls", "wire", "store", "meeting", "telemetry", "lifecycle", "ids"],
+        &[
+            "signaling",
+            "hub",
+            "doctor",
+            "auth",
+            "turn::credentials",
+            "tls",
+            "wire",
+            "store",
+            "meeting",
+            "telemetry",
+            "lifecycle",
+            "ids",
+        ],
     ),
     // The welcome carries relay credentials, and they are minted where the list of ICE servers is made.
     ("signaling", &["hub", "auth", "turn::credentials", "wire", "meeting", "lifecycle", "ids"]),
     ("hub", &["turn", "store", "meeting", "lifecycle", "ids"]),
+    // It tries relay and certificate from outside, as a client of both.
+    ("doctor", &["turn", "tls", "lifecycle", "ids"]),
     ("auth", &["store", "lifecycle", "ids"]),
     // It copies the store whole, and files without knowing what stands in them.
     ("backup", &["store", "lifecycle", "ids"]),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hearth::wire::PROTOCOL_VERSION;
 use hearth::wire::signaling::{ClientMessage, ServerMessage};
-use hearth::wire::{auth, error, meetings, server, settings, status, trust};
+use hearth::wire::{auth, doctor, error, meetings, server, settings, status, trust};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -84,6 +84,8 @@ const REQUESTS: &[(&str, RoundTrip)] = bodies![
     meetings::EndMeetingRequest,
     meetings::JoinRequest,
     settings::ChangeSettingsRequest,
+    doctor::CheckRequest,
+    doctor::CheckReport,
 ];
 
 /// What the server answers.
@@ -103,6 +105,9 @@ const REPLIES: &[(&str, RoundTrip)] = bodies![
     server::ServerInfo,
     settings::RelayTestReply,
     settings::SettingsReply,
+    doctor::DoctorState,
+    doctor::OutsideLink,
+    doctor::CheckReply,
     status::ServerStatus,
     trust::TrustInfo,
 ];

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::auth::Auth;
 use crate::config::{Change, Config, Key, Loaded, Problem, Problems, Sources};
+use crate::doctor::Doctor;
 use crate::http::{Api, Places, Services};
 use crate::hub::Hub;
 use crate::lifecycle::{ReloadSignals, Tasks};
@@ -35,6 +36,7 @@ impl Parts {
     pub(super) fn services(
         &self,
         store: Store,
+        doctor: Doctor,
         (certificate, authority): (CertificateWatch, Authority),
         (data_dir, backups): (PathBuf, PathBuf),
     ) -> Services {
@@ -45,6 +47,7 @@ impl Parts {
             hub: hub.clone(),
             signaling: signaling.clone(),
             ice: ice.clone(),
+            doctor,
             certificate,
             authority,
             data_dir,

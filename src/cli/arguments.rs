@@ -41,6 +41,12 @@ impl From<Options> for Overrides {
 pub(super) enum Command {
     /// Run the server; what happens without a command
     Serve,
+    /// Find out what is wrong with names, ports, certificate, relay and machine, and how to mend it
+    Doctor {
+        /// Print JSON for programs; the exit status is 1 when something is bad, as without it
+        #[arg(long)]
+        json: bool,
+    },
     /// Write everything that must not be lost into one file, also while the server runs
     Backup {
         /// The file, or - for the standard output

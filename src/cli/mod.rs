@@ -1,8 +1,9 @@
-//! The command line: `hearth [serve]`, `hearth health`, `hearth backup`, `hearth restore`, `hearth upgrade-check`,
+//! The command line: `hearth [serve]`, `hearth doctor`, `hearth health`, `hearth backup`, `hearth restore`, `hearth upgrade-check`,
 //! `hearth config check`, `show` and `example`.
 
 mod arguments;
 mod backup;
+mod doctor;
 mod health;
 mod upgrade;
 
@@ -76,6 +77,10 @@ fn dispatch(
                 Err(problems) => show_problems(&problems, err),
             }
         }
+        Command::Doctor { json } => match load(options, env) {
+            Ok(config) => doctor::run(&config, json, out, err),
+            Err(problems) => show_problems(&problems, err),
+        },
         Command::Backup { file } => {
             with(options, env, out, err, |config, out, err| backup::backup(config, &file.into(), out, err))
         }

@@ -30,7 +30,8 @@ mod embedded {
 
     const INDEX: &str = "index.html";
     /// The paths that the page's own router knows; each is the same page.
-    const PAGES: &[&str] = &["/", "/signin", "/register", "/setup", "/trust", "/admin", "/admin/settings", "/admin/doctor"];
+    const PAGES: &[&str] =
+        &["/", "/signin", "/register", "/setup", "/check", "/trust", "/admin", "/admin/settings", "/admin/doctor"];
 
     /// The file at `path`, or the page.
     pub(in crate::http) fn serve(path: &str, headers: &HeaderMap) -> Response<Body> {

@@ -5,8 +5,10 @@
 
 mod accounts;
 mod assets;
+mod check;
 mod connection;
 mod cors;
+mod doctor;
 mod error;
 mod extract;
 mod headers;
@@ -42,6 +44,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::{Auth, SharedToken};
 use crate::clock::Timestamp;
+use crate::doctor::Doctor;
 use crate::hub::{Hub, HubError};
 use crate::lifecycle::{Live, Tasks};
 use crate::meeting;
@@ -97,6 +100,8 @@ pub struct Services {
     pub signaling: Signaling,
     /// The relays that clients are told of.
     pub ice: IceDirectory,
+    /// Who finds out what is wrong with this server's place.
+    pub doctor: Doctor,
     /// The certificate that the server shows.
     pub certificate: CertificateWatch,
     /// The server's own authority, for devices that are to trust it.
@@ -116,6 +121,7 @@ pub struct Api {
     hub: Hub,
     signaling: Signaling,
     ice: IceDirectory,
+    doctor: Doctor,
     certificate: CertificateWatch,
     authority: Arc<Authority>,
     limits: Arc<Limits>,
@@ -129,7 +135,7 @@ pub struct Api {
 impl Api {
     /// The API over these services.
     pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
-        let Services { auth, store, hub, signaling, ice, certificate, authority, data_dir, backups } = services;
+        let Services { auth, store, hub, signaling, ice, doctor, certificate, authority, data_dir, backups } = services;
         let seatless = Places::for_sockets_without_a_seat();
         let disk = DiskWatch::new(&data_dir, &backups);
         let (limits, started_at) = (Arc::new(Limits::new(settings.rates)), Timestamp::now());
@@ -141,6 +147,7 @@ impl Api {
             hub,
             signaling,
             ice,
+            doctor,
             certificate,
             authority,
             limits,
@@ -214,6 +221,11 @@ pub fn router(api: Api) -> Router {
         .route("/meeting/{room}", get(meetings::read::read).delete(meetings::end::delete))
         // For administrators.
         .route("/api/admin/status", get(status::status))
+        .route("/api/admin/doctor", get(doctor::state).post(doctor::begin))
+        .route("/api/admin/doctor/outside", post(doctor::prepare))
+        // The test from outside that an administrator asked for.
+        .route("/api/check/begin", post(check::begin))
+        .route("/api/check/report", post(check::report))
         // The socket.
         .route("/api/signaling", get(socket::upgrade))
         .fallback(otherwise)

@@ -13,7 +13,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Content, Object, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{accounts, health, meetings, metrics, server, settings, status, trust};
+use super::{accounts, check, doctor, health, meetings, metrics, server, settings, status, trust};
 use crate::wire::error::ErrorBody;
 
 /// The name of the scheme for access tokens in `security(…)`.
@@ -58,6 +58,11 @@ const REFRESH: &str = "refresh";
         meetings::read::participants,
         meetings::end::end,
         status::status,
+        doctor::state,
+        doctor::begin,
+        doctor::prepare,
+        check::begin,
+        check::report,
     ),
     components(schemas(ErrorBody)),
     tags(

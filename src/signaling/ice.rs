@@ -125,8 +125,39 @@ impl IceDirectory {
     }
 }
 
+/// The relay inside, by each transport alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transports {
+    /// STUN and TURN by UDP.
+    pub udp: Vec<IceServer>,
+    /// TURN by TCP.
+    pub tcp: Vec<IceServer>,
+    /// TURN by TLS, on the port of the page.
+    pub tls: Vec<IceServer>,
+}
+
+impl IceDirectory {
+    /// The relay inside by each transport alone, with credentials for `participant` that are good for `ttl`; `None` where there is
+    /// none. For finding out which of them gets through.
+    pub fn transports_for(
+        &self,
+        participant: ParticipantId,
+        authority: &str,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Option<Transports> {
+        let listing = self.0.get();
+        let OwnRelay { port, credentials } = listing.relay.as_ref()?;
+        let relay = OwnRelay { port: *port, credentials: credentials.at_most(ttl) };
+        let [stun, turn] = relay.entries(participant, authority, now);
+        let only = |url: &String| IceServer { urls: vec![url.clone()], ..turn.clone() };
+        let [udp, tcp, tls] = &turn.urls[..] else { return None };
+        Some(Transports { udp: vec![stun, only(udp)], tcp: vec![only(tcp)], tls: vec![only(tls)] })
+    }
+}
+
 impl OwnRelay {
-    fn entries(&self, participant: ParticipantId, authority: &str, now: Timestamp) -> Vec<IceServer> {
+    fn entries(&self, participant: ParticipantId, authority: &str, now: Timestamp) -> [IceServer; 2] {
         let Self { port, credentials } = self;
         let (host, page_port) = parts_of(authority);
         let host = dialable(host);
@@ -134,7 +165,7 @@ impl OwnRelay {
         // Where the page came through, a stream that looks like one more page does too.
         urls.push(format!("turns:{host}:{page_port}?transport=tcp"));
         let credential = credentials.mint(participant, now);
-        vec![
+        [
             IceServer { urls: vec![format!("stun:{host}:{port}")], username: None, credential: None },
             IceServer { urls, username: Some(credential.username), credential: Some(credential.password.expose().clone()) },
         ]
@@ -173,6 +204,13 @@ mod tests {
         assert_eq!(urls("meet.example.org"), by("meet.example.org", 443));
         assert_eq!(urls("[::1]"), by("[::1]", 443));
         assert_eq!(urls("[2001:db8::1]:8443"), by("[2001:db8::1]", 8443));
+        let transports = directory.transports_for(participant, "localhost", Duration::from_secs(60), Timestamp::from_millis(0));
+        let Transports { udp, tcp, tls } = transports.unwrap();
+        assert_eq!(udp[0].urls, ["stun:127.0.0.1:3478"]);
+        assert_eq!(udp[1].urls, ["turn:127.0.0.1:3478?transport=udp"]);
+        assert_eq!(tcp[0].urls, ["turn:127.0.0.1:3478?transport=tcp"]);
+        assert_eq!(tls[0].urls, ["turns:127.0.0.1:443?transport=tcp"]);
+        assert_eq!(tls[0].username, Some(format!("60:{participant}")));
         assert_eq!(servers("localhost")[1].username, Some(format!("3600:{participant}")));
         assert_eq!(directory.renew_every(), Duration::from_secs(1800));
         assert!(IceDirectory::empty().servers_for(participant, "localhost", Timestamp::from_millis(0)).is_empty());

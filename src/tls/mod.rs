@@ -11,6 +11,7 @@ mod identity;
 mod keeper;
 mod local_ca;
 mod names;
+mod presented;
 mod schedule;
 mod status;
 mod supplied;
@@ -22,6 +23,7 @@ pub use identity::{Identity, IdentityError};
 pub use keeper::{Keeper, KeeperSettings, Wanted};
 pub use local_ca::{Authority, LocalCa};
 pub use names::Names;
+pub use presented::{Presented, shake_hands};
 pub use status::{CertificateStatus, CertificateWatch, Source};
 pub use supplied::{Change, Concern, Supplied, SuppliedError};
 

@@ -53,6 +53,12 @@ impl CredentialIssuer {
         Self::new(self.secret.clone(), ttl)
     }
 
+    /// An issuer with the same secret, whose credentials are good for no longer than `ttl`.
+    #[must_use]
+    pub fn at_most(&self, ttl: Duration) -> Self {
+        Self { secret: self.secret.clone(), ttl: self.ttl.min(ttl) }
+    }
+
     /// How long a credential is good.
     pub const fn ttl(&self) -> Duration {
         self.ttl

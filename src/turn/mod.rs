@@ -26,6 +26,7 @@ mod io;
 mod meter;
 mod nonce;
 mod policy;
+pub mod probe;
 mod rate;
 mod selftest;
 pub mod server;

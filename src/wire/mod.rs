@@ -5,6 +5,7 @@
 //! apart by `type`; whatever a request carries beyond what stands here is refused.
 
 pub mod auth;
+pub mod doctor;
 pub mod error;
 mod ids;
 pub mod meetings;

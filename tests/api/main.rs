@@ -8,6 +8,7 @@ mod accounts;
 mod bad_input;
 mod certificate_files;
 mod connections;
+mod doctor;
 #[expect(dead_code, unused_imports, reason = "the tests of certificates use more of it")]
 mod harness;
 mod headers;
@@ -21,6 +22,7 @@ mod meetings;
 mod metrics;
 mod openapi;
 mod origin;
+mod outside;
 mod passed_sockets;
 mod public_url;
 mod reload;

@@ -32,6 +32,7 @@ describe('parseRoute', () => {
     expect(parseRoute('/admin')).toEqual({ page: 'admin', section: 'status' });
     expect(parseRoute('/admin/settings')).toEqual({ page: 'admin', section: 'settings' });
     expect(parseRoute('/admin/doctor/')).toEqual({ page: 'admin', section: 'doctor' });
+    expect(parseRoute('/check')).toEqual({ page: 'check' });
     expect(parseRoute('/trust')).toEqual({ page: 'trust' });
     expect(parseRoute('/m/ABCDEFGHJKMN')).toEqual({ page: 'meeting', code: 'abcd-efgh-jkmn' });
   });

@@ -6,6 +6,7 @@ export type Route =
   | { readonly page: 'signIn'; readonly next: string | null }
   | { readonly page: 'register'; readonly next: string | null }
   | { readonly page: 'setup' }
+  | { readonly page: 'check' }
   | { readonly page: 'trust' }
   | { readonly page: 'meeting'; readonly code: string }
   | { readonly page: 'admin'; readonly section: AdminSection }
@@ -33,6 +34,8 @@ export function parseRoute(path: string, query = ''): Route {
       return { page: 'register', next };
     case 'setup':
       return { page: 'setup' };
+    case 'check':
+      return { page: 'check' };
     case 'trust':
       return { page: 'trust' };
     default:

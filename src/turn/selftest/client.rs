@@ -36,7 +36,7 @@ const MAX_ANSWER: usize = 1500;
 type Attributes = Vec<Box<dyn Setter>>;
 
 /// A socket that asks one server.
-pub(super) struct Client {
+pub(in crate::turn) struct Client {
     socket: UdpSocket,
     server: SocketAddr,
 }
@@ -66,13 +66,13 @@ impl Seal {
 
 impl Client {
     /// A client of `server`, at any address of this machine.
-    pub(super) async fn new(server: SocketAddr) -> Result<Self, Fault> {
+    pub(in crate::turn) async fn new(server: SocketAddr) -> Result<Self, Fault> {
         let any = if server.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
         Self::at(any, server).await
     }
 
     /// A client of `server` at this address.
-    pub(super) async fn at(local: IpAddr, server: SocketAddr) -> Result<Self, Fault> {
+    pub(in crate::turn) async fn at(local: IpAddr, server: SocketAddr) -> Result<Self, Fault> {
         let unsent = |error: io::Error| Fault::Unsent(error.kind());
         let socket = UdpSocket::bind((local, 0)).await.map_err(unsent)?;
         socket.connect(server).await.map_err(unsent)?;
@@ -80,7 +80,7 @@ impl Client {
     }
 
     /// Asks for this client's own address as the server sees it (RFC 8489 §12).
-    pub(super) async fn binding(&self) -> Result<SocketAddr, Fault> {
+    pub(in crate::turn) async fn binding(&self) -> Result<SocketAddr, Fault> {
         let answer = self.ask(&message(METHOD_BINDING, Vec::new())).await?;
         let mut mapped = XorMappedAddress::default();
         mapped.get_from(&answer).map_err(|_| Fault::Stranger)?;

@@ -25,7 +25,7 @@ mod tests;
 pub use finding::{Fault, Finding, Step};
 pub use outside::StunServer;
 
-use client::Client;
+pub(super) use client::Client;
 use finding::Places;
 use outside::Outside;
 
@@ -104,6 +104,12 @@ impl SelfTest {
     fn note(&self, finding: Finding) -> Option<Health> {
         let health = Health { at: Timestamp::now(), finding };
         self.health.lock().unwrap_or_else(PoisonError::into_inner).replace(health)
+    }
+
+    /// Tests once. `None` when there is nowhere to test.
+    pub(super) async fn once(&self) -> Option<Finding> {
+        let relays = *self.addresses.borrow();
+        Some(self.test(&self.places(relays)?).await)
     }
 
     /// Tests now and again until the program stops, and logs what is found when it is something else than before.

@@ -1,12 +1,10 @@
 //! The address that this machine has outside, when it stands behind a router: asked of STUN servers that the administrator named,
 //! and of nobody else.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
-use tokio::net::lookup_host;
-
-use super::client::Client;
 use super::finding::Places;
+use crate::turn::probe;
 
 /// A STUN server of others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +43,7 @@ pub(super) async fn find(own: Ipv4Addr, servers: &[StunServer]) -> Outside {
 }
 
 async fn ask(own: Ipv4Addr, server: &StunServer) -> Option<Ipv4Addr> {
-    let server = lookup_host((server.host.as_str(), server.port)).await.ok()?.find(SocketAddr::is_ipv4)?;
-    let mapped = Client::at(own.into(), server).await.ok()?.binding().await.ok()?;
-    match mapped.ip() {
+    match probe::seen_by(server, own.into()).await? {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
     }
@@ -78,6 +74,8 @@ impl Outside {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[test]

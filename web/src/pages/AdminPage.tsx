@@ -1,13 +1,12 @@
 import type { ComponentType, JSX } from 'preact';
 import { lazily } from '../components/lazy';
 import type { AdminSection } from '../router';
-import { NotFoundPage } from './NotFoundPage';
 
 /** Each page by itself, so that nobody loads one who doesn't look at it. */
 const PAGES: Readonly<Record<AdminSection, ComponentType>> = {
   status: lazily(async () => (await import('./admin/StatusPage')).StatusPage),
   settings: lazily(async () => (await import('./admin/SettingsPage')).SettingsPage),
-  doctor: NotFoundPage,
+  doctor: lazily(async () => (await import('./admin/DoctorPage')).DoctorPage),
 };
 
 /** The pages for administrators. */

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import { type Ui, UiContext } from '../components/context';
+import { lazily } from '../components/lazy';
 import { AdminPage } from './AdminPage';
 import { HomePage } from './HomePage';
 import { MeetingPage } from './MeetingPage';
@@ -8,6 +9,9 @@ import { RegisterPage } from './RegisterPage';
 import { SetupPage } from './SetupPage';
 import { SignInPage } from './SignInPage';
 import { TrustPage } from './TrustPage';
+
+/** Nearly nobody ever looks at it. */
+const CheckPage = lazily(async () => (await import('./CheckPage')).CheckPage);
 
 export function Root({ ui }: { ui: Ui }): JSX.Element {
   return (
@@ -28,6 +32,8 @@ function CurrentPage({ ui }: { ui: Ui }): JSX.Element {
       return <RegisterPage next={route.next} />;
     case 'setup':
       return <SetupPage />;
+    case 'check':
+      return <CheckPage />;
     case 'trust':
       return <TrustPage />;
     case 'meeting':

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { resolve } from 'node:path';
 import type { Place } from './harness/people';
 import { expectAllToMeet } from './harness/senses';
-import { Hearth } from './harness/server';
+import { ADMIN, Hearth } from './harness/server';
 import { expect, test as base } from './harness/test';
 
 // Two browsers, each behind a router of its own, meet on a server that only their routers can reach. tests/networks/world.sh makes
@@ -89,4 +89,23 @@ test('R7: a firewall closes during a call: the call comes back by TLS', async ({
   await allow('tcp443');
   for (const person of [ada, ben]) await expect.poll(() => person.relayProtocols(), { timeout: BACK_WITHIN_MS }).toEqual(['tls']);
   await expectAllToMeet([ada, ben], BACK_WITHIN_MS);
+});
+
+test('O10: no UDP: the phone that looks from outside says so, and the administrator reads what mends it', async ({ people, newMeeting }) => {
+  await allow('noudp');
+  // With it the administrator's account is there.
+  await newMeeting();
+  const ada = await people.arrive('Ada', { called: ADMIN.name });
+  await ada.signIn(ADMIN.email, ADMIN.password);
+  await ada.open('/admin/doctor');
+  await ada.button('Make a link').click();
+  const link = (await ada.page.locator('code.address').textContent()) ?? '';
+  const ben = await people.arrive('Ben');
+  await ben.page.goto(link);
+  await expect(ben.page.getByRole('status')).toContainText('Done.', { timeout: BACK_WITHIN_MS });
+  for (const [way, onThePhone, forTheAdmin] of [['udp', 'missed', 'bad'], ['tcp', 'reached', 'good'], ['tls', 'reached', 'good']] as const) {
+    await expect(ben.page.locator(`[data-way="${way}"]`)).toHaveAttribute('data-outcome', onThePhone);
+    await expect(ada.page.locator(`[data-check="outside_${way}"]`)).toHaveAttribute('data-outcome', forTheAdmin, { timeout: BACK_WITHIN_MS });
+  }
+  await expect(ada.page.locator('[data-check="outside_udp"]')).toContainText('sudo ufw allow 3478/udp');
 });

@@ -1,0 +1,115 @@
+//! What the configuration means to the [`doctor`](crate::doctor).
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{REALM, ice};
+use crate::config::{self, Config};
+use crate::doctor::{RelaySettings, Report, Settings, examine as look};
+use crate::http::Listener;
+use crate::ids::Secret;
+use crate::turn::Relay;
+use crate::{auth, turn};
+
+/// How long one look at everything may take. Each part of it has a shorter patience of its own.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Looks at everything from the command line, beside a running server or without one.
+///
+/// # Errors
+/// When it can't begin, or does not come to an end.
+pub fn examine(config: &Config) -> Result<Report> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime could not start")?;
+    let settings = settings(config, false);
+    let report = runtime.block_on(async { tokio::time::timeout(DEADLINE, look(&settings)).await });
+    // A name server that hangs holds a thread that can't be stopped.
+    runtime.shutdown_background();
+    report.context("looking at everything took more than a minute; likely a disk or a name server hangs")
+}
+
+/// Where the running server listens, which the service manager may have decided.
+pub(super) struct Bound {
+    https: Vec<SocketAddr>,
+    http: Vec<SocketAddr>,
+    relay: Vec<SocketAddr>,
+    relay_tls: Vec<SocketAddr>,
+}
+
+impl Bound {
+    pub(super) fn of(https: &[SocketAddr], http: &[Listener], relay: Option<&Relay>) -> io::Result<Self> {
+        Ok(Self {
+            https: https.to_vec(),
+            http: http.iter().map(Listener::local_addr).collect::<io::Result<_>>()?,
+            relay: relay.map(|relay| relay.local_addrs().to_vec()).unwrap_or_default(),
+            relay_tls: relay.map(|relay| relay.tls_addrs().to_vec()).unwrap_or_default(),
+        })
+    }
+}
+
+/// The same for the running server, which asks each time: the addresses of its machine may have changed.
+pub(super) fn from_inside(config: &Config, bound: Bound) -> impl Fn() -> Settings + Send + Sync + 'static {
+    let mut config = config.clone();
+    (config.server.listen, config.server.listen_http) = (bound.https, bound.http);
+    (config.relay.listen, config.relay.listen_tls) = (bound.relay, bound.relay_tls);
+    move || settings(&config, true)
+}
+
+/// The configuration in the doctor's terms. `inside` says that the running server itself asks.
+fn settings(config: &Config, inside: bool) -> Settings {
+    Settings {
+        public: config.server.public_url.as_ref().map(|url| (url.host().to_owned(), url.port())),
+        https: config.server.listen.clone(),
+        http: config.server.listen_http.clone(),
+        data_dir: config.server.data_dir.clone(),
+        relay: config.relay.enabled.then(|| relay(config)),
+        stun_servers: ice::stun_servers(&config.ice),
+        inside,
+    }
+}
+
+fn relay(config: &Config) -> RelaySettings {
+    let relay = &config.relay;
+    let ipv4 = relay.address.or_else(|| turn::default_relay_ipv4(&relay.listen));
+    let ipv6 = relay.address_ipv6.or_else(|| turn::default_relay_ipv6().filter(|_| relay.ipv6));
+    let external = relay.external_address.filter(|_| ipv4.is_some());
+    let key = config.server.data_dir.join("keys").join("relay");
+    // One that is not there yet is the server's to make.
+    let secret = key.exists().then(|| auth::load_or_create(&key).ok()).flatten();
+    let test = secret.map(|secret| turn::Settings {
+        relay_ipv4: ipv4,
+        relay_ipv6: ipv6,
+        external_ipv4: external,
+        ..as_client(relay, secret)
+    });
+    RelaySettings {
+        listen: relay.listen.clone(),
+        listen_tls: relay.listen_tls.clone(),
+        ipv4,
+        ipv6,
+        wants_ipv6: relay.ipv6,
+        external,
+        ports: relay.ports.first..=relay.ports.last,
+        test,
+    }
+}
+
+/// As much of the relay's settings as a client of it has to know.
+fn as_client(relay: &config::Relay, secret: Secret<[u8; 32]>) -> turn::Settings {
+    turn::Settings {
+        listen: relay.listen.clone(),
+        tls: None,
+        relay_ipv4: None,
+        relay_ipv6: None,
+        external_ipv4: None,
+        ports: relay.ports.first..=relay.ports.last,
+        realm: REALM.to_owned(),
+        secret,
+        shared_secret: None,
+        allow_peers: Vec::new(),
+        limits: turn::Limits::default(),
+        threads: None,
+    }
+}

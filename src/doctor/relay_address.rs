@@ -1,0 +1,125 @@
+//! Whether the address that the relay tells people is the one that this machine has outside, as a STUN server sees it.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::finding::{Check, Finding};
+use super::machine::as_ipv4;
+use super::{Settings, is_private};
+use crate::turn::probe;
+
+/// What STUN servers say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// There is nobody to ask.
+    Unasked,
+    /// Nobody answered.
+    Silent,
+    /// This machine comes from here.
+    At(Ipv4Addr),
+}
+
+pub(super) async fn ask(settings: &Settings) -> Seen {
+    if settings.stun_servers.is_empty() {
+        return Seen::Unasked;
+    }
+    let own = settings.relay.as_ref().and_then(|relay| relay.ipv4).unwrap_or(Ipv4Addr::UNSPECIFIED);
+    for server in &settings.stun_servers {
+        if let Some(address) = probe::seen_by(server, IpAddr::V4(own)).await.and_then(as_ipv4) {
+            return Seen::At(address);
+        }
+    }
+    Seen::Silent
+}
+
+/// `by_name` is what the public name leads to, for whoever has to write an address down.
+pub(super) fn judge(settings: &Settings, seen: Seen, by_name: Option<Ipv4Addr>) -> Finding {
+    const CHECK: Check = Check::RelayAddress;
+    let Some(relay) = &settings.relay else {
+        return Finding::skipped(CHECK, "The relay inside is switched off (relay.enabled).");
+    };
+    let Some(own) = relay.ipv4 else {
+        return Finding::skipped(CHECK, "The relay has no IPv4 address of its own.");
+    };
+    let line = |address: Ipv4Addr| format!("write external_address = \"{address}\" into [relay]");
+    let told = relay.external.unwrap_or(own);
+    match seen {
+        Seen::At(address) if address == told => {
+            Finding::good(CHECK, format!("The relay tells people {told}, and from there this machine is seen."))
+        }
+        Seen::At(address) if relay.external.is_none() && is_private(own) => Finding::good(
+            CHECK,
+            format!(
+                "The relay at {own} tells people {address}, as a STUN server sees it; if that never changes, {}.",
+                line(address)
+            ),
+        ),
+        Seen::At(address) => {
+            let sentence = format!("The relay tells people {told}, but a STUN server sees this machine at {address}.");
+            Finding::bad(CHECK, sentence, line(address))
+        }
+        Seen::Silent => Finding::warning(
+            CHECK,
+            "No STUN server of ice.servers answers, so the address outside can't be compared.",
+            "correct ice.servers, or let the firewall send UDP to port 3478 and receive the answers",
+        ),
+        Seen::Unasked if told.is_loopback() => {
+            Finding::skipped(CHECK, format!("The relay tells people {told}: it is for this machine alone."))
+        }
+        Seen::Unasked if !is_private(own) && told == own => {
+            Finding::good(CHECK, format!("The relay tells people {told}, an address of this machine."))
+        }
+        Seen::Unasked if relay.external.is_some() => Finding::skipped(
+            CHECK,
+            format!("The relay tells people {told}; a STUN server in ice.servers would let that be compared."),
+        ),
+        Seen::Unasked => Finding::warning(
+            CHECK,
+            format!("The relay tells people {own}, which only the local network reaches."),
+            by_name.map_or_else(|| String::from("write the router's address outside as external_address into [relay]"), line),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::finding::Outcome;
+    use super::super::tests::settings;
+    use super::*;
+
+    const LAN: &str = "192.168.1.5";
+    const OUTSIDE: &str = "203.0.113.7";
+
+    #[rstest]
+    #[case(LAN, Some(OUTSIDE), Some(OUTSIDE), Outcome::Good, "")]
+    #[case(LAN, None, Some(OUTSIDE), Outcome::Good, "")]
+    #[case(OUTSIDE, None, Some(OUTSIDE), Outcome::Good, "")]
+    #[case(OUTSIDE, None, None, Outcome::Good, "")]
+    #[case(LAN, Some("198.51.100.9"), Some(OUTSIDE), Outcome::Bad, "external_address = \"203.0.113.7\"")]
+    #[case(OUTSIDE, None, Some("198.51.100.9"), Outcome::Bad, "external_address = \"198.51.100.9\"")]
+    #[case(LAN, None, None, Outcome::Warning, "external_address = \"192.0.2.80\"")]
+    #[case(LAN, Some(OUTSIDE), None, Outcome::Skipped, "")]
+    #[case("127.0.0.1", None, None, Outcome::Skipped, "")]
+    fn o10_the_address_that_the_relay_tells_is_compared_with_what_others_see(
+        #[case] own: &str,
+        #[case] external: Option<&str>,
+        #[case] seen: Option<&str>,
+        #[case] outcome: Outcome,
+        #[case] mend: &str,
+    ) {
+        let mut settings = settings("meet.example.org");
+        let relay = settings.relay.as_mut().unwrap();
+        relay.ipv4 = Some(own.parse().unwrap());
+        relay.external = external.map(|address| address.parse().unwrap());
+        let seen = seen.map_or(Seen::Unasked, |address| Seen::At(address.parse().unwrap()));
+        let found = judge(&settings, seen, Some("192.0.2.80".parse().unwrap()));
+        assert_eq!(found.outcome, outcome, "{found:?}");
+        assert!(found.mend.unwrap_or_default().contains(mend));
+    }
+
+    #[test]
+    fn o10_a_stun_server_that_does_not_answer_is_told() {
+        assert_eq!(judge(&settings("meet.example.org"), Seen::Silent, None).outcome, Outcome::Warning);
+    }
+}
