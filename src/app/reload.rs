@@ -12,7 +12,7 @@ use crate::config::{Change, Config, Key, Loaded, Problem, Problems, Sources};
 use crate::doctor::Doctor;
 use crate::http::{Api, Places, Services};
 use crate::hub::Hub;
-use crate::lifecycle::{ReloadSignals, Tasks};
+use crate::lifecycle::{ReloadSignals, Tasks, supervisor};
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
 use crate::telemetry;
@@ -166,14 +166,22 @@ pub(super) async fn keep_reloading(keeper: Arc<Keeper>, mut signals: ReloadSigna
             () = tasks.stopping() => return,
             () = signals.next() => {}
         }
+        supervisor::reloading();
         let keeper = Arc::clone(&keeper);
         // Files are read, perhaps from a slow disk, and no request is to wait for that.
         let outcome = tokio::task::spawn_blocking(move || keeper.reload()).await;
-        match outcome {
-            Ok(Ok(())) => {}
-            Ok(Err(problems)) => complain(&problems),
-            Err(error) => tracing::error!(%error, "reading the settings again failed; those from before hold on"),
-        }
+        let status = match outcome {
+            Ok(Ok(())) => "Serving by the settings that were just read",
+            Ok(Err(problems)) => {
+                complain(&problems);
+                "Serving by the settings from before: what was just read is wrong, as the log tells"
+            }
+            Err(error) => {
+                tracing::error!(%error, "reading the settings again failed; those from before hold on");
+                "Serving by the settings from before"
+            }
+        };
+        supervisor::ready(status);
     }
 }
 

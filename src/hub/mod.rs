@@ -9,6 +9,7 @@
 mod bookkeeper;
 mod diary;
 mod outbox;
+mod overview;
 mod relayed;
 mod room_task;
 mod tally;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::{Now, Timestamp};
+use crate::clock::Now;
 use crate::ids::{ConnectionId, ParticipantId, RoomId};
 use crate::lifecycle::{Live, Tasks};
 use crate::meeting::{
@@ -35,6 +36,7 @@ pub use crate::turn::Counters as RelayCounters;
 pub use crate::turn::Tested as RelayTested;
 use bookkeeper::Bookkeeper;
 pub use outbox::{Delivery, Inbox, Outbox, outbox};
+pub use overview::{Figures, LiveMeeting};
 use room_task::{Order, Reply, RoomInput, RoomTask};
 use tally::Tally;
 pub use tally::{ConnectionOutcome, DURATION_CLASSES, Durations, Totals};
@@ -53,32 +55,6 @@ pub struct Settings {
     pub resume_window: Duration,
     /// How long an empty room is kept in memory.
     pub empty_after: Duration,
-}
-
-/// What goes on, in figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Figures {
-    /// Meetings in which somebody holds a seat.
-    pub meetings: usize,
-    /// Seats that are taken or held.
-    pub seats: usize,
-    /// What rooms have done since the program started.
-    pub totals: Totals,
-    /// What the relay has done, where there is one.
-    pub relay: Option<RelayCounters>,
-    /// Whether the relay did what it is for when it last tested itself; `None` before the first test has ended.
-    pub relay_works: Option<bool>,
-}
-
-/// A meeting in which somebody holds a seat.
-#[derive(Clone, Debug)]
-pub struct LiveMeeting {
-    /// The meeting, as it stood when its room was opened.
-    pub meeting: Arc<Meeting>,
-    /// How many seats are taken or held.
-    pub seats: usize,
-    /// Since when somebody has been in it; `None` while seats are only held.
-    pub since: Option<Timestamp>,
 }
 
 /// Why the hub did not do what was asked.
@@ -242,52 +218,12 @@ impl Hub {
         answer.await.unwrap_or_default()
     }
 
-    /// Returns when the task of every room has answered: none of them hangs.
-    pub async fn answer(&self) {
-        let rooms: Vec<RoomHandle> = self.rooms().values().cloned().collect();
-        for room in rooms {
-            let (reply, answer) = oneshot::channel();
-            // A room that was closed meanwhile has nothing to answer.
-            if room.orders.send(Order::Roster { reply }).await.is_ok() {
-                drop(answer.await);
-            }
-        }
-    }
-
-    /// The meetings in which somebody holds a seat, and how many do. Asks no room, so that a busy one doesn't delay the answer.
-    pub fn live(&self) -> Vec<LiveMeeting> {
-        let rooms = self.rooms();
-        let live = rooms.values().map(|RoomHandle { meeting, occupancy, .. }| LiveMeeting {
-            meeting: Arc::clone(meeting),
-            seats: occupancy.seats.load(Ordering::Relaxed),
-            since: Some(occupancy.since.load(Ordering::Relaxed)).filter(|since| *since > 0).map(Timestamp::from_millis),
-        });
-        live.filter(|live| live.seats > 0).collect()
-    }
-
     /// A page tells how a connection between two people turned out.
     pub fn count_connection(&self, outcome: ConnectionOutcome) {
         self.inner.tally.count(|totals| match outcome {
             ConnectionOutcome::Connected => totals.connected += 1,
             ConnectionOutcome::Failed => totals.failed += 1,
         });
-    }
-
-    /// What goes on now, in figures. Asks no room, so that a busy one doesn't delay the answer.
-    pub fn figures(&self) -> Figures {
-        let seats: Vec<usize> = self.rooms().values().map(|room| room.occupancy.seats.load(Ordering::Relaxed)).collect();
-        Figures {
-            meetings: seats.iter().filter(|seats| **seats > 0).count(),
-            seats: seats.iter().sum(),
-            totals: self.inner.tally.totals(),
-            relay: self.inner.relay.as_ref().map(Relay::counters),
-            relay_works: self.inner.relay.as_ref().and_then(Relay::health).map(|health| health.finding.works()),
-        }
-    }
-
-    /// Lets the relay test itself now. `None` when there is none that can.
-    pub async fn test_relay(&self) -> Option<RelayTested> {
-        self.inner.relay.as_ref()?.test_now().await
     }
 
     /// Gives an input to a room, which is opened when it is not, and waits until it is dealt with.

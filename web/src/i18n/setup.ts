@@ -29,6 +29,7 @@ export const setupWords = {
     '{host} is a public name. When it leads to this server and ports 443 and 80 are open to the internet, the server can get a certificate from a public authority by itself, after its next start. Nothing has to be installed on anybody’s device.',
   'certificate.local':
     'You reach this server by a name or address of your own network. No public authority vouches for these, so the server vouches for itself. Each device that shall come without a warning must be told once to trust it.',
+  'certificate.vouched': 'The certificate of this server is vouched for by somebody else. There is nothing to do.',
   'certificate.trust': 'How to trust it on a phone or a computer',
   'certificate.fine': 'Until then it uses a certificate of its own, and browsers warn before they go on.',
 

@@ -67,7 +67,9 @@ export function PlaceStep({ setup, hasAccount }: StepProperties): JSX.Element {
 
 /** By which certificate the server is known, and what that asks of people. */
 export function CertificateStep({ setup, hasAccount }: StepProperties): JSX.Element {
+  const { app } = useUi();
   const host = setup.progress.value.address || window.location.host;
+  const ownAuthority = app.session.server.value?.ownAuthority ?? true;
   const form = useForm([], async () => setup.go(setup.next(hasAccount)));
   const named = host.replace(/^https:\/\//, '');
   return (
@@ -79,12 +81,14 @@ export function CertificateStep({ setup, hasAccount }: StepProperties): JSX.Elem
         </>
       ) : (
         <>
-          <p>{t('certificate.local')}</p>
-          <p>
-            <a href="/trust" target="_blank" rel="noopener">
-              {t('certificate.trust')}
-            </a>
-          </p>
+          <p>{t(ownAuthority ? 'certificate.local' : 'certificate.vouched')}</p>
+          {ownAuthority && (
+            <p>
+              <a href="/trust" target="_blank" rel="noopener">
+                {t('certificate.trust')}
+              </a>
+            </p>
+          )}
         </>
       )}
     </StepForm>
