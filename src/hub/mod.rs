@@ -7,6 +7,7 @@
 //! exists and is over is the store's to say; the hub only knows who is in it now.
 
 mod bookkeeper;
+mod census;
 mod diary;
 mod outbox;
 mod relayed;
@@ -16,13 +17,13 @@ mod tally;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::{Now, Timestamp};
+use crate::clock::Now;
 use crate::ids::{ConnectionId, ParticipantId, RoomId};
 use crate::lifecycle::{Live, Tasks};
 use crate::meeting::{
@@ -34,6 +35,8 @@ use crate::turn::Relay;
 pub use crate::turn::Counters as RelayCounters;
 pub use crate::turn::Tested as RelayTested;
 use bookkeeper::Bookkeeper;
+use census::Occupancy;
+pub use census::{Figures, LiveMeeting};
 pub use outbox::{Delivery, Inbox, Outbox, outbox};
 use room_task::{Order, Reply, RoomInput, RoomTask};
 use tally::Tally;
@@ -53,32 +56,6 @@ pub struct Settings {
     pub resume_window: Duration,
     /// How long an empty room is kept in memory.
     pub empty_after: Duration,
-}
-
-/// What goes on, in figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Figures {
-    /// Meetings in which somebody holds a seat.
-    pub meetings: usize,
-    /// Seats that are taken or held.
-    pub seats: usize,
-    /// What rooms have done since the program started.
-    pub totals: Totals,
-    /// What the relay has done, where there is one.
-    pub relay: Option<RelayCounters>,
-    /// Whether the relay did what it is for when it last tested itself; `None` before the first test has ended.
-    pub relay_works: Option<bool>,
-}
-
-/// A meeting in which somebody holds a seat.
-#[derive(Clone, Debug)]
-pub struct LiveMeeting {
-    /// The meeting, as it stood when its room was opened.
-    pub meeting: Arc<Meeting>,
-    /// How many seats are taken or held.
-    pub seats: usize,
-    /// Since when somebody has been in it; `None` while seats are only held.
-    pub since: Option<Timestamp>,
 }
 
 /// Why the hub did not do what was asked.
@@ -126,15 +103,6 @@ struct RoomHandle {
     occupancy: Arc<Occupancy>,
     /// How long it keeps a seat for somebody whose socket was lost.
     resume_window: Duration,
-}
-
-/// What a room's task tells those who only want to count.
-#[derive(Debug)]
-struct Occupancy {
-    /// How many seats are taken or held.
-    seats: AtomicUsize,
-    /// Since when somebody has been in the room, in milliseconds; zero before anybody was.
-    since: AtomicU64,
 }
 
 /// A taken seat: how one socket speaks to its room. Dropping it tells the room that the socket is gone.
@@ -254,37 +222,6 @@ impl Hub {
         }
     }
 
-    /// The meetings in which somebody holds a seat, and how many do. Asks no room, so that a busy one doesn't delay the answer.
-    pub fn live(&self) -> Vec<LiveMeeting> {
-        let rooms = self.rooms();
-        let live = rooms.values().map(|RoomHandle { meeting, occupancy, .. }| LiveMeeting {
-            meeting: Arc::clone(meeting),
-            seats: occupancy.seats.load(Ordering::Relaxed),
-            since: Some(occupancy.since.load(Ordering::Relaxed)).filter(|since| *since > 0).map(Timestamp::from_millis),
-        });
-        live.filter(|live| live.seats > 0).collect()
-    }
-
-    /// A page tells how a connection between two people turned out.
-    pub fn count_connection(&self, outcome: ConnectionOutcome) {
-        self.inner.tally.count(|totals| match outcome {
-            ConnectionOutcome::Connected => totals.connected += 1,
-            ConnectionOutcome::Failed => totals.failed += 1,
-        });
-    }
-
-    /// What goes on now, in figures. Asks no room, so that a busy one doesn't delay the answer.
-    pub fn figures(&self) -> Figures {
-        let seats: Vec<usize> = self.rooms().values().map(|room| room.occupancy.seats.load(Ordering::Relaxed)).collect();
-        Figures {
-            meetings: seats.iter().filter(|seats| **seats > 0).count(),
-            seats: seats.iter().sum(),
-            totals: self.inner.tally.totals(),
-            relay: self.inner.relay.as_ref().map(Relay::counters),
-            relay_works: self.inner.relay.as_ref().and_then(Relay::health).map(|health| health.finding.works()),
-        }
-    }
-
     /// Lets the relay test itself now. `None` when there is none that can.
     pub async fn test_relay(&self) -> Option<RelayTested> {
         self.inner.relay.as_ref()?.test_now().await
@@ -348,7 +285,7 @@ impl Hub {
         resume_window: Duration,
     ) -> RoomHandle {
         let (orders, receiver) = mpsc::channel(ORDERS);
-        let occupancy = Arc::new(Occupancy { seats: AtomicUsize::new(room.seat_count()), since: AtomicU64::new(0) });
+        let occupancy = Arc::new(Occupancy::new(room.seat_count()));
         let handle = RoomHandle { meeting: Arc::clone(&meeting), orders, occupancy: Arc::clone(&occupancy), resume_window };
         rooms.insert(meeting.room, handle.clone());
         let task = RoomTask::new(self.clone(), meeting.room, room, receiver, occupancy);
