@@ -7,9 +7,9 @@
 //! exists and is over is the store's to say; the hub only knows who is in it now.
 
 mod bookkeeper;
+mod census;
 mod diary;
 mod outbox;
-mod overview;
 mod relayed;
 mod room_task;
 mod tally;
@@ -17,7 +17,7 @@ mod tally;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,8 +35,9 @@ use crate::turn::Relay;
 pub use crate::turn::Counters as RelayCounters;
 pub use crate::turn::Tested as RelayTested;
 use bookkeeper::Bookkeeper;
+use census::Occupancy;
+pub use census::{Figures, LiveMeeting};
 pub use outbox::{Delivery, Inbox, Outbox, outbox};
-pub use overview::{Figures, LiveMeeting};
 use room_task::{Order, Reply, RoomInput, RoomTask};
 use tally::Tally;
 pub use tally::{ConnectionOutcome, DURATION_CLASSES, Durations, Totals};
@@ -102,15 +103,6 @@ struct RoomHandle {
     occupancy: Arc<Occupancy>,
     /// How long it keeps a seat for somebody whose socket was lost.
     resume_window: Duration,
-}
-
-/// What a room's task tells those who only want to count.
-#[derive(Debug)]
-struct Occupancy {
-    /// How many seats are taken or held.
-    seats: AtomicUsize,
-    /// Since when somebody has been in the room, in milliseconds; zero before anybody was.
-    since: AtomicU64,
 }
 
 /// A taken seat: how one socket speaks to its room. Dropping it tells the room that the socket is gone.
@@ -218,12 +210,21 @@ impl Hub {
         answer.await.unwrap_or_default()
     }
 
-    /// A page tells how a connection between two people turned out.
-    pub fn count_connection(&self, outcome: ConnectionOutcome) {
-        self.inner.tally.count(|totals| match outcome {
-            ConnectionOutcome::Connected => totals.connected += 1,
-            ConnectionOutcome::Failed => totals.failed += 1,
-        });
+    /// Returns when the task of every room has answered: none of them hangs.
+    pub async fn answer(&self) {
+        let rooms: Vec<RoomHandle> = self.rooms().values().cloned().collect();
+        for room in rooms {
+            let (reply, answer) = oneshot::channel();
+            // A room that was closed meanwhile has nothing to answer.
+            if room.orders.send(Order::Roster { reply }).await.is_ok() {
+                drop(answer.await);
+            }
+        }
+    }
+
+    /// Lets the relay test itself now. `None` when there is none that can.
+    pub async fn test_relay(&self) -> Option<RelayTested> {
+        self.inner.relay.as_ref()?.test_now().await
     }
 
     /// Gives an input to a room, which is opened when it is not, and waits until it is dealt with.
@@ -284,7 +285,7 @@ impl Hub {
         resume_window: Duration,
     ) -> RoomHandle {
         let (orders, receiver) = mpsc::channel(ORDERS);
-        let occupancy = Arc::new(Occupancy { seats: AtomicUsize::new(room.seat_count()), since: AtomicU64::new(0) });
+        let occupancy = Arc::new(Occupancy::new(room.seat_count()));
         let handle = RoomHandle { meeting: Arc::clone(&meeting), orders, occupancy: Arc::clone(&occupancy), resume_window };
         rooms.insert(meeting.room, handle.clone());
         let task = RoomTask::new(self.clone(), meeting.room, room, receiver, occupancy);

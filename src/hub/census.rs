@@ -1,12 +1,9 @@
-//! What those learn who only look: the figures, the admin page, the watchdog.
+//! Who is here, for those who only want to count. No room is asked, so that a busy one delays nobody.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tokio::sync::oneshot;
-
-use super::room_task::Order;
-use super::{Hub, RelayCounters, RelayTested, RoomHandle, Totals};
+use super::{ConnectionOutcome, Hub, RelayCounters, RoomHandle, Totals};
 use crate::clock::Timestamp;
 use crate::meeting::Meeting;
 use crate::turn::Relay;
@@ -49,16 +46,12 @@ impl Hub {
         live.filter(|live| live.seats > 0).collect()
     }
 
-    /// Returns when the task of every room has answered: none of them hangs.
-    pub async fn answer(&self) {
-        let rooms: Vec<RoomHandle> = self.rooms().values().cloned().collect();
-        for room in rooms {
-            let (reply, answer) = oneshot::channel();
-            // A room that was closed meanwhile has nothing to answer.
-            if room.orders.send(Order::Roster { reply }).await.is_ok() {
-                drop(answer.await);
-            }
-        }
+    /// A page tells how a connection between two people turned out.
+    pub fn count_connection(&self, outcome: ConnectionOutcome) {
+        self.inner.tally.count(|totals| match outcome {
+            ConnectionOutcome::Connected => totals.connected += 1,
+            ConnectionOutcome::Failed => totals.failed += 1,
+        });
     }
 
     /// What goes on now, in figures. Asks no room, so that a busy one doesn't delay the answer.
@@ -72,9 +65,20 @@ impl Hub {
             relay_works: self.inner.relay.as_ref().and_then(Relay::health).map(|health| health.finding.works()),
         }
     }
+}
 
-    /// Lets the relay test itself now. `None` when there is none that can.
-    pub async fn test_relay(&self) -> Option<RelayTested> {
-        self.inner.relay.as_ref()?.test_now().await
+/// What a room's task tells those who only want to count.
+#[derive(Debug)]
+pub(super) struct Occupancy {
+    /// How many seats are taken or held.
+    pub(super) seats: AtomicUsize,
+    /// Since when somebody has been in the room, in milliseconds; zero before anybody was.
+    pub(super) since: AtomicU64,
+}
+
+impl Occupancy {
+    /// Of a room in which so many seats are taken or held, and nobody has been yet.
+    pub(super) const fn new(seats: usize) -> Self {
+        Self { seats: AtomicUsize::new(seats), since: AtomicU64::new(0) }
     }
 }
