@@ -12,7 +12,7 @@ use crate::config::{Change, Config, Key, Loaded, Problem, Problems, Sources};
 use crate::doctor::Doctor;
 use crate::http::{Api, Places, Services};
 use crate::hub::Hub;
-use crate::lifecycle::{ReloadSignals, Tasks};
+use crate::lifecycle::{ReloadSignals, Tasks, supervisor};
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
 use crate::telemetry;
@@ -167,13 +167,20 @@ pub(super) async fn keep_reloading(keeper: Arc<Keeper>, mut signals: ReloadSigna
             () = signals.next() => {}
         }
         let keeper = Arc::clone(&keeper);
+        supervisor::reloading();
         // Files are read, perhaps from a slow disk, and no request is to wait for that.
         let outcome = tokio::task::spawn_blocking(move || keeper.reload()).await;
+        let taken = matches!(outcome, Ok(Ok(())));
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(problems)) => complain(&problems),
             Err(error) => tracing::error!(%error, "reading the settings again failed; those from before hold on"),
         }
+        supervisor::ready(if taken {
+            "The settings were read again"
+        } else {
+            "The settings are wrong; those from before hold on"
+        });
     }
 }
 

@@ -91,7 +91,8 @@ async fn a_storm_of_signals_is_harmless() {
         server.signal("HUP");
     }
     server.reconfigure(&Options { config: String::from("[meetings]\nmax_participants = 5"), ..Options::default() });
-    reload(&server, TAKEN).await;
+    // Not every line of such a storm stands in the log.
+    server.signal("HUP");
     eventually("the last one holds", async || guest.get("/api/server").await.ok()["maxParticipants"] == 5).await;
     assert_eq!(guest.get("/api/server").await.ok()["registration"], "open");
     assert!(server.is_running() && server.stop().success());
