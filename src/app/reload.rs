@@ -171,14 +171,14 @@ pub(super) async fn keep_reloading(keeper: Arc<Keeper>, mut signals: ReloadSigna
         // Files are read, perhaps from a slow disk, and no request is to wait for that.
         let outcome = tokio::task::spawn_blocking(move || keeper.reload()).await;
         let status = match outcome {
-            Ok(Ok(())) => "Serving by the settings that were just read",
+            Ok(Ok(())) => "The settings were read again",
             Ok(Err(problems)) => {
                 complain(&problems);
-                "Serving by the settings from before: what was just read is wrong, as the log tells"
+                "The settings are wrong; those from before hold on"
             }
             Err(error) => {
                 tracing::error!(%error, "reading the settings again failed; those from before hold on");
-                "Serving by the settings from before"
+                "Reading the settings again failed; those from before hold on"
             }
         };
         supervisor::ready(status);

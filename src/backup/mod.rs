@@ -2,8 +2,8 @@
 //!
 //! - [`Claim`]: one program at a time uses a data directory, and whoever comes next finishes a restore that was interrupted.
 //! - [`write_archive`], [`write_file`]: the store between two writes, keys, certificates and settings, in the order and with the
-//!   checksum that [`format`](self::format) tells of. A file appears under its name when it is whole, was read again and is on the disk.
-//! - [`examine`], [`restore`]: a file is read to its end before anything is touched. The new data are made beside the old ones,
+//!   checksum that [`mod@format`] tells of. A file appears under its name when it is whole, was read again and is on the disk.
+//! - [`examine`], [`restore()`]: a file is read to its end before anything is touched. The new data are made beside the old ones,
 //!   and change places with them by steps that can be taken again: after a kill it is one or the other.
 //! - [`keep_daily`]: the automatic backups and what became of them.
 

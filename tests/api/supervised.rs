@@ -84,6 +84,20 @@ async fn o5_the_service_manager_is_told_when_the_server_serves_and_when_it_stops
     assert!(server.wait().success());
 }
 
+#[test]
+fn o5_the_service_manager_is_told_when_the_settings_are_read_again() {
+    let manager = Manager::new();
+    let mut server = manager.start(&[]);
+    manager.hear_of("READY=1");
+    server.signal("HUP");
+    let told = manager.hear_of("RELOADING=1");
+    let since = told.iter().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")?.parse::<u64>().ok());
+    assert!(since.is_some_and(|since| since > 0), "{told:?}");
+    let told = manager.hear_of("READY=1");
+    assert!(told.contains(&String::from("STATUS=The settings were read again")), "{told:?}");
+    assert!(server.stop().success());
+}
+
 #[tokio::test]
 async fn o5_the_watchdog_is_told_as_long_as_the_program_runs() {
     let manager = Manager::new();
