@@ -23,7 +23,7 @@ section! {
         public_url: Option<PublicUrl> = None, for example "https://meet.example.org" => Live, Offered, Partly;
         /// Pages of other sites that may use the API and the socket of this one, each by its whole origin. They sign in for
         /// themselves; the sign-ins of this site's own page are never theirs.
-        cors_origins: Vec<WebOrigin> = Vec::new(), for example ["https://www.example.org"] => Live, Offered;
+        cors_origins: Vec<WebOrigin> = Vec::new(), for example "[\"https://www.example.org\"]" => Live, Offered;
         /// The directory for everything that must outlive a restart. One server at a time may use it.
         data_dir: PathBuf = PathBuf::from("./data");
     }
