@@ -36,7 +36,8 @@ pub struct Change {
 /// What stands in the file. Nothing when there is none.
 pub(super) fn read(path: &Path) -> Result<Table, Problem> {
     match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Table::new()),
+        // Where the data directory is none, whoever needs it says so in better words.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Table::new()),
         Ok(_) | Err(_) => read_table(path).map_err(|problem| Problem { mend: mend(path), ..problem }),
     }
 }

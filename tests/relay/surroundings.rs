@@ -66,7 +66,9 @@ async fn t30_nothing_listens_but_what_is_configured() {
     let https = ("tcp".to_owned(), site.server.socket_address().to_string());
     let relay = ["tcp", "udp"].map(|protocol| (protocol.to_owned(), site.address.to_string()));
     let over_tls = ("tcp".to_owned(), site.door(By::Tls).to_string());
-    let configured: BTreeSet<_> = relay.into_iter().chain([https, over_tls]).collect();
+    // For commands on this machine, in a directory that is closed to other users.
+    let commands = ("unix".to_owned(), site.server.data_dir().join("control.sock").to_str().unwrap().to_owned());
+    let configured: BTreeSet<_> = relay.into_iter().chain([https, over_tls, commands]).collect();
     assert_eq!(doors(&site), configured);
     let client = site.allocated().await;
     let door = ("udp".to_owned(), client.relayed.unwrap().to_string());
