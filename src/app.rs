@@ -21,7 +21,7 @@ use crate::http::{self, Api, Listener, Neighbour, Places, Plain, SettingsKeeper}
 use crate::hub::Hub;
 use crate::ids::Secret;
 use crate::lifecycle::sockets::Passed;
-use crate::lifecycle::{ReloadSignals, Tasks, hardening, stop_signal, supervisor};
+use crate::lifecycle::{ReloadSignals, Tasks, stop_signal, supervisor};
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
 use crate::tls::{self, Source};
@@ -60,11 +60,6 @@ pub struct DamagedData;
 /// # Errors
 /// When it can't start, with what to do about it. Once it serves, it ends without an error.
 pub fn serve(loaded: Loaded, sources: Sources) -> Result<()> {
-    if hardening::give_up_powers_of_root().context("the powers of root can't be given up")? {
-        tracing::warn!(
-            "started as root: all of root's powers but listening on ports below 1024 are given up. A user of its own would be better"
-        );
-    }
     let mut passed = Passed::take()?;
     raise_descriptor_limit();
     // Until the very end, when the store is closed.
@@ -302,8 +297,7 @@ async fn relay(
         tls: Some(turn::Tls { listen: config.listen_tls.clone(), config: Arc::clone(tls) }),
         relay_ipv4,
         relay_ipv6,
-        // Without an address that it would stand for it means nothing.
-        external_ipv4: config.external_address.filter(|_| relay_ipv4.is_some()),
+        external_ipv4: config.external_address,
         ports: config.ports.first..=config.ports.last,
         allow_peers: config.allow_peers.iter().map(|range| (range.address, range.prefix)).collect(),
         realm: REALM.to_owned(),

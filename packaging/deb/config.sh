@@ -3,7 +3,7 @@
 # server has a machine of its own: it answers where browsers look first.
 set -eu
 awk '
-    /^# Start the server with this file:/ { print "# After a change: systemctl restart hearth"; next }
+    /^# Start the server with this file:/ { print "# After a change of an address, a port or the certificate: systemctl restart hearth"; next }
     /^# Look for mistakes without starting:/ { print "# Look for mistakes first: hearth config check --config /etc/hearth/config.toml"; next }
     /^# This file is made by:/ { next }
     { print }

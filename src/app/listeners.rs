@@ -26,7 +26,8 @@ pub(super) fn bind_all(addresses: &[SocketAddr], key: &str, passed: &mut Passed)
                 bail!("another program listens on {address}; stop it, or choose another address with {key}")
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && address.port() < FIRST_FREE_PORT => bail!(
-                "this user may not listen on {address}: start it by systemd with hearth.socket, give it the capability \
+                "this user may not listen on {address}: start it by systemd with hearth.socket (if that has failed, one of \
+                 its ports is taken: systemctl status hearth.socket tells which), give it the capability \
                  CAP_NET_BIND_SERVICE, or choose a port from 1024 on with {key}"
             ),
             Err(error) => {

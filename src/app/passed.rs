@@ -30,7 +30,13 @@ enum Purpose {
 /// # Errors
 /// When the relay got a socket that it can't use.
 pub(super) fn settle(mut config: Config, passed: &Passed) -> Result<Config> {
-    let streams: Vec<(Purpose, &Label)> = passed.streams().map(|label| (purpose(label, &config), label)).collect();
+    let for_datagrams_too = |label: &Label| passed.datagrams().any(|other| other.local == label.local);
+    let purpose = |label: &Label| match purpose(label, &config) {
+        // Whatever the settings say by now: nobody but the relay is asked by datagrams.
+        Purpose::Https if label.name != "https" && for_datagrams_too(label) => Purpose::Relay,
+        purpose @ (Purpose::Https | Purpose::Http | Purpose::Relay | Purpose::RelayTls) => purpose,
+    };
+    let streams: Vec<(Purpose, &Label)> = passed.streams().map(|label| (purpose(label), label)).collect();
     let at = |wanted| streams.iter().filter(move |(purpose, _)| *purpose == wanted).map(|(_, label)| *label);
     let for_relay = || passed.datagrams().chain(at(Purpose::Relay));
     if let Some(label) = for_relay().chain(at(Purpose::RelayTls)).find(|label| label.takes_both) {

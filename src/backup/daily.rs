@@ -121,7 +121,7 @@ async fn work(settings: Daily, store: Store, watch: BackupWatch) {
 fn is_due(settings: &Daily, now: Timestamp) -> bool {
     let made = list(&settings.directory).unwrap_or_default();
     let newest = made.iter().rev().filter_map(|path| time_of(path)).find(|time| *time <= now);
-    let since = newest.or_else(|| created_at(&settings.data_dir));
+    let since = newest.or_else(|| created_at(&settings.data_dir).filter(|time| *time <= now));
     since.is_none_or(|since| now.since(since) >= DAY)
 }
 
@@ -139,7 +139,7 @@ async fn attempt(settings: &Daily, store: &Store, now: Timestamp) -> Result<(), 
         return Ok(());
     }
     let settings = settings.clone();
-    let thinned = tokio::task::spawn_blocking(move || thin(&settings.directory, settings.keep)).await;
+    let thinned = tokio::task::spawn_blocking(move || thin(&settings.directory, settings.keep, now)).await;
     match thinned {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "old backups could not be removed"),
@@ -162,9 +162,10 @@ fn prepare(data_dir: &Path, directory: &Path) -> Result<(), String> {
     make_directory(directory).map_err(|error| format!("{} can't be made: {error}", directory.display()))
 }
 
-/// Removes the oldest beyond the newest `keep`.
-fn thin(directory: &Path, keep: usize) -> io::Result<()> {
-    let made = list(directory)?;
+/// Removes the oldest beyond the newest `keep`. Those of a time to come, left by a clock that was wrong, go first.
+fn thin(directory: &Path, keep: usize, now: Timestamp) -> io::Result<()> {
+    let mut made = list(directory)?;
+    made.sort_by_key(|path| time_of(path).is_some_and(|time| time <= now));
     made.iter().take(made.len().saturating_sub(keep.max(1))).try_for_each(fs::remove_file)
 }
 
@@ -241,11 +242,22 @@ mod tests {
             ],
         );
         fs::write(settings.directory.join("my own.backup"), "").unwrap();
-        thin(&settings.directory, 3).unwrap();
+        thin(&settings.directory, 3, at("2030-01-01T00:00:00Z")).unwrap();
         let left: Vec<_> = list(&settings.directory).unwrap().iter().filter_map(|path| time_of(path)).collect();
         assert_eq!(left, [at("2026-01-03T00:00:00Z"), at("2026-01-04T00:00:00Z"), at("2026-01-05T00:00:00Z")]);
         assert!(settings.directory.join("my own.backup").exists());
         assert_eq!(newest(&settings.directory).and_then(|path| time_of(&path)), Some(at("2026-01-05T00:00:00Z")));
+    }
+
+    #[test]
+    fn r13_backups_of_a_time_to_come_go_before_the_one_just_made() {
+        let home = tempfile::tempdir().unwrap();
+        let settings = settings(home.path());
+        let now = at("2026-01-01T00:00:00Z");
+        plant(&settings, &["2036-01-01T00:00:00Z", "2036-01-02T00:00:00Z", "2026-01-01T00:00:00Z"]);
+        thin(&settings.directory, 1, now).unwrap();
+        assert_eq!(newest(&settings.directory).and_then(|path| time_of(&path)), Some(now));
+        assert!(!is_due(&settings, now));
     }
 
     #[tokio::test]
@@ -259,7 +271,7 @@ mod tests {
         let file = store::with_closed(&of_the_store, keep).unwrap().unwrap();
         assert_eq!(file, settings.directory.join("before-upgrade-from-v1-20260102T030405Z.backup"));
         assert_eq!(inspect(&file).unwrap().header.made_at, now);
-        thin(&settings.directory, 1).unwrap();
+        thin(&settings.directory, 1, at("2030-01-01T00:00:00Z")).unwrap();
         assert!(file.exists());
     }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::format::MAX_FILE;
-use super::names::{DIRECTORIES, FILES, MAX_DEPTH};
+use super::names::{self, DIRECTORIES, FILES, MAX_DEPTH};
 
 /// What a file is called until it is whole.
 const UNFINISHED: &str = "new";
@@ -43,6 +43,9 @@ fn each_below(path: &Path, name: &str, depth: usize, take: &mut dyn FnMut(&str, 
     }
     if !kind.is_file() || path.extension().is_some_and(|ending| ending == UNFINISHED) {
         return Ok(());
+    }
+    if !names::is_file_name(name) {
+        return Err(io::Error::other(format!("{} has a name that no backup takes; rename or remove it", path.display())));
     }
     let mut content = Vec::new();
     match File::open(path).and_then(|file| file.take(u64::from(MAX_FILE) + 1).read_to_end(&mut content)) {

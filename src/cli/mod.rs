@@ -12,6 +12,7 @@ use std::io::Write;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser;
 
 use crate::config::{self, Config, Key, Loaded, LogFormat, Origin, Problems, Sources};
@@ -53,7 +54,21 @@ pub fn run() -> ExitCode {
     let env: Vec<(String, String)> = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .collect();
-    dispatch(std::env::args_os(), env, &mut std::io::stdout(), &mut std::io::stderr(), app::serve).into()
+    dispatch(std::env::args_os(), env, &mut std::io::stdout(), &mut std::io::stderr(), serve).into()
+}
+
+/// Runs the server, with its logs.
+fn serve(loaded: Loaded, sources: Sources, logs: &telemetry::Settings) -> anyhow::Result<()> {
+    // Before any other thread is there: what a thread has of root's powers it keeps.
+    let was_root = hardening::give_up_powers_of_root().context("the powers of root can't be given up")?;
+    // What is said last stands last.
+    let _logs = telemetry::init(logs);
+    if was_root {
+        tracing::warn!(
+            "started as root: all of root's powers but listening on ports below 1024 are given up. A user of its own would be better"
+        );
+    }
+    app::serve(loaded, sources)
 }
 
 /// The same with everything from outside passed in.
@@ -62,7 +77,7 @@ fn dispatch(
     env: Vec<(String, String)>,
     out: &mut dyn Write,
     err: &mut dyn Write,
-    serve: impl FnOnce(Loaded, Sources) -> anyhow::Result<()>,
+    serve: impl FnOnce(Loaded, Sources, &telemetry::Settings) -> anyhow::Result<()>,
 ) -> Outcome {
     let Arguments { options, command } = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -157,13 +172,10 @@ fn run_server(
     sources: Sources,
     journal_stream: Option<String>,
     err: &mut dyn Write,
-    serve: impl FnOnce(Loaded, Sources) -> anyhow::Result<()>,
+    serve: impl FnOnce(Loaded, Sources, &telemetry::Settings) -> anyhow::Result<()>,
 ) -> Outcome {
-    let logs = telemetry::init(&log_settings(&loaded.config.log, journal_stream));
-    let served = serve(loaded, sources);
-    // What is said last stands last.
-    drop(logs);
-    match served {
+    let logs = log_settings(&loaded.config.log, journal_stream);
+    match serve(loaded, sources, &logs) {
         Ok(()) => Outcome::Done,
         Err(error) => {
             let outcome = if error.is::<app::DamagedData>() { Outcome::Damaged } else { Outcome::Failed };

@@ -18,7 +18,7 @@ fn run_with(arguments: &[&str], env: &[(&str, &str)], answer: anyhow::Result<()>
     let (mut out, mut err, mut served) = (Vec::new(), Vec::new(), None);
     let arguments = ["hearth"].iter().chain(arguments).map(OsString::from);
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let outcome = dispatch(arguments, env, &mut out, &mut err, |loaded, _| {
+    let outcome = dispatch(arguments, env, &mut out, &mut err, |loaded, _, _| {
         served = Some(loaded.config);
         answer
     });

@@ -59,6 +59,17 @@ pub(super) fn check(table: &Table, sections: &[SectionInfo], problems: &mut Prob
             problems.add(Problem::new(format!("{section}.{key}"), what, "remove it there, and set it in the configuration file"));
         }
     }
+    refuse_files(table, problems);
+}
+
+/// What the file names would be read with the server's rights and handed to browsers. That is for whoever may read it anyway.
+fn refuse_files(table: &Table, problems: &mut Problems) {
+    let servers = table.get("ice").and_then(|ice| ice.get("servers")).and_then(Value::as_array);
+    let named = servers.into_iter().flatten().filter_map(Value::as_table).flat_map(Table::keys);
+    if let Some(key) = named.into_iter().find(|key| key.ends_with("_file")) {
+        let mend = "write the password or secret itself, or set ice.servers in the configuration file";
+        problems.add(Problem::new("ice.servers", format!("{key} can't be set in the browser"), mend));
+    }
 }
 
 /// Whether administrators may set this key in the browser.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use toml::{Table, Value};
 
@@ -20,6 +21,8 @@ pub struct Sources {
     file: Option<PathBuf>,
     env: Vec<(String, String)>,
     overrides: Overrides,
+    /// Where the settings of the browser lie: what is read first decides, since the data can't move while the server runs.
+    browser: OnceLock<PathBuf>,
 }
 
 /// Settings that were read and are good, each with its origin.
@@ -42,7 +45,7 @@ impl Sources {
     pub fn new(file: Option<&Path>, env: impl Iterator<Item = (String, String)>, overrides: Overrides) -> Self {
         // Nothing else of the environment is kept: it is none of ours, and may be secret.
         let env = env.filter(|(name, _)| name.starts_with("HEARTH_")).collect();
-        Self { file: file.map(Path::to_owned), env, overrides }
+        Self { file: file.map(Path::to_owned), env, overrides, browser: OnceLock::new() }
     }
 
     /// Reads everything.
@@ -52,7 +55,7 @@ impl Sources {
     pub fn load(&self) -> Result<Loaded, Problems> {
         let mut problems = Problems::default();
         let file = self.file(&mut problems);
-        let browser = browser::read(&self.browser_file(&file)).unwrap_or_else(|problem| {
+        let browser = browser::read(self.browser_file(&file)).unwrap_or_else(|problem| {
             problems.add(problem);
             Table::new()
         });
@@ -67,7 +70,7 @@ impl Sources {
     pub fn load_with(&self, changes: &[Change]) -> Result<(Loaded, String), Problems> {
         let mut problems = Problems::default();
         let file = self.file(&mut problems);
-        let mut browser = browser::read(&self.browser_file(&file))?;
+        let mut browser = browser::read(self.browser_file(&file))?;
         // What can't be set there is told beside what is wrong with the values that can.
         for change in changes {
             match self.decided_elsewhere(change, &file) {
@@ -115,11 +118,15 @@ impl Sources {
     }
 
     /// The settings of the browser lie among the data, and where these are no browser decides.
-    fn browser_file(&self, file: &Table) -> PathBuf {
+    fn browser_file(&self, file: &Table) -> &Path {
+        self.browser.get_or_init(|| self.data_dir(file).join(browser::FILE_NAME))
+    }
+
+    fn data_dir(&self, file: &Table) -> PathBuf {
         let in_env = self.variable("server", "data_dir").map(PathBuf::from);
         let in_file = || file.get("server")?.get("data_dir")?.as_str().map(PathBuf::from);
         let data_dir = self.overrides.data_dir.clone().or(in_env).or_else(in_file);
-        data_dir.unwrap_or_else(|| Config::default().server.data_dir).join(browser::FILE_NAME)
+        data_dir.unwrap_or_else(|| Config::default().server.data_dir)
     }
 
     fn variable(&self, section: &str, key: &str) -> Option<&str> {

@@ -394,3 +394,32 @@ fn a_secret_that_could_be_guessed_does_not_open_the_relay() {
     assert_eq!(relay.shared_secret().unwrap().unwrap().expose(), "sixteen  letters");
     assert_eq!(Config::default().relay.shared_secret(), Ok(None));
 }
+
+#[test]
+fn settings_of_the_browser_are_read_where_the_data_were_at_the_start() {
+    let home = tempfile::tempdir().unwrap();
+    let [data, other, file] = ["data", "other", "hearth.toml"].map(|name| home.path().join(name));
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join(FILE_NAME), "[server]\nname = \"The Lodge\"\n").unwrap();
+    let names = |dir: &Path| std::fs::write(&file, format!("[server]\ndata_dir = {:?}\n", dir)).unwrap();
+    names(&data);
+    let sources = Sources::new(Some(&file), std::iter::empty(), Overrides::default());
+    assert_eq!(sources.load().unwrap().config.server.name, "The Lodge");
+    names(&other);
+    assert_eq!(sources.load().unwrap().config.server.name, "The Lodge");
+    let change = Change { section: "meetings".into(), key: "max_participants".into(), value: Some(4.into()) };
+    let (_, text) = sources.load_with(&[change]).unwrap();
+    assert!(text.contains("The Lodge"), "{text}");
+}
+
+#[test]
+fn files_with_secrets_are_not_named_in_the_browser() {
+    let home = tempfile::tempdir().unwrap();
+    let overrides = || Overrides { data_dir: Some(home.path().to_owned()), ..Overrides::default() };
+    for server in ["password_file = \"/p\"", "secret_file = \"/s\""] {
+        let text = format!("[[ice.servers]]\nurls = [\"turn:a.example.org\"]\nusername = \"u\"\n{server}\n");
+        std::fs::write(home.path().join(FILE_NAME), text).unwrap();
+        let problems = Sources::new(None, std::iter::empty(), overrides()).load().unwrap_err();
+        assert!(problems.to_string().contains("can't be set in the browser"), "{problems}");
+    }
+}

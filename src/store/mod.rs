@@ -15,6 +15,7 @@
 //! Reads see a write from the moment it is applied, which can be a moment before it is acknowledged.
 
 mod accounts;
+mod alive;
 mod codec;
 mod disk;
 mod meetings;
@@ -52,8 +53,6 @@ use writer::{Health, Shared, Write, Writer};
 const QUEUE: usize = 1024;
 /// After this long without an acknowledgement the database is asked once more: a failed write can leave its flush waiting.
 const NUDGE_AFTER: Duration = Duration::from_secs(10);
-/// How long to wait before a writer that is very busy is asked again whether it works.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// After this long in addition, the write is given up. Whether it took place is then unknown.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(20);
 
@@ -294,22 +293,6 @@ impl Store {
     /// within about a second of the disk taking writes again.
     pub fn is_degraded(&self) -> bool {
         matches!(self.inner.shared.health(), Health::LowSpace | Health::Broken)
-    }
-
-    /// Returns when the writer has answered, be it with a refusal: it doesn't hang. False once the store is closed.
-    pub async fn answer(&self) -> bool {
-        loop {
-            let (reply, answer) = oneshot::channel();
-            let step = Box::new(Step { decide: Some(|_: &Tables, _: &mut Changes| Ok(())), decided: None, reply });
-            let sent = locked(&self.inner.jobs).as_ref().map(|jobs| jobs.try_send(step));
-            match sent {
-                Some(Ok(())) => return answer.await.is_ok(),
-                // As many writes wait as may. Whether they get on shows when there is room again.
-                Some(Err(TrySendError::Full(_))) => {}
-                Some(Err(TrySendError::Disconnected(_))) | None => return false,
-            }
-            tokio::time::sleep(ASK_AGAIN_AFTER).await;
-        }
     }
 
     /// Runs `read` on a thread that may block.

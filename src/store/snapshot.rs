@@ -6,13 +6,15 @@ use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::oneshot;
 
 use super::migrate::{self, Plan};
 use super::open::{self, Lock};
 use super::tables::{Changes, Tables};
-use super::writer::Write;
+use super::writer::{Shared, Write};
 use super::{OpenError, Settings, Store, StoreError};
 
 /// The longest name of a tree, in bytes.
@@ -47,6 +49,8 @@ pub struct Exported {
 pub struct Snapshot<'a> {
     tables: &'a Tables,
     schema: u32,
+    /// Counts the entries that were handed over, for who wonders whether it gets on.
+    handed: &'a AtomicU64,
 }
 
 impl Snapshot<'_> {
@@ -69,6 +73,7 @@ impl Snapshot<'_> {
                 exported.entries += 1;
                 exported.damaged += u64::from(super::codec::unseal(&value).is_err());
                 sink(Piece::Entry { key: &key, value: &value })?;
+                self.handed.fetch_add(1, Ordering::Relaxed);
             }
         }
         Ok(exported)
@@ -86,7 +91,8 @@ impl Store {
         look: impl FnOnce(&Snapshot<'_>) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Box::new(Look { look: Some(look), seen: None, reply }))?;
+        let shared = Arc::clone(&self.inner.shared);
+        self.enqueue(Box::new(Look { look: Some(look), seen: None, shared, reply }))?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 }
@@ -95,6 +101,7 @@ impl Store {
 struct Look<F, T> {
     look: Option<F>,
     seen: Option<T>,
+    shared: Arc<Shared>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
@@ -105,7 +112,7 @@ where
 {
     fn apply(&mut self, tables: &Tables) -> Changes {
         if let Some(look) = self.look.take() {
-            let snapshot = Snapshot { tables, schema: migrate::SCHEMA };
+            let snapshot = Snapshot { tables, schema: migrate::SCHEMA, handed: self.shared.looked_at() };
             // A page that can't be read makes the database panic. That breaks this look and no write.
             self.seen = catch_unwind(AssertUnwindSafe(|| look(&snapshot))).ok();
         }
@@ -130,7 +137,7 @@ where
 pub fn with_closed<T>(settings: &Settings, look: impl FnOnce(&Snapshot<'_>) -> T) -> Result<T, OpenError> {
     let lock = open::lock(&settings.dir)?;
     let (tables, schema) = open::open_as_it_is(settings, &lock)?;
-    let seen = catch_unwind(AssertUnwindSafe(|| look(&Snapshot { tables: &tables, schema })));
+    let seen = catch_unwind(AssertUnwindSafe(|| look(&Snapshot { tables: &tables, schema, handed: &AtomicU64::new(0) })));
     let closed = tables.close();
     match (seen, closed) {
         (Ok(seen), Ok(())) => Ok(seen),
@@ -158,7 +165,7 @@ pub(super) fn keep_and_migrate(
 ) -> Result<(), OpenError> {
     let dir = || settings.dir.clone();
     tracing::info!(from = found, to = plan.schema, "the data are of an older version; they are backed up, then upgraded");
-    keep(&Snapshot { tables, schema: found }).map_err(|detail| OpenError::NotKept {
+    keep(&Snapshot { tables, schema: found, handed: &AtomicU64::new(0) }).map_err(|detail| OpenError::NotKept {
         dir: dir(),
         from: found,
         to: plan.schema,

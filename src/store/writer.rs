@@ -6,7 +6,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -58,11 +58,18 @@ pub(super) struct Shared {
     /// `None` once closed, and while a broken database could not be opened again.
     tables: RwLock<Option<Tables>>,
     health: AtomicU8,
+    /// How many entries were looked at by who looks at all of them.
+    looked_at: AtomicU64,
 }
 
 impl Shared {
     pub(super) fn new(tables: Tables, health: Health) -> Self {
-        Self { tables: RwLock::new(Some(tables)), health: AtomicU8::new(health as u8) }
+        Self { tables: RwLock::new(Some(tables)), health: AtomicU8::new(health as u8), looked_at: AtomicU64::new(0) }
+    }
+
+    /// A count that rises while the writer goes over everything.
+    pub(super) fn looked_at(&self) -> &AtomicU64 {
+        &self.looked_at
     }
 
     /// The database, to be held no longer than one blocking call.
@@ -130,18 +137,27 @@ impl Writer {
         }
     }
 
-    /// Applies a batch, makes it durable and acknowledges it, or acknowledges nothing.
-    fn serve(&self, mut batch: Vec<Box<dyn Write>>) {
-        let health = self.shared.health();
-        if let Some(refusal) = health.refusal() {
+    /// Serves the writes of a batch, and then whoever only reads: a look at everything takes long, and nobody's answer is to wait for it.
+    fn serve(&self, batch: Vec<Box<dyn Write>>) {
+        let (looks, writes): (Vec<_>, Vec<_>) = batch.into_iter().partition(|write| write.only_reads());
+        if !writes.is_empty() {
+            self.write(writes);
+        }
+        for mut look in looks {
+            let health = self.shared.health();
             // A broken database may hold what was never acknowledged; with little space, it is sound.
-            let (looks, writes): (Vec<_>, Vec<_>) =
-                batch.into_iter().partition(|write| health == Health::LowSpace && write.only_reads());
-            writes.into_iter().for_each(|write| write.acknowledge(Err(refusal.clone())));
-            for mut look in looks {
-                let looked = self.shared.tables().as_ref().map(|tables| drop(look.apply(tables)));
-                look.acknowledge(looked.ok_or(StoreError::NoSpace));
-            }
+            let looked = match health.refusal().filter(|_| health != Health::LowSpace) {
+                Some(refusal) => Err(refusal),
+                None => self.shared.tables().as_ref().map(|tables| drop(look.apply(tables))).ok_or(StoreError::Degraded),
+            };
+            look.acknowledge(looked);
+        }
+    }
+
+    /// Applies writes, makes them durable and acknowledges them, or acknowledges nothing.
+    fn write(&self, mut batch: Vec<Box<dyn Write>>) {
+        if let Some(refusal) = self.shared.health().refusal() {
+            batch.into_iter().for_each(|write| write.acknowledge(Err(refusal.clone())));
             return;
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| self.make_durable(&mut batch)));

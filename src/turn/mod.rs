@@ -281,8 +281,6 @@ fn check(settings: &Settings) -> std::io::Result<()> {
         settings.relay_ipv4.is_some_and(|ip| ip.is_unspecified()) || settings.relay_ipv6.is_some_and(|ip| ip.is_unspecified());
     let wrong = if unspecified {
         "a relay address must be one of this machine's, not 0.0.0.0 or ::"
-    } else if settings.external_ipv4.is_some() && settings.relay_ipv4.is_none() {
-        "an external IPv4 address needs an IPv4 address to relay at"
     } else if settings.ports.is_empty() || *settings.ports.start() == 0 {
         "the range of relay ports is empty"
     } else if settings.realm.is_empty() || settings.realm.len() > MAX_REALM_BYTES {

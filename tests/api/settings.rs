@@ -216,3 +216,27 @@ async fn h11_pages_of_named_origins_may_use_the_api_by_tokens_of_their_own_and_n
     assert!(signed_in.status.is_success() && !signed_in.headers.contains_key("set-cookie"), "{signed_in:?}");
     ada.post_empty("/api/auth/refresh").await.ok();
 }
+
+#[tokio::test]
+async fn h15_nobody_in_a_browser_names_a_file_that_the_server_reads() {
+    let server = TestServer::start();
+    let ada = Person::admin(&server).await;
+    let key = server.data_dir().join("keys/relay");
+    for (name, with) in [("password_file", json!({"username": "ada"})), ("secret_file", json!({}))] {
+        let mut entry = json!({"urls": ["turn:turn.example.org"]});
+        let fields = entry.as_object_mut().unwrap();
+        fields.extend(with.as_object().unwrap().clone());
+        // As the page names it, and as the file does.
+        for name in [name.to_owned(), name.replace("_file", "File")] {
+            let mut entry = entry.clone();
+            entry[&name] = json!(key);
+            let answer = change(&ada, &[("ice.servers", json!([entry]))]).await;
+            assert!(answer.status.is_client_error(), "{name}: {}", answer.body);
+            assert!(!answer.body.to_string().contains("can't be read"), "{}", answer.body);
+        }
+    }
+    assert!(!server.data_dir().join("settings.toml").exists());
+    let room = ada.create("Standup", json!({})).await;
+    let joined = ada.join(&room, "Ada").await.ok();
+    assert!(!joined["iceServers"].to_string().contains("turn.example.org"));
+}

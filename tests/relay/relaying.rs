@@ -357,7 +357,6 @@ async fn settings_that_contradict_themselves_are_refused() {
     let tasks = hearth::lifecycle::Tasks::new();
     let wrong = [
         Settings { relay_ipv4: Some(Ipv4Addr::UNSPECIFIED), ..settings() },
-        Settings { relay_ipv4: None, external_ipv4: Some(Ipv4Addr::new(198, 41, 0, 4)), ..settings() },
         Settings { ports: 0..=10, ..settings() },
         #[expect(clippy::reversed_empty_ranges, reason = "this is the mistake that must be found")]
         Settings { ports: 2000..=1000, ..settings() },

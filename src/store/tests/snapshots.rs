@@ -155,3 +155,24 @@ async fn an_import_of_another_schema_than_it_tells_is_refused() {
     }
     assert!(import.finish(SCHEMA + 1).is_err());
 }
+
+#[tokio::test]
+async fn while_everything_is_looked_at_for_long_the_writer_counts_as_alive() {
+    let place = Place::new();
+    let store = place.open();
+    store.create_user(ada(), at(1)).await.unwrap();
+    let (told, enough) = (AtomicBool::new(false), Arc::new(AtomicBool::new(false)));
+    let until = Arc::clone(&enough);
+    let long = store.with_snapshot(move |snapshot| {
+        while !until.load(Ordering::Relaxed) {
+            snapshot.export(&mut |_| Ok(())).unwrap();
+        }
+    });
+    let alive = async {
+        told.store(store.answer().await, Ordering::Relaxed);
+        enough.store(true, Ordering::Relaxed);
+    };
+    let (looked, ()) = tokio::join!(long, alive);
+    looked.unwrap();
+    assert!(told.load(Ordering::Relaxed));
+}
