@@ -30,6 +30,7 @@ test('O2: the one-time link leads through all steps to a first meeting, back and
     await grace.button('Back').click();
     await expect(page.getByLabel('Address')).toHaveValue('https://lodge.example.org');
     await page.getByLabel('Address').fill('');
+    await expect(page.getByLabel('Address')).toHaveValue('');
     await grace.button('Continue').click();
     await expect(page.getByRole('main')).toContainText('a name or address of your own network');
     await expect(page.getByRole('link', { name: 'How to trust it on a phone or a computer' })).toHaveAttribute('href', '/trust');
