@@ -4,6 +4,7 @@ pub mod clock;
 pub mod ids;
 
 pub mod lifecycle;
+pub mod private_files;
 pub mod telemetry;
 
 pub mod meeting;

@@ -64,18 +64,19 @@ const TABLE: &[(&str, &[&str])] = &[
     ("hub", &["turn", "store", "meeting", "lifecycle", "ids"]),
     // It tries relay and certificate from outside, as a client of both.
     ("doctor", &["turn", "tls", "lifecycle", "ids"]),
-    ("auth", &["store", "lifecycle", "ids"]),
+    ("auth", &["store", "lifecycle", "private_files", "ids"]),
     // It copies the store whole, and files without knowing what stands in them.
-    ("backup", &["store", "lifecycle", "ids"]),
+    ("backup", &["store", "lifecycle", "private_files", "ids"]),
     ("control", &["lifecycle"]),
     ("turn", &["lifecycle", "ids"]),
-    ("tls", &["lifecycle", "ids"]),
-    ("config", &["ids"]),
+    ("tls", &["lifecycle", "private_files", "ids"]),
+    ("config", &["private_files", "ids"]),
     ("wire", &["ids"]),
     ("store", &["meeting", "lifecycle", "ids"]),
     ("meeting", &["ids"]),
     ("telemetry", &[]),
     ("lifecycle", &[]),
+    ("private_files", &[]),
     ("ids", &[]),
     ("clock", &[]),
 ];

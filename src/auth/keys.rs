@@ -3,15 +3,16 @@
 //! Every purpose has a key of its own, so that what was signed for one can't be passed off as another. To rotate a key, remove
 //! its file and restart: everything signed with it is void from then on.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest as _, Sha256};
 
 use crate::ids::{Secret, random_bytes};
+use crate::private_files::{self, directory_of};
 
 /// More than this is no token.
 const MAX_TEXT_BYTES: u64 = 4096;
@@ -110,21 +111,11 @@ fn load(path: &Path) -> Result<Key, KeyError> {
 
 fn create(path: &Path) -> Result<Key, KeyError> {
     let io = |source| KeyError::Io { path: path.to_owned(), source };
-    let directory = directory_of(path);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
+    private_files::make_directory(directory_of(path)).map_err(io)?;
     refuse_open_directory(path)?;
 
     let key = random_bytes();
-    let unfinished = path.with_extension("new");
-    // Left behind by a crash in mid-write, if it is there at all.
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = private_file().open(&unfinished).map_err(io)?;
-    file.write_all(&key).and_then(|()| file.sync_all()).map_err(io)?;
-    fs::rename(&unfinished, path).map_err(io)?;
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(io)?;
+    private_files::write(path, &key).map_err(io)?;
     Ok(Secret::new(key))
 }
 
@@ -138,17 +129,6 @@ fn refuse_open_directory(path: &Path) -> Result<(), KeyError> {
 fn refuse_mode(path: &Path, metadata: &fs::Metadata, forbidden: u32, mend: &'static str) -> Result<(), KeyError> {
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & forbidden == 0 { Ok(()) } else { Err(KeyError::Exposed { path: path.to_owned(), mode, mend }) }
-}
-
-fn private_file() -> OpenOptions {
-    let mut options = File::options();
-    options.write(true).create_new(true).mode(0o600);
-    options
-}
-
-/// Where `path` lies; a bare file name lies in the current directory.
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -170,12 +150,6 @@ mod tests {
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
         assert_ne!(load_or_create(&home.path().join("keys/other.key")).unwrap(), made);
         assert_eq!(fs::read_dir(home.path().join("keys")).unwrap().count(), 2, "nothing unfinished stays behind");
-    }
-
-    #[test]
-    fn a_bare_file_name_lies_in_the_current_directory() {
-        assert_eq!(directory_of(Path::new("relay.key")), Path::new("."));
-        assert_eq!(directory_of(Path::new("keys/relay.key")), Path::new("keys"));
     }
 
     #[test]
@@ -217,7 +191,7 @@ mod tests {
         load_or_create(&real).unwrap();
         symlink(&real, home.path().join("link.key")).unwrap();
         for (name, length) in [("short.key", 31), ("long.key", 33), ("empty.key", 0)] {
-            private_file().open(home.path().join(name)).unwrap().write_all(&vec![1; length]).unwrap();
+            private_files::write(&home.path().join(name), &vec![1; length]).unwrap();
         }
         for name in ["link.key", "short.key", "long.key", "empty.key"] {
             assert!(matches!(load_or_create(&home.path().join(name)), Err(KeyError::Malformed { .. })), "{name} was taken");

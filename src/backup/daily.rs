@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::make::{of_running, refuse_without_room, write_archive, write_file};
-use super::parts::make_directory;
 use super::{STORE, names};
 use crate::clock::Timestamp;
 use crate::lifecycle::Tasks;
+use crate::private_files::make_directory;
 use crate::store::{Snapshot, Store};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::STORE;
 use super::format::{Damage, Header, Sealer};
-use super::parts::{Unfinished, directory_of, each_file};
+use super::parts::{Unfinished, each_file};
 use super::restore::inspect;
 use crate::clock::Timestamp;
-use crate::store::{Piece, Snapshot, Store};
+use crate::private_files::directory_of;
+use crate::store::{self, Piece, Snapshot, Store};
 
 /// What must stay free beside a backup, in bytes: with less the store would take no more writes.
 const SPARE: u64 = 64 * 1024 * 1024;
@@ -145,6 +146,5 @@ fn free_bytes(path: &Path) -> io::Result<u64> {
     while !path.exists() {
         path = directory_of(path);
     }
-    let stat = rustix::fs::statvfs(path)?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    store::free_bytes(path)
 }

@@ -1,12 +1,13 @@
 //! The files of a data directory that belong to a backup, and writing files so that they are there wholly or not at all.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::format::MAX_FILE;
 use super::names::{self, DIRECTORIES, FILES, MAX_DEPTH};
+use crate::private_files::{directory_of, make_directory, sync_directory};
 
 /// What a file is called until it is whole.
 const UNFINISHED: &str = "new";
@@ -115,11 +116,6 @@ pub(super) fn write_new(root: &Path, name: &str, content: &[u8]) -> io::Result<(
     file.sync_all()
 }
 
-/// Makes a directory for this user only, with its parents.
-pub(super) fn make_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
 /// Puts every directory from `path` downwards on the disk.
 pub(super) fn sync_directories(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
@@ -129,16 +125,6 @@ pub(super) fn sync_directories(path: &Path) -> io::Result<()> {
         }
     }
     sync_directory(path)
-}
-
-/// Puts the names in a directory on the disk.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// Where a file lies; a bare name lies in the current directory.
-pub(super) fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -18,8 +18,9 @@ use super::claim::Claim;
 use super::format::{Damage, Header, Record, Unsealer};
 use super::make::Summary;
 use super::names::{self, DIRECTORIES, FILES};
-use super::parts::{make_directory, sync_directories, sync_directory, write_new};
+use super::parts::{sync_directories, write_new};
 use crate::clock::Timestamp;
+use crate::private_files::{make_directory, sync_directory};
 use crate::store::{self, Import, OpenError, Piece};
 
 const PARTIAL: &str = "restore.partial";

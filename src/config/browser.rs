@@ -2,8 +2,8 @@
 //!
 //! It has the form of the configuration file and stands below it: what somebody wrote down by hand wins.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use toml::{Table, Value};
@@ -12,6 +12,7 @@ use super::declare::{Mark, SectionInfo};
 use super::ice::HIDDEN;
 use super::problem::{Problem, Problems};
 use super::sources::read_table;
+use crate::private_files;
 
 /// What the file is called, in the data directory.
 pub const FILE_NAME: &str = "settings.toml";
@@ -115,18 +116,5 @@ pub(super) fn write(table: &Table) -> String {
 
 /// Puts `text` in the place of the file at `path`.
 pub(super) fn save(path: &Path, text: &str) -> io::Result<()> {
-    let unfinished = path.with_extension("toml.new");
-    // Left behind by a crash in mid-write, if it is there at all.
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&unfinished)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
-    fs::rename(&unfinished, path)?;
-    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+    private_files::write(path, text.as_bytes())
 }

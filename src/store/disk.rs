@@ -96,7 +96,10 @@ impl Disk for DataDir {
 }
 
 /// Bytes that an ordinary user may still write on the file system of `dir`.
-pub(super) fn free_bytes(dir: &Path) -> io::Result<u64> {
+///
+/// # Errors
+/// The system's.
+pub fn free_bytes(dir: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(dir)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -37,6 +37,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 pub use accounts::{AccountRole, NewUser, User};
+pub use disk::free_bytes;
 pub use meetings::MeetingFilter;
 pub use migrate::SCHEMA;
 pub use sessions::{Advance, AdvanceRules, Session};

@@ -162,7 +162,7 @@ async fn a_disk_that_takes_no_settings_loses_none() {
     let (ada, guest) = (Person::admin(&server).await, Person::guest(&server));
     change(&ada, &[("server.name", json!("The Lodge"))]).await.ok();
     // In the way of the file that is to be written, and no file itself.
-    std::fs::create_dir(server.data_dir().join("settings.toml.new")).unwrap();
+    std::fs::create_dir(server.data_dir().join("settings.new")).unwrap();
     change(&ada, &[("server.name", json!("Elsewhere"))]).await.refused(503, "storage_unavailable");
     assert_eq!(guest.get("/api/server").await.ok()["name"], "The Lodge");
     let file = std::fs::read_to_string(server.data_dir().join("settings.toml")).unwrap();
