@@ -19,7 +19,7 @@ use scanner::{Mention, Source};
 /// to stop the program, because it holds the tracked spawner: whoever starts a task names it.
 const TABLE: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["app", "backup", "control", "config", "doctor", "store", "auth", "telemetry", "lifecycle"]),
+    ("cli", &["app", "backup", "control", "config", "doctor", "store", "auth", "tls", "telemetry", "lifecycle"]),
     (
         "app",
         &[

@@ -6,10 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use anyhow::Result;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use hearth::tls::taking_any;
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
 use socket2::{Domain, Socket, Type};
 
 /// No more is written while this much waits for the socket to take it.
@@ -36,7 +35,8 @@ impl Stream {
 
     pub fn tls(server: SocketAddr, source: Ipv4Addr) -> Result<Self> {
         let mut stream = Self::tcp(server, source)?;
-        let connection = ClientConnection::new(anyone(), ServerName::from(server.ip()))?;
+        // The servers make their certificates for this run, on loopback.
+        let connection = ClientConnection::new(Arc::new(taking_any()), ServerName::from(server.ip()))?;
         stream.tls = Some(Box::new(connection));
         stream.flush()?;
         Ok(stream)
@@ -120,54 +120,4 @@ fn frame_length(bytes: &[u8]) -> Option<usize> {
     let &[first, _, high, low] = bytes.first_chunk()?;
     let length = usize::from(u16::from_be_bytes([high, low]));
     Some(if first & 0xC0 == 0 { 20 + length } else { (4 + length).next_multiple_of(4) })
-}
-
-/// Settings that take any certificate: the servers make theirs for this run, on loopback.
-fn anyone() -> Arc<ClientConfig> {
-    let provider = Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .expect("the provider knows the usual versions of TLS")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
-        .with_no_client_auth();
-    Arc::new(config)
-}
-
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

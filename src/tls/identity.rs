@@ -154,12 +154,13 @@ pub(super) fn timestamp(seconds: i64) -> Timestamp {
 fn names_of(certificate: &X509Certificate<'_>) -> Result<Vec<String>, IdentityError> {
     let extension = certificate.subject_alternative_name().map_err(|error| IdentityError::Certificate(error.to_string()))?;
     let names = extension.map(|extension| &extension.value.general_names).into_iter().flatten();
-    Ok(names.filter_map(name_of).collect())
+    Ok(names.filter_map(name_of).map(|name| name.to_ascii_lowercase()).collect())
 }
 
-fn name_of(name: &GeneralName<'_>) -> Option<String> {
+/// The name or address, as the certificate writes it; `None` for what is neither.
+pub(super) fn name_of(name: &GeneralName<'_>) -> Option<String> {
     if let GeneralName::DNSName(name) = name {
-        return Some(name.to_ascii_lowercase());
+        return Some((*name).to_owned());
     }
     let GeneralName::IPAddress(bytes) = name else { return None };
     let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);

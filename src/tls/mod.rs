@@ -23,7 +23,7 @@ pub use identity::{Identity, IdentityError};
 pub use keeper::{Keeper, KeeperSettings, Wanted};
 pub use local_ca::{Authority, LocalCa};
 pub use names::Names;
-pub use presented::{Presented, shake_hands};
+pub use presented::{Presented, shake_hands, taking_any};
 pub use status::{CertificateStatus, CertificateWatch, Source};
 pub use supplied::{Change, Concern, Supplied, SuppliedError};
 

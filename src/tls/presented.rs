@@ -1,8 +1,7 @@
 //! The certificate that a server shows to whoever connects, looked at without trusting it.
 
 use std::io;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
@@ -14,10 +13,10 @@ use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::acceptor;
+use super::identity::{name_of, timestamp};
 use crate::clock::Timestamp;
 
 /// What a server showed.
@@ -42,15 +41,14 @@ impl Presented {
     pub fn read(chain: &[CertificateDer<'_>]) -> Option<Self> {
         let (own, intermediates) = chain.split_first()?;
         let (_, parsed) = X509Certificate::from_der(own).ok()?;
-        let time = |seconds: i64| Timestamp::from_millis(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000));
         let names = names_of(&parsed);
-        let not_before = time(parsed.validity().not_before.timestamp());
+        let not_before = timestamp(parsed.validity().not_before.timestamp());
         let trusted = names.first().is_some_and(|name| is_trusted(own, intermediates, name, not_before));
         Some(Self {
             hash: Sha256::digest(own).into(),
             names,
             not_before,
-            not_after: time(parsed.validity().not_after.timestamp()),
+            not_after: timestamp(parsed.validity().not_after.timestamp()),
             trusted,
             issuer: parsed.issuer().to_string(),
         })
@@ -68,20 +66,7 @@ impl Presented {
 
 fn names_of(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
-    let names = extension.value.general_names.iter().filter_map(|name| {
-        if let GeneralName::DNSName(name) = name {
-            return Some((*name).to_owned());
-        }
-        if let GeneralName::IPAddress(bytes) = name { address(bytes).map(|address| address.to_string()) } else { None }
-    });
-    names.collect()
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    match bytes.len() {
-        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
-        _ => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
-    }
+    extension.value.general_names.iter().filter_map(name_of).collect()
 }
 
 /// Whether the chain ends at an authority that browsers know. Asked for a name and a moment that fit, so that the answer is about
@@ -100,40 +85,38 @@ fn is_trusted(own: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>], na
 /// # Errors
 /// When the other end does not speak TLS, or shows nothing that can be read.
 pub async fn shake_hands(stream: TcpStream, name: &str, alpn: &[u8]) -> io::Result<(TlsStream<TcpStream>, Presented)> {
-    let provider = Arc::new(acceptor::provider());
-    let witness = Arc::new(Witness { provider: Arc::clone(&provider), seen: Mutex::default() });
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(io::Error::other)?;
-    let verifier = Arc::clone(&witness) as Arc<dyn ServerCertVerifier>;
-    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    let mut config = taking_any();
     config.alpn_protocols = vec![alpn.to_vec()];
     let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
     let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-    let seen = witness.seen.lock().unwrap_or_else(PoisonError::into_inner);
-    match seen.as_deref().and_then(Presented::read) {
+    match stream.get_ref().1.peer_certificates().and_then(Presented::read) {
         Some(presented) => Ok((stream, presented)),
         None => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 
-/// Takes any certificate for what it is and writes down what it saw. Nothing secret may be said over such a connection.
-#[derive(Debug)]
-struct Witness {
-    provider: Arc<CryptoProvider>,
-    seen: Mutex<Option<Vec<CertificateDer<'static>>>>,
+/// A client that takes any certificate. Nothing secret may be said over its connections.
+pub fn taking_any() -> ClientConfig {
+    let provider = Arc::new(acceptor::provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("ring's provider has suites for TLS 1.2 and 1.3");
+    builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider))).with_no_client_auth()
 }
 
-impl ServerCertVerifier for Witness {
+/// Takes whoever proves to have the key of the certificate shown, whatever that certificate is.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
     fn verify_server_cert(
         &self,
-        own: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
+        _own: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
         _name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let chain = std::iter::once(own).chain(intermediates).map(|certificate| certificate.clone().into_owned()).collect();
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).replace(chain);
         Ok(ServerCertVerified::assertion())
     }
 
@@ -143,8 +126,7 @@ impl ServerCertVerifier for Witness {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -153,12 +135,11 @@ impl ServerCertVerifier for Witness {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 
