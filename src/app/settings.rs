@@ -138,6 +138,8 @@ fn http(config: &Config, metrics_token: Option<SharedToken>) -> http::Settings {
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
     use crate::clock::Timestamp;
@@ -213,9 +215,11 @@ mod tests {
     fn a_key_is_live_exactly_when_the_running_parts_are_told_of_it() {
         let dir = tempfile::tempdir().unwrap();
         LocalCa::open(dir.path(), Timestamp::now()).unwrap();
-        let write = |name: &str, text: &str| crate::private_files::write(&dir.path().join(name), text.as_bytes()).unwrap();
-        write("token", "b4f5c0ffee00b4f5c0ffee00b4f5c0ff");
-        write("file", "-_8");
+        for (name, text) in [("token", "b4f5c0ffee00b4f5c0ffee00b4f5c0ff"), ("file", "-_8")] {
+            let path = dir.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
         let put = |value: &str| match value {
             "TOKEN" => dir.path().join("token").to_str().unwrap().to_owned(),
             "FILE" => dir.path().join("file").to_str().unwrap().to_owned(),
