@@ -136,7 +136,7 @@ impl App {
         let (tls, certificate) = (certificates.server_config(), certificates.watch());
         let public_origin = Live::new(settings.public_origin.clone());
         let plain = (plain_listeners, certificates::plain(&certificates, public_origin.clone(), &listeners, own_address));
-        let auth = Auth::open(auth_settings(&settings, data_dir, &address), store.clone())?;
+        let auth = Auth::open(auth_settings(&settings, data_dir), store.clone())?;
         let (relay, ice) = relay(&config.relay, &settings, (data_dir, &tls), passed, &tasks).await?;
         if let Some(relay) = relay.as_ref().filter(|_| config.relay.self_test) {
             relay.keep_testing(ice::stun_servers(&config.ice), &tasks);
@@ -286,8 +286,8 @@ async fn rebuild(hub: &Hub) -> Result<()> {
     Ok(())
 }
 
-fn auth_settings(settings: &Settings, data_dir: &Path, address: &str) -> auth::Settings {
-    auth::Settings { registration: settings.registration, ..auth::Settings::new(address, data_dir.join("keys")) }
+fn auth_settings(settings: &Settings, data_dir: &Path) -> auth::Settings {
+    auth::Settings { registration: settings.registration, ..auth::Settings::new(data_dir.join("keys")) }
 }
 
 async fn relay(
