@@ -30,6 +30,7 @@ mod provider_nat;
 mod relay;
 mod relay_address;
 mod rounds;
+mod server;
 
 pub use finding::{Check, Finding, Outcome, Report};
 pub use rounds::Doctor;
@@ -118,8 +119,10 @@ pub async fn examine(settings: &Settings) -> Report {
     // With an address of the internet, no router stands in between, wherever the name leads.
     let own = machine.ipv4().first().copied().filter(|first| !is_private(*first));
     let outside = known.or(own).or_else(|| dns.public_ipv4());
-    let (hairpin, relay) =
-        tokio::join!(hairpin::try_out(settings, &machine, outside, &ports), relay::try_out(settings, ports.server_runs()),);
+    let (hairpin, relay) = tokio::join!(
+        hairpin::try_out(settings, &machine, outside, &ports),
+        relay::try_out(settings, ports.presence() == server::Presence::Runs)
+    );
     let slow = {
         let settings = settings.clone();
         // They ask the file system, and another program.
@@ -127,7 +130,7 @@ pub async fn examine(settings: &Settings) -> Report {
             (data_dir::look(&settings.data_dir), clock::look(&settings.data_dir, now), disk::look(&settings.data_dir))
         })
     };
-    let mut findings = vec![ports.server()];
+    let mut findings = vec![server::judge(&settings.data_dir, ports.presence())];
     findings.push(dns::judge(settings, &machine, known, &dns));
     findings.extend(ports.judge());
     findings.push(firewall::judge(settings, &firewall::look()));
@@ -156,9 +159,15 @@ fn known_outside(settings: &Settings, seen: Seen) -> Option<Ipv4Addr> {
     }
 }
 
-/// Whether an address is one that people outside of a local network can't reach: RFC 1918, RFC 6598, RFC 3927, loopback.
+/// Whether an address is one that people outside of a local network can't reach: RFC 1918, RFC 6598, RFC 3927, RFC 6333, loopback.
 const fn is_private(address: Ipv4Addr) -> bool {
-    address.is_private() || address.is_loopback() || address.is_link_local() || is_shared(address)
+    address.is_private() || address.is_loopback() || address.is_link_local() || is_shared(address) || is_ds_lite(address)
+}
+
+/// Whether the address is the inner end of a DS-Lite tunnel (192.0.0.0/29, RFC 6333 §5.7).
+const fn is_ds_lite(address: Ipv4Addr) -> bool {
+    let [first, second, third, fourth] = address.octets();
+    first == 192 && second == 0 && third == 0 && fourth < 8
 }
 
 /// Whether an address is of those that providers share among their customers (RFC 6598).

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::Settings;
 use super::finding::{Check, Finding};
+use super::server::{self, Presence};
 use crate::tls::{self, Presented};
 use crate::turn::{self, probe};
 
@@ -84,7 +85,7 @@ struct Door {
 #[derive(Clone, Debug)]
 pub(super) struct Ports {
     doors: Vec<Door>,
-    inside: bool,
+    presence: Presence,
     presented: Option<Presented>,
 }
 
@@ -110,8 +111,9 @@ pub(super) async fn try_all(settings: &Settings) -> Ports {
     let http = settings.http.iter().map(async |at| Door { kind: Kind::Http, at: *at, state: try_http(*at, inside).await });
     let (https, http, relay) = tokio::join!(join_all(https), join_all(http), join_all(relay));
     let presented = https.iter().find_map(|(_, presented)| presented.clone());
-    let doors = https.into_iter().map(|(door, _)| door).chain(http).chain(relay).collect();
-    Ports { doors, inside, presented }
+    let doors: Vec<Door> = https.into_iter().map(|(door, _)| door).chain(http).chain(relay).collect();
+    let presence = server::presence(settings, doors.iter().map(|door| (door.kind.check(), door.state == State::Ours))).await;
+    Ports { doors, presence, presented }
 }
 
 async fn try_https(at: SocketAddr, name: &str, inside: bool) -> (State, Option<Presented>) {
@@ -241,21 +243,13 @@ fn dialable(at: SocketAddr) -> SocketAddr {
 
 impl Ports {
     /// Whether there is a server to ask.
-    pub(super) fn server_runs(&self) -> bool {
-        self.inside || self.doors.iter().any(|door| door.kind == Kind::Https && door.state == State::Ours)
+    pub(super) fn presence(&self) -> Presence {
+        self.presence
     }
 
     /// The certificate that it showed.
     pub(super) fn presented(&self) -> Option<&Presented> {
         self.presented.as_ref()
-    }
-
-    pub(super) fn server(&self) -> Finding {
-        if self.server_runs() {
-            Finding::good(Check::Server, "Hearth runs here.")
-        } else {
-            Finding::skipped(Check::Server, "Hearth doesn't run; its ports were opened for a moment to see whether it could.")
-        }
     }
 
     /// One finding for each kind of door, about the worst of its addresses.
@@ -268,7 +262,14 @@ impl Ports {
         // The server passes over IPv6 addresses where this machine has no IPv6.
         let counts = |door: &&&Door| !(door.at.is_ipv6() && door.state == State::NotHere && of_kind.len() > 1);
         let worst = of_kind.iter().filter(counts).max_by_key(|door| severity(door.state))?;
-        Some(judge(kind, worst.at, worst.state, self.server_runs()))
+        let (what, ..) = kind.words();
+        Some(match self.presence {
+            Presence::Hangs => {
+                Finding::skipped(kind.check(), format!("What is there for {what} can be tried only while the server answers."))
+            }
+            Presence::Runs => judge(kind, worst.at, worst.state, true),
+            Presence::Absent => judge(kind, worst.at, worst.state, false),
+        })
     }
 }
 
@@ -357,7 +358,7 @@ mod tests {
     fn o10_of_several_addresses_the_worst_is_told_and_ipv6_only_where_there_is_some() {
         let door = |at: &str, state| Door { kind: Kind::Https, at: at.parse().unwrap(), state };
         let told = |doors: Vec<Door>| {
-            let ports = Ports { doors, inside: false, presented: None };
+            let ports = Ports { doors, presence: Presence::Absent, presented: None };
             let findings = ports.judge();
             assert_eq!(findings.len(), 1);
             findings[0].outcome
