@@ -2,7 +2,7 @@
 
 mod broken;
 mod certificate;
-mod world;
+pub mod world;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -84,9 +84,11 @@ async fn o10_people_read_a_line_for_each_finding_and_scripts_the_exit_status() {
         let output = tokio::task::spawn_blocking(run).await.unwrap();
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         let told = String::from_utf8(output.stdout).unwrap();
+        let (first, told) = told.split_once('\n').unwrap();
+        assert!(first.starts_with("Looked at with settings of ") && first.ends_with("/hearth.toml."), "{first}");
         assert!(told.starts_with("good     Hearth runs here.\n"), "{told}");
         assert!(told.lines().all(|line| line.len() > 9), "{told}");
-        (output.status.code(), told)
+        (output.status.code(), told.to_owned())
     };
     // What else is wrong with the machine of the test is told as well, and is not the same everywhere.
     let (status, told) = run(-1, 80).await;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How `unshare` makes worlds here; `None` where this user may not make any.
-static WAY: LazyLock<Option<&'static [&'static str]>> = LazyLock::new(|| {
+pub static WAY: LazyLock<Option<&'static [&'static str]>> = LazyLock::new(|| {
     const WAYS: [&[&str]; 2] = [&["--net", "--mount"], &["--net", "--mount", "--map-root-user"]];
     let works = |way: &&&[&str]| {
         let tried = Command::new("unshare").args(**way).args(["ip", "link", "add", "eth0", "type", "veth"]).output();
