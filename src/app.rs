@@ -21,7 +21,7 @@ use crate::http::{self, Api, Listener, Neighbour, Places, Plain, SettingsKeeper}
 use crate::hub::Hub;
 use crate::ids::Secret;
 use crate::lifecycle::sockets::Passed;
-use crate::lifecycle::{ReloadSignals, Tasks, stop_signal, supervisor};
+use crate::lifecycle::{Live, ReloadSignals, Tasks, stop_signal, supervisor};
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
 use crate::tls::{self, Source};
@@ -153,9 +153,10 @@ impl App {
         };
         passed::warn_of_unused(passed);
         let connections = Places::new(settings.connections.0, settings.connections.1);
-        let parts = Parts { auth, hub, signaling, ice, relay: relay.clone(), connections: connections.clone() };
+        let held_to = Live::new(settings.doctor);
         let bound = doctor::Bound::of(&addresses, &plain.0, relay.as_ref())?;
-        let doctor = Doctor::new(doctor::from_inside(&config, bound), tasks.clone());
+        let doctor = Doctor::new(doctor::from_inside(&config, bound, held_to.clone()), tasks.clone());
+        let parts = Parts { auth, hub, signaling, ice, relay: relay.clone(), connections: connections.clone(), doctor: held_to };
         let places = (data_dir.clone(), backup_directory(&config));
         let api = Api::new(settings.http, parts.services(store.clone(), doctor, (certificate, authority), places), tasks.clone());
         let settings = Arc::new(reload::Keeper::new(sources, loaded, parts, api.clone()));

@@ -12,13 +12,14 @@ use crate::config::{Change, Config, Key, Loaded, Problem, Problems, Sources};
 use crate::doctor::Doctor;
 use crate::http::{Api, Places, Services};
 use crate::hub::Hub;
-use crate::lifecycle::{ReloadSignals, Tasks, supervisor};
+use crate::lifecycle::{Live, ReloadSignals, Tasks, supervisor};
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
 use crate::telemetry;
 use crate::tls::{Authority, CertificateWatch};
 use crate::turn::Relay;
 
+use super::doctor::Changing;
 use super::settings::Settings;
 
 /// The parts that can be told other settings.
@@ -29,6 +30,7 @@ pub(super) struct Parts {
     pub(super) ice: IceDirectory,
     pub(super) relay: Option<Relay>,
     pub(super) connections: Places,
+    pub(super) doctor: Live<Changing>,
 }
 
 impl Parts {
@@ -40,7 +42,7 @@ impl Parts {
         (certificate, authority): (CertificateWatch, Authority),
         (data_dir, backups): (PathBuf, PathBuf),
     ) -> Services {
-        let Self { auth, hub, signaling, ice, relay: _, connections: _ } = self;
+        let Self { auth, hub, signaling, ice, relay: _, connections: _, doctor: _ } = self;
         Services {
             auth: auth.clone(),
             store,
@@ -56,7 +58,7 @@ impl Parts {
     }
 
     fn take_over(&self, api: &Api, settings: Settings) {
-        let Settings { http, hub, signaling, registration, others, credential_ttl, relay, connections, log } = settings;
+        let Settings { http, hub, signaling, registration, others, credential_ttl, relay, connections, log, doctor } = settings;
         telemetry::reconfigure(&log);
         api.reconfigure(http);
         self.auth.reconfigure(registration);
@@ -67,6 +69,7 @@ impl Parts {
             running.reconfigure(relay);
         }
         self.connections.reconfigure(connections.0, connections.1);
+        self.doctor.set(doctor);
     }
 }
 

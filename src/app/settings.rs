@@ -9,7 +9,7 @@ use crate::signaling::{self, OtherServer};
 use crate::wire::server::Registration;
 use crate::{hub, meeting, turn};
 
-use super::ice;
+use super::{doctor, ice};
 
 /// Everything that the parts may be told while they run.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub(super) struct Settings {
     pub(super) connections: (usize, usize),
     /// What is logged.
     pub(super) log: String,
+    /// What the doctor holds the place to.
+    pub(super) doctor: doctor::Changing,
 }
 
 impl Settings {
@@ -66,6 +68,7 @@ impl Settings {
             relay: relay(&config.relay),
             connections: (limits.connections as usize, limits.connections_per_address as usize),
             log: config.log.level.clone(),
+            doctor: doctor::Changing::of(config),
         })
     }
 }
