@@ -11,13 +11,14 @@ use crate::config::{Loaded, Problem, Problems, Sources};
 pub(super) const INSTALLED: &str = "/etc/hearth/config.toml";
 
 /// The settings as the server has them, for a command that looks after it: from the file that is named, or else from the `installed`
-/// one, where there is one. The server itself reads no file that it wasn't told of.
+/// one, where there is one and nobody names other data. The server itself reads no file that it wasn't told of.
 ///
 /// # Errors
 /// Everything that is wrong with them, and that there is an installed server whose settings this user may not read.
 pub(super) fn load(options: Options, env: Vec<(String, String)>, installed: &Path) -> Result<(Loaded, Sources), Problems> {
+    let other_data = options.data_dir.is_some() || variable(&env, "HEARTH_SERVER_DATA_DIR").is_some();
     let file = match named(&options, &env) {
-        None => find(installed)?,
+        None if !other_data => find(installed)?,
         named => named,
     };
     let sources = Sources::new(file.as_deref(), env.into_iter(), options.into());
@@ -26,8 +27,11 @@ pub(super) fn load(options: Options, env: Vec<(String, String)>, installed: &Pat
 
 /// The file that the command line or the environment names.
 pub(super) fn named(options: &Options, env: &[(String, String)]) -> Option<PathBuf> {
-    let from_env = || env.iter().find(|(name, value)| name == "HEARTH_CONFIG" && !value.is_empty()).map(|(_, path)| path.into());
-    options.config.clone().or_else(from_env)
+    options.config.clone().or_else(|| variable(env, "HEARTH_CONFIG").map(PathBuf::from))
+}
+
+fn variable<'a>(env: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
+    env.iter().find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, value)| value.as_str())
 }
 
 fn find(installed: &Path) -> Result<Option<PathBuf>, Problem> {
@@ -51,6 +55,6 @@ fn find(installed: &Path) -> Result<Option<PathBuf>, Problem> {
 pub(super) fn told(sources: &Sources) -> String {
     match sources.file() {
         Some(file) => format!("settings of {}", file.display()),
-        None => format!("no configuration file, there is none at {INSTALLED}"),
+        None => String::from("no configuration file"),
     }
 }
