@@ -1,7 +1,7 @@
 //! Whether the server answers at its ports; and while it doesn't run, whether it could.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::Settings;
 use super::finding::{Check, Finding};
 use super::server::{self, Presence};
+use crate::interfaces::near;
 use crate::tls::{self, Presented};
 use crate::turn::{self, probe};
 
@@ -160,7 +161,7 @@ async fn answer_of(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite
 }
 
 async fn try_udp(at: SocketAddr, inside: bool) -> State {
-    match probe::answers(dialable(at)).await {
+    match probe::answers(near(at)).await {
         Ok(()) => State::Ours,
         Err(turn::Fault::Stranger) => State::Stranger,
         Err(turn::Fault::Unsent(error)) if is_out_of_reach(error) => State::NotHere,
@@ -186,7 +187,7 @@ async fn try_stream(at: SocketAddr, tls_name: Option<&str>, inside: bool) -> Sta
 }
 
 async fn connect(at: SocketAddr, inside: bool) -> Result<TcpStream, State> {
-    match timeout(PATIENCE, TcpStream::connect(dialable(at))).await {
+    match timeout(PATIENCE, TcpStream::connect(near(at))).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) if is_out_of_reach(error.kind()) => Err(State::NotHere),
         // A firewall may also refuse, so it is asked whether the port is free.
@@ -229,16 +230,6 @@ pub(super) fn open(at: SocketAddr, kind: Type) -> io::Result<Socket> {
         socket.listen(16)?;
     }
     Ok(socket)
-}
-
-/// Where to reach from this machine what listens at `at`.
-fn dialable(at: SocketAddr) -> SocketAddr {
-    let ip = match at.ip() {
-        ip if !ip.is_unspecified() => ip,
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-    };
-    SocketAddr::new(ip, at.port())
 }
 
 impl Ports {
@@ -366,12 +357,5 @@ mod tests {
         assert_eq!(told(vec![door("0.0.0.0:443", State::Ours), door("[::]:443", State::NotHere)]), Outcome::Good);
         assert_eq!(told(vec![door("0.0.0.0:443", State::Ours), door("[::]:443", State::Stranger)]), Outcome::Bad);
         assert_eq!(told(vec![door("[::]:443", State::NotHere)]), Outcome::Bad);
-    }
-
-    #[test]
-    fn o10_wildcards_are_tried_by_loopback() {
-        assert_eq!(dialable("0.0.0.0:443".parse().unwrap()).to_string(), "127.0.0.1:443");
-        assert_eq!(dialable("[::]:443".parse().unwrap()).to_string(), "[::1]:443");
-        assert_eq!(dialable("192.0.2.7:443".parse().unwrap()).to_string(), "192.0.2.7:443");
     }
 }
