@@ -155,6 +155,7 @@ impl App {
         };
         passed::warn_of_unused(passed);
         let connections = Places::new(settings.connections.0, settings.connections.1);
+        let held_to = Live::new(settings.doctor);
         let parts = Parts {
             auth,
             hub,
@@ -164,9 +165,10 @@ impl App {
             connections: connections.clone(),
             certificates: certificates.wishes(),
             public_origin,
+            doctor: held_to.clone(),
         };
         let bound = doctor::Bound::of(&addresses, &plain.0, relay.as_ref())?;
-        let doctor = Doctor::new(doctor::from_inside(&config, bound), tasks.clone());
+        let doctor = Doctor::new(doctor::from_inside(&config, bound, held_to), tasks.clone());
         let places = (data_dir.clone(), backup_directory(&config));
         let api = Api::new(settings.http, parts.services(store.clone(), doctor, (certificate, authority), places), tasks.clone());
         let settings = Arc::new(reload::Keeper::new(sources, loaded, parts, api.clone()));

@@ -10,7 +10,7 @@ use crate::tls::{Wanted, Wish};
 use crate::wire::server::Registration;
 use crate::{hub, meeting, turn};
 
-use super::{certificates, ice};
+use super::{certificates, doctor, ice};
 
 /// Everything that the parts may be told while they run.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub(super) struct Settings {
     pub(super) certificate: Wish,
     /// The origin by which people know this server, where one is configured.
     pub(super) public_origin: Option<String>,
+    /// What the doctor holds the place to.
+    pub(super) doctor: doctor::Changing,
 }
 
 impl Settings {
@@ -77,6 +79,7 @@ impl Settings {
             log: config.log.level.clone(),
             certificate,
             public_origin: config.server.public_url.as_ref().map(|url| url.origin().to_owned()),
+            doctor: doctor::Changing::of(config),
         })
     }
 }

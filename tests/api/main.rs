@@ -14,6 +14,7 @@ mod harness;
 mod headers;
 mod health;
 mod ice;
+mod installed;
 mod lifecycle;
 mod limits;
 mod logs;
