@@ -20,6 +20,7 @@ mod harness;
 mod killed;
 mod power;
 mod restores;
+mod secrets;
 #[expect(dead_code, reason = "the tests of the relay use more of it")]
 #[path = "../relay/site.rs"]
 mod site;
