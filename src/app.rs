@@ -21,13 +21,13 @@ use crate::http::{self, Api, Listener, Neighbour, Places, Plain, SettingsKeeper}
 use crate::hub::Hub;
 use crate::ids::Secret;
 use crate::lifecycle::sockets::Passed;
-use crate::lifecycle::{ReloadSignals, Tasks, stop_signal, supervisor};
+use crate::lifecycle::{Live, ReloadSignals, Tasks, stop_signal, supervisor};
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
 use crate::tls::{self, Source};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use alive::Vitals;
-use listeners::{bind_all, public_address};
+use listeners::{bind_all, own_address};
 use reload::{Parts, keep_reloading};
 use settings::Settings;
 
@@ -129,11 +129,13 @@ impl App {
         let listeners = bind_all(&config.server.listen, "--listen or server.listen", passed)?;
         let plain_listeners = bind_all(&config.server.listen_http, "server.listen_http", passed)?;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
-        let address = public_address(&config, &addresses);
+        let own_address = own_address(&addresses);
+        let address = settings.public_origin.clone().unwrap_or_else(|| own_address.clone());
 
-        let (certificates, authority) = certificates::keeper(&config, data_dir, Now::read())?;
+        let (certificates, authority) = certificates::keeper(&config, settings.certificate.clone(), Now::read())?;
         let (tls, certificate) = (certificates.server_config(), certificates.watch());
-        let plain = (plain_listeners, certificates::plain(&config, &certificates, &address, &listeners));
+        let public_origin = Live::new(settings.public_origin.clone());
+        let plain = (plain_listeners, certificates::plain(&certificates, public_origin.clone(), &listeners, own_address));
         let auth = Auth::open(auth_settings(&settings, data_dir, &address), store.clone())?;
         let (relay, ice) = relay(&config.relay, &settings, (data_dir, &tls), passed, &tasks).await?;
         if let Some(relay) = relay.as_ref().filter(|_| config.relay.self_test) {
@@ -153,7 +155,16 @@ impl App {
         };
         passed::warn_of_unused(passed);
         let connections = Places::new(settings.connections.0, settings.connections.1);
-        let parts = Parts { auth, hub, signaling, ice, relay: relay.clone(), connections: connections.clone() };
+        let parts = Parts {
+            auth,
+            hub,
+            signaling,
+            ice,
+            relay: relay.clone(),
+            connections: connections.clone(),
+            certificates: certificates.wishes(),
+            public_origin,
+        };
         let bound = doctor::Bound::of(&addresses, &plain.0, relay.as_ref())?;
         let doctor = Doctor::new(doctor::from_inside(&config, bound), tasks.clone());
         let places = (data_dir.clone(), backup_directory(&config));

@@ -12,11 +12,11 @@ use crate::config::{Change, Config, Key, Loaded, Problem, Problems, Sources};
 use crate::doctor::Doctor;
 use crate::http::{Api, Places, Services};
 use crate::hub::Hub;
-use crate::lifecycle::{ReloadSignals, Tasks, supervisor};
+use crate::lifecycle::{Live, ReloadSignals, Tasks, supervisor};
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
 use crate::telemetry;
-use crate::tls::{Authority, CertificateWatch};
+use crate::tls::{Authority, CertificateWatch, Wishes};
 use crate::turn::Relay;
 
 use super::settings::Settings;
@@ -29,6 +29,9 @@ pub(super) struct Parts {
     pub(super) ice: IceDirectory,
     pub(super) relay: Option<Relay>,
     pub(super) connections: Places,
+    pub(super) certificates: Wishes,
+    /// Where plain HTTP leads.
+    pub(super) public_origin: Live<Option<String>>,
 }
 
 impl Parts {
@@ -40,7 +43,7 @@ impl Parts {
         (certificate, authority): (CertificateWatch, Authority),
         (data_dir, backups): (PathBuf, PathBuf),
     ) -> Services {
-        let Self { auth, hub, signaling, ice, relay: _, connections: _ } = self;
+        let Self { auth, hub, signaling, ice, .. } = self;
         Services {
             auth: auth.clone(),
             store,
@@ -56,8 +59,22 @@ impl Parts {
     }
 
     fn take_over(&self, api: &Api, settings: Settings) {
-        let Settings { http, hub, signaling, registration, others, credential_ttl, relay, connections, log } = settings;
+        let Settings {
+            http,
+            hub,
+            signaling,
+            registration,
+            others,
+            credential_ttl,
+            relay,
+            connections,
+            log,
+            certificate,
+            public_origin,
+        } = settings;
         telemetry::reconfigure(&log);
+        self.certificates.set(certificate);
+        self.public_origin.set(public_origin);
         api.reconfigure(http);
         self.auth.reconfigure(registration);
         self.hub.reconfigure(hub);
@@ -109,7 +126,7 @@ impl Keeper {
     pub(super) fn reload(&self) -> Result<(), Problems> {
         let mut held = self.held();
         let loaded = self.sources.load()?;
-        let settings = Settings::of(&loaded.config)?;
+        let settings = Settings::of(&self.as_bound(&loaded.config))?;
         self.take_over(&mut held, loaded, settings);
         Ok(())
     }
@@ -121,7 +138,7 @@ impl Keeper {
     pub(super) fn set(&self, changes: &[Change]) -> Result<Loaded, Unchanged> {
         let mut held = self.held();
         let (loaded, text) = self.sources.load_with(changes)?;
-        let settings = Settings::of(&loaded.config)?;
+        let settings = Settings::of(&self.as_bound(&loaded.config))?;
         // Where the data are can't change while the server runs, whatever the file says by now.
         Sources::save(&self.started.server.data_dir, &text).map_err(Unchanged::Unwritten)?;
         self.take_over(&mut held, loaded, settings);
@@ -133,9 +150,16 @@ impl Keeper {
         self.held().clone()
     }
 
-    /// The keys that were changed since the start and of which something holds from the next one on.
+    /// The keys that were changed since the start and hold from the next one on.
     pub(super) fn waiting(&self, loaded: &Loaded) -> Vec<Key> {
-        loaded.config.differences(&self.started).into_iter().filter(|key| !key.live || key.partly).collect()
+        loaded.config.differences(&self.started).into_iter().filter(|key| !key.live).collect()
+    }
+
+    /// These settings on the ports that the server was started with, which decide how an authority can look it up.
+    fn as_bound(&self, config: &Config) -> Config {
+        let mut config = config.clone();
+        config.server.listen_http.clone_from(&self.started.server.listen_http);
+        config
     }
 
     fn take_over(&self, held: &mut Loaded, loaded: Loaded, settings: Settings) {
@@ -144,11 +168,11 @@ impl Keeper {
         let names = |is_meant: fn(&Key) -> bool| {
             changed.iter().filter(|key| is_meant(key)).map(|key| key.name.as_str()).collect::<Vec<_>>().join(", ")
         };
-        let (now, later) = (names(|key| key.live), names(|key| !key.live || key.partly));
+        let (now, later) = (names(|key| key.live), names(|key| !key.live));
         let now = if now.is_empty() { "nothing" } else { &now };
         tracing::info!(event = "settings_taken", changed = %now, "the settings were read again");
         if !later.is_empty() {
-            tracing::warn!(event = "settings_need_restart", keys = %later, "what was changed needs a restart to hold altogether: {later}");
+            tracing::warn!(event = "settings_need_restart", keys = %later, "what was changed needs a restart to hold: {later}");
         }
         *held = loaded;
     }

@@ -19,8 +19,8 @@ section! {
         /// server up on port 80. An empty list is none. On a machine without IPv6 the IPv6 ones are passed over.
         listen_http: Vec<SocketAddr> = Vec::new();
         /// The address that people type, when it is not simply this machine's: used in links and to check where requests
-        /// come from. The certificate for another one is there from the next start on.
-        public_url: Option<PublicUrl> = None, for example "https://meet.example.org" => Live, Offered, Partly;
+        /// come from. The certificate is for its name.
+        public_url: Option<PublicUrl> = None, for example "https://meet.example.org" => Live, Offered;
         /// Pages of other sites that may use the API and the socket of this one, each by its whole origin. They sign in for
         /// themselves; the sign-ins of this site's own page are never theirs.
         cors_origins: Vec<WebOrigin> = Vec::new(), for example "[\"https://www.example.org\"]" => Live, Offered;

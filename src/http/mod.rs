@@ -60,7 +60,7 @@ pub use limits::Rates;
 pub use listener::Listener;
 pub use neighbour::Neighbour;
 pub use places::Places;
-pub use plain::{Plain, Target};
+pub use plain::Plain;
 pub use settings::{SettingsKeeper, SettingsRefusal};
 use vitals::DiskWatch;
 
