@@ -114,6 +114,8 @@ fn http(config: &Config, metrics_token: Option<SharedToken>) -> http::Settings {
     http::Settings {
         name: config.server.name.clone(),
         public_host,
+        public_name: config.server.public_url.as_ref().and_then(|url| url.public_name()).map(str::to_owned),
+        https_only: config.server.https_only,
         registration: match config.accounts.registration {
             config::Registration::Open => Registration::Open,
             config::Registration::Closed => Registration::Closed,
@@ -153,6 +155,7 @@ mod tests {
     const OTHERWISE: &[(&str, &str)] = &[
         ("server.name", "Other"),
         ("server.public_url", "https://other.example.org"),
+        ("server.https_only", "false"),
         ("server.cors_origins", "https://www.example.org"),
         ("accounts.registration", "closed"),
         ("meetings.max_participants", "3"),
