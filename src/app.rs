@@ -96,7 +96,7 @@ pub struct App {
     store: Store,
     /// How many connections there may be.
     connections: Places,
-    settings: Arc<reload::Keeper>,
+    settings: Arc<reload::HeldSettings>,
     reloads: ReloadSignals,
     tasks: Tasks,
     vitals: Vitals,
@@ -171,7 +171,7 @@ impl App {
         let doctor = Doctor::new(doctor::from_inside(&config, bound, held_to), tasks.clone());
         let places = (data_dir.clone(), backup_directory(&config));
         let api = Api::new(settings.http, parts.services(store.clone(), doctor, (certificate, authority), places), tasks.clone());
-        let settings = Arc::new(reload::Keeper::new(sources, loaded, parts, api.clone()));
+        let settings = Arc::new(reload::HeldSettings::new(sources, loaded, parts, api.clone()));
         let api = api.kept_by(Arc::clone(&settings) as Arc<dyn SettingsKeeper>);
         let backups = keeping::start(&config, &store, &tasks);
         Ok(Self {

@@ -7,9 +7,9 @@ use crate::http::{SettingsKeeper, SettingsRefusal};
 use crate::wire::error::SettingProblem;
 use crate::wire::settings::{OtherIceServer, SettingChange, SettingInfo, SettingOrigin, SettingValue, SettingsReply};
 
-use super::reload::{Keeper, Unchanged};
+use super::reload::{HeldSettings, Unchanged};
 
-impl SettingsKeeper for Keeper {
+impl SettingsKeeper for HeldSettings {
     fn settings(&self) -> SettingsReply {
         reply(self, &self.loaded())
     }
@@ -24,7 +24,7 @@ impl SettingsKeeper for Keeper {
     }
 }
 
-fn reply(keeper: &Keeper, loaded: &Loaded) -> SettingsReply {
+fn reply(held: &HeldSettings, loaded: &Loaded) -> SettingsReply {
     let offered = loaded.values().into_iter().filter(|(key, ..)| key.offered);
     let settings = offered.map(|(key, value, origin)| SettingInfo {
         key: key.name,
@@ -40,7 +40,7 @@ fn reply(keeper: &Keeper, loaded: &Loaded) -> SettingsReply {
         live: key.live,
         doc: key.doc,
     });
-    SettingsReply { settings: settings.collect(), waiting: keeper.waiting(loaded).into_iter().map(|key| key.name).collect() }
+    SettingsReply { settings: settings.collect(), waiting: held.waiting(loaded).into_iter().map(|key| key.name).collect() }
 }
 
 fn refused(problems: Problems) -> SettingsRefusal {

@@ -92,7 +92,7 @@ impl Parts {
 }
 
 /// Keeps what holds, and exchanges it.
-pub(super) struct Keeper {
+pub(super) struct HeldSettings {
     sources: Sources,
     parts: Parts,
     api: Api,
@@ -117,7 +117,7 @@ impl From<Problems> for Unchanged {
     }
 }
 
-impl Keeper {
+impl HeldSettings {
     /// Keeps what was `loaded` from `sources` when the server started.
     pub(super) fn new(sources: Sources, loaded: Loaded, parts: Parts, api: Api) -> Self {
         Self { sources, parts, api, started: loaded.config.clone(), loaded: Mutex::new(loaded) }
@@ -188,16 +188,16 @@ impl Keeper {
 }
 
 /// Reads the settings again at each signal, until the program stops.
-pub(super) async fn keep_reloading(keeper: Arc<Keeper>, mut signals: ReloadSignals, tasks: Tasks) {
+pub(super) async fn keep_reloading(held: Arc<HeldSettings>, mut signals: ReloadSignals, tasks: Tasks) {
     loop {
         tokio::select! {
             () = tasks.stopping() => return,
             () = signals.next() => {}
         }
         supervisor::reloading();
-        let keeper = Arc::clone(&keeper);
+        let held = Arc::clone(&held);
         // Files are read, perhaps from a slow disk, and no request is to wait for that.
-        let outcome = tokio::task::spawn_blocking(move || keeper.reload()).await;
+        let outcome = tokio::task::spawn_blocking(move || held.reload()).await;
         let status = match outcome {
             Ok(Ok(())) => "The settings were read again",
             Ok(Err(problems)) => {

@@ -1,46 +1,34 @@
 import '../styles/doctor.css';
 import type { JSX } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
-import { usePageHeading, useUi } from '../components/context';
+import { useUi } from '../components/context';
 import { ErrorNote } from '../components/Field';
-import { Header } from '../components/Header';
-import { CheckIcon, Mark, WarningIcon } from '../components/icons';
+import { CheckIcon, WarningIcon } from '../components/icons';
 import { useToken } from '../components/token';
 import { words } from '../i18n/check';
 import { newCheck, type Way } from '../state/check';
+import { EntryFrame } from './entry';
 
 /** The phone's side of the test from outside. */
 export function CheckPage(): JSX.Element {
   const { app } = useUi();
   const token = useToken();
-  const title = words.words('check.title');
-  const heading = usePageHeading(title);
   const check = useMemo(() => newCheck(app.client), [app, token]);
   useEffect(() => {
     if (token !== '') void check.run(token);
   }, [check, token]);
   return (
-    <div class="page">
-      <Header bare />
-      <main class="content narrow entry">
-        <div class="intro">
-          <Mark />
-          <h1 ref={heading} tabIndex={-1}>
-            {title}
-          </h1>
-          <p class="soft">{words.words(token === '' ? 'check.noToken' : 'check.intro')}</p>
-        </div>
-        <ErrorNote message={check.error.value?.message} />
-        {check.ways.value.length > 0 && (
-          <ul class="findings">
-            {check.ways.value.map((way) => (
-              <OneWay key={way.transport} way={way} />
-            ))}
-          </ul>
-        )}
-        <p role="status">{check.done.value && words.words('check.done')}</p>
-      </main>
-    </div>
+    <EntryFrame title={words.words('check.title')} intro={words.words(token === '' ? 'check.noToken' : 'check.intro')}>
+      <ErrorNote message={check.error.value?.message} />
+      {check.ways.value.length > 0 && (
+        <ul class="findings">
+          {check.ways.value.map((way) => (
+            <OneWay key={way.transport} way={way} />
+          ))}
+        </ul>
+      )}
+      <p role="status">{check.done.value && words.words('check.done')}</p>
+    </EntryFrame>
   );
 }
 

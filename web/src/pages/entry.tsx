@@ -8,24 +8,46 @@ import { Mark } from '../components/icons';
 import { TrustLink } from '../components/TrustLink';
 import { t } from '../i18n';
 
-/** The frame of the pages that let people in: sign in, register, set up. */
-export function EntryPage({ title, intro, children }: { title: string; intro: string; children: ComponentChildren }): JSX.Element {
-  const heading = usePageHeading(title);
+interface FrameProperties {
+  readonly title: string;
+  readonly intro: string;
+  /** What stands above the title, such as how far one has come. */
+  readonly above?: ComponentChildren;
+  /** Whether the title takes the focus when the page comes up. */
+  readonly focus?: boolean;
+  /** A class of its own, for its style sheet. */
+  readonly kind?: string;
+  readonly children?: ComponentChildren;
+}
+
+/** The frame of pages that people come to from outside, to do one thing. */
+export function EntryFrame({ title, intro, above, focus, kind = '', children }: FrameProperties): JSX.Element {
+  const heading = usePageHeading(title, focus);
   return (
     <div class="page">
       <Header bare />
-      <main class="content narrow entry">
+      <main class={`content narrow entry ${kind}`}>
         <div class="intro">
           <Mark />
+          {above}
           <h1 ref={heading} tabIndex={-1}>
             {title}
           </h1>
           <p class="soft">{intro}</p>
         </div>
         {children}
-        <TrustLink />
       </main>
     </div>
+  );
+}
+
+/** The pages that let people in: sign in, register. */
+export function EntryPage({ title, intro, children }: { title: string; intro: string; children: ComponentChildren }): JSX.Element {
+  return (
+    <EntryFrame title={title} intro={intro}>
+      {children}
+      <TrustLink />
+    </EntryFrame>
   );
 }
 

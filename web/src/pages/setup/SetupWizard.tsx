@@ -3,12 +3,11 @@ import type { ComponentChildren, ComponentType, JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { SettingsApi } from '../../api/settings';
 import { StatusApi } from '../../api/status';
-import { useOwned, usePageHeading, useUi } from '../../components/context';
-import { Header } from '../../components/Header';
-import { Mark } from '../../components/icons';
+import { useOwned, useUi } from '../../components/context';
 import { t as common } from '../../i18n';
 import { setup as words } from '../../i18n/setup';
 import { Setup, STEPS, type Step } from '../../state/setup';
+import { EntryFrame } from '../entry';
 import { AccountStep, CertificateStep, PlaceStep } from './firstSteps';
 import { MeetingStep, PeopleStep, RelayStep } from './lastSteps';
 
@@ -63,22 +62,10 @@ export function SetupWizard(): JSX.Element {
 
 function Frame({ step, intro, children }: { step: Step | null; intro: string; children?: ComponentChildren }): JSX.Element {
   const title = step === null ? t('setup.title') : t(`step.${step}`);
-  const heading = usePageHeading(title, step !== null);
   return (
-    <div class="page">
-      <Header bare />
-      <main class="content narrow entry setup">
-        <div class="intro">
-          <Mark />
-          {step !== null && <Progress step={step} />}
-          <h1 ref={heading} tabIndex={-1}>
-            {title}
-          </h1>
-          <p class="soft">{intro}</p>
-        </div>
-        {children}
-      </main>
-    </div>
+    <EntryFrame title={title} intro={intro} kind="setup" focus={step !== null} above={step !== null && <Progress step={step} />}>
+      {children}
+    </EntryFrame>
   );
 }
 
