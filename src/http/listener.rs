@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use axum::Router;
 use rustls::ServerConfig;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -15,6 +14,7 @@ use super::connection::Accepted;
 use super::neighbour::Neighbour;
 use super::places::Places;
 use crate::lifecycle::Tasks;
+use crate::lifecycle::sockets::stream_listener;
 
 /// Pause after the system refuses to accept, so that a full descriptor table doesn't spin the loop (attack D6).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -33,17 +33,7 @@ impl Listener {
     /// # Errors
     /// The system's, for example when the port is taken.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        // A restarted server takes its port back although old connections linger in TIME_WAIT.
-        #[cfg(unix)]
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(Self { socket: TcpListener::from_std(socket.into())? })
+        Self::of(stream_listener(address, BACKLOG)?)
     }
 
     /// Takes a socket that is bound and listens already.

@@ -5,7 +5,27 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use listenfd::ListenFd;
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+/// Listens on `address` by TCP, with room for so many connections that nobody has accepted yet. An IPv6 address takes IPv6 only, so that
+/// both families can be bound side by side on any system. The socket never blocks.
+///
+/// # Errors
+///
+/// The system's, for example when the port is taken.
+pub fn stream_listener(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A restarted server takes its port back although old connections linger in TIME_WAIT.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
 
 /// The sockets that nobody has taken yet.
 #[derive(Debug, Default)]
@@ -140,7 +160,7 @@ mod tests {
         let mut passed = Passed::default();
         passed.add_datagrams("", both).unwrap();
         // What a fresh socket does is the machine's choice; the label must agree with it.
-        let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::DGRAM, None).unwrap();
+        let socket = Socket::new(Domain::IPV6, Type::DGRAM, None).unwrap();
         assert_eq!(passed.datagrams().all(|label| label.takes_both), !socket.only_v6().unwrap());
     }
 }

@@ -214,25 +214,32 @@ async fn renewal(State(authority): Shared, Path(id): Path<String>) -> impl IntoR
     ([("retry-after", "21600")], told.to_string())
 }
 
+/// A server that asks the authority for a certificate for `name`, with more lines about it.
+fn served(authority: &Obliging, dir: &TempDir, name: &str, more: &str) -> TestServer {
+    let mut server = TestServer::prepare();
+    let (base, root) = (&authority.base, dir.path().join("ca.pem"));
+    let tls = format!("[tls]\nmode = \"acme\"\nacme_directory = \"{base}/dir\"\nacme_root_file = {root:?}\n{more}\n");
+    let url = format!("public_url = \"https://{name}:{}\"", server.port());
+    server.configure(&Options { config: tls, server: url, ..Options::default() });
+    server.launch();
+    server
+}
+
+/// Waits until the condition holds, or fails with what did not come about.
+async fn until(otherwise: &str, condition: impl Fn() -> bool) {
+    let holds = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, holds).await.unwrap_or_else(|_| panic!("{otherwise}"));
+}
+
 #[tokio::test]
 async fn o2_the_authority_is_told_the_kind_and_the_contact_and_renewed_at_when_it_suggests() {
     let (authority, dir) = start().await;
-    let mut server = TestServer::prepare();
-    let tls = format!(
-        "[tls]\nmode = \"acme\"\nacme_directory = \"{}/dir\"\nacme_root_file = {:?}\nacme_profile = \"classic\"\n\
-         acme_contact = \"ada@example.org\"\n",
-        authority.base,
-        dir.path().join("ca.pem"),
-    );
-    let url = format!("public_url = \"https://{NAME}:{}\"", server.port());
-    server.configure(&Options { config: tls, server: url, ..Options::default() });
-    server.launch();
-    let renewed = async {
-        while authority.orders.lock().unwrap().len() < 2 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, renewed).await.expect("it was not renewed when the authority suggested it");
+    let _server = served(&authority, &dir, NAME, "acme_profile = \"classic\"\nacme_contact = \"ada@example.org\"");
+    until("it was not renewed when the authority suggested it", || authority.orders.lock().unwrap().len() >= 2).await;
     let (orders, accounts) = (authority.orders.lock().unwrap().clone(), authority.accounts.lock().unwrap().clone());
     let asked = authority.asked.lock().unwrap().clone();
     assert_eq!(accounts, [json!({"contact": ["mailto:ada@example.org"], "termsOfServiceAgreed": true})]);
@@ -245,29 +252,11 @@ async fn o2_the_authority_is_told_the_kind_and_the_contact_and_renewed_at_when_i
 async fn r25_an_authority_that_has_enough_of_us_is_asked_again_later_and_until_then_the_own_one_stands_in() {
     let (authority, dir) = start().await;
     authority.busy.store(2, Ordering::Relaxed);
-    let mut server = TestServer::prepare();
-    let tls = format!(
-        "[tls]\nmode = \"acme\"\nacme_directory = \"{}/dir\"\nacme_root_file = {:?}\nacme_retry_seconds = 1\n",
-        authority.base,
-        dir.path().join("ca.pem"),
-    );
-    let url = format!("public_url = \"https://{NAME}:{}\"", server.port());
-    server.configure(&Options { config: tls, server: url, ..Options::default() });
-    server.launch();
+    let server = served(&authority, &dir, NAME, "acme_retry_seconds = 1");
     let refusals = || server.log().matches("too many certificates for one name. There is nothing to do").count();
-    let refused = async {
-        while refusals() == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, refused).await.expect("the refusal was not told");
+    until("the refusal was not told", || refusals() > 0).await;
     assert!(connect_by_own_authority(&server).await, "nothing stands in");
-    let ordered = async {
-        while authority.certificate.lock().unwrap().is_none() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, ordered).await.expect("it was not asked again");
+    until("it was not asked again", || authority.certificate.lock().unwrap().is_some()).await;
     assert_eq!((refusals(), authority.orders.lock().unwrap().len()), (2, 1));
 }
 
@@ -279,22 +268,9 @@ async fn connect_by_own_authority(server: &TestServer) -> bool {
 #[tokio::test]
 async fn o2_a_certificate_for_an_address_is_of_the_short_kind_where_there_is_one() {
     let (authority, dir) = start().await;
-    let mut server = TestServer::prepare();
-    let tls = format!(
-        "[tls]\nmode = \"acme\"\nacme_directory = \"{}/dir\"\nacme_root_file = {:?}\n",
-        authority.base,
-        dir.path().join("ca.pem"),
-    );
-    let url = format!("public_url = \"https://127.0.0.1:{}\"", server.port());
-    server.configure(&Options { config: tls, server: url, ..Options::default() });
-    server.launch();
-    let ordered = async {
-        while !server.log().contains("can't be used") {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
+    let server = served(&authority, &dir, "127.0.0.1", "");
     // It is for another name, which the server must notice, too.
-    tokio::time::timeout(PATIENCE, ordered).await.expect("a certificate for another name was taken");
+    until("a certificate for another name was taken", || server.log().contains("can't be used")).await;
     let expected = json!({"identifiers": [{"type": "ip", "value": "127.0.0.1"}], "profile": "shortlived"});
     assert_eq!(authority.orders.lock().unwrap()[0], expected);
 }

@@ -97,43 +97,49 @@ mod permissions {
     }
 }
 
+/// A directory in which one file holds something else than it did, or is gone.
+struct Damaged {
+    dir: tempfile::TempDir,
+    file: &'static str,
+    content: Option<&'static str>,
+    /// The authority and the certificate of before.
+    ca: String,
+    first: Identity,
+}
+
+fn damaged(files: [&'static str; 2]) -> impl Iterator<Item = Damaged> {
+    let contents = [None, Some(""), Some("-----BEGIN CERTIFICATE-----\nAAAA"), Some("{}")];
+    files.into_iter().flat_map(move |file| contents.map(|content| (file, content))).map(|(file, content)| {
+        let dir = tempfile::tempdir().unwrap();
+        let (ca, first) = (ca_fingerprint(dir.path(), day(0)), identity(dir.path(), day(0)));
+        let path = dir.path().join(file);
+        match content {
+            Some(content) => fs::write(&path, content).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        Damaged { dir, file, content, ca, first }
+    })
+}
+
 #[test]
 fn r28_a_damaged_or_missing_certificate_is_made_anew_by_the_same_authority() {
-    for file in ["cert.pem", "key.pem"] {
-        for content in [None, Some(""), Some("-----BEGIN CERTIFICATE-----\nAAAA"), Some("{}")] {
-            let dir = tempfile::tempdir().unwrap();
-            let (ca, first) = (ca_fingerprint(dir.path(), day(0)), identity(dir.path(), day(0)));
-            let path = dir.path().join(file);
-            match content {
-                Some(content) => fs::write(&path, content).unwrap(),
-                None => fs::remove_file(&path).unwrap(),
-            }
-            let second = identity(dir.path(), day(0));
-            assert_ne!(second.fingerprint(), first.fingerprint(), "{file} with {content:?} was taken for good");
-            assert_eq!(identity(dir.path(), day(0)).fingerprint(), second.fingerprint(), "the new one lasts");
-            assert_eq!(ca_fingerprint(dir.path(), day(0)), ca);
-        }
+    for Damaged { dir, file, content, ca, first } in damaged(["cert.pem", "key.pem"]) {
+        let second = identity(dir.path(), day(0));
+        assert_ne!(second.fingerprint(), first.fingerprint(), "{file} with {content:?} was taken for good");
+        assert_eq!(identity(dir.path(), day(0)).fingerprint(), second.fingerprint(), "the new one lasts");
+        assert_eq!(ca_fingerprint(dir.path(), day(0)), ca);
     }
 }
 
 #[test]
 fn r28_a_damaged_authority_is_made_anew_set_aside_and_never_an_error() {
-    for file in ["ca.pem", "ca-key.pem"] {
-        for content in [None, Some(""), Some("-----BEGIN CERTIFICATE-----\nAAAA"), Some("{}")] {
-            let dir = tempfile::tempdir().unwrap();
-            let (ca, first) = (ca_fingerprint(dir.path(), day(0)), identity(dir.path(), day(0)));
-            let path = dir.path().join(file);
-            match content {
-                Some(content) => fs::write(&path, content).unwrap(),
-                None => fs::remove_file(&path).unwrap(),
-            }
-            let again = ca_fingerprint(dir.path(), day(0));
-            assert_ne!(again, ca, "{file} with {content:?} was taken for good");
-            assert_eq!(ca_fingerprint(dir.path(), day(0)), again, "the new one lasts");
-            assert_ne!(identity(dir.path(), day(0)).fingerprint(), first.fingerprint(), "the old one's certificate is not used");
-            let aside = dir.path().join(format!("{file}.unusable"));
-            assert_eq!(fs::read_to_string(aside).ok().as_deref(), content);
-        }
+    for Damaged { dir, file, content, ca, first } in damaged(["ca.pem", "ca-key.pem"]) {
+        let again = ca_fingerprint(dir.path(), day(0));
+        assert_ne!(again, ca, "{file} with {content:?} was taken for good");
+        assert_eq!(ca_fingerprint(dir.path(), day(0)), again, "the new one lasts");
+        assert_ne!(identity(dir.path(), day(0)).fingerprint(), first.fingerprint(), "the old one's certificate is not used");
+        let aside = dir.path().join(format!("{file}.unusable"));
+        assert_eq!(fs::read_to_string(aside).ok().as_deref(), content);
     }
 }
 

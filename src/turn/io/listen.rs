@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 
 use super::system;
-use crate::lifecycle::sockets::Passed;
+use crate::lifecycle::sockets::{Passed, stream_listener};
 
 /// How many ports are tried for listeners that all want the same free one.
 const LISTEN_TRIES: usize = 16;
@@ -124,17 +124,7 @@ fn made_ready(socket: UdpSocket) -> Arc<UdpSocket> {
 }
 
 fn streams_at(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // A restarted relay takes its port back although old connections linger in TIME_WAIT.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    TcpListener::from_std(stream_listener(address, BACKLOG)?)
 }
 
 #[cfg(test)]

@@ -1,10 +1,19 @@
 import { Authority } from './harness/authority';
 import type { Person } from './harness/people';
 import { ADMIN, Hearth } from './harness/server';
-import { expect, test } from './harness/test';
+import { expect, type People, test } from './harness/test';
 
 async function expectStep(person: Person, title: string): Promise<void> {
   await expect(person.page.getByRole('heading', { name: title, level: 1 })).toBeVisible();
+}
+
+/** The administrator of a server that was just set up, in front of its settings. */
+async function settingsOf(server: Hearth, people: People): Promise<Person> {
+  await server.setUp();
+  const grace = await people.arrive('Ada', { called: ADMIN.name, at: server });
+  await grace.signIn(ADMIN.email, ADMIN.password);
+  await grace.open('/admin/settings');
+  return grace;
 }
 
 test('O2: the one-time link leads through all steps to a first meeting, back and forth, over reloads, and no file is edited', async ({ people }) => {
@@ -123,11 +132,8 @@ test('R26: what is wrong with the certificate stands on the administrators’ fi
   const authority = await Authority.prepare();
   const server = await Hearth.start(authority.settings);
   try {
-    await server.setUp();
-    const grace = await people.arrive('Ada', { called: ADMIN.name, at: server });
+    const grace = await settingsOf(server, people);
     const { page } = grace;
-    await grace.signIn(ADMIN.email, ADMIN.password);
-    await grace.open('/admin/settings');
     await page.getByLabel('Address', { exact: true }).fill(`https://meet.hearth-club.net:${server.port}`);
     await page.getByLabel('Where it comes from').selectOption('A public authority (ACME)');
     await grace.button('Save changes').click();
@@ -149,11 +155,8 @@ test('R26: what is wrong with the certificate stands on the administrators’ fi
 test('O5: an administrator changes settings in the browser, sees what is wrong beside its field, and what a file decides', async ({ people }) => {
   const server = await Hearth.start('[meetings]\nmax_participants = 4\n');
   try {
-    await server.setUp();
-    const grace = await people.arrive('Ada', { called: ADMIN.name, at: server });
+    const grace = await settingsOf(server, people);
     const { page } = grace;
-    await grace.signIn(ADMIN.email, ADMIN.password);
-    await grace.open('/admin/settings');
     const save = grace.button('Save changes');
     await expect(page.getByLabel('People in one meeting, at most')).toBeDisabled();
     await expect(page.getByRole('region', { name: 'Meetings' })).toContainText('Set in the configuration file.');
