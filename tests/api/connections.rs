@@ -1,16 +1,14 @@
 //! Connections that want too much or nothing at all (attacks D1, D3, D5, W12; faults R23).
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
 
-use crate::harness::socket::secure;
+use crate::harness::socket::{secure, try_secure};
 use crate::harness::{Options, Person, Socket, TestServer, eventually, no_media};
 use crate::raw_h2::{DATA, OK, PING, RawH2, frame, get, post};
 
@@ -23,15 +21,7 @@ const WITHOUT_A_SEAT: usize = 10;
 
 /// Shakes hands for one protocol, where the server has a place left.
 async fn try_shake_hands(server: &TestServer, protocol: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(server.certificate().as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![protocol.to_vec()];
-    let stream = TcpStream::connect(server.socket_address()).await?;
-    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream);
-    let stream = stream.await?;
+    let stream = try_secure(server, TcpStream::connect(server.socket_address()).await?, protocol).await?;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
     Ok(stream)
 }
