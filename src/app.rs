@@ -136,7 +136,7 @@ impl App {
         let (tls, certificate) = (certificates.server_config(), certificates.watch());
         let public_origin = Live::new(settings.public_origin.clone());
         let plain = (plain_listeners, certificates::plain(&certificates, public_origin.clone(), &listeners, own_address));
-        let auth = Auth::open(auth_settings(&settings, data_dir, &address), store.clone())?;
+        let auth = Auth::open(auth_settings(&settings, data_dir), store.clone())?;
         let (relay, ice) = relay(&config.relay, &settings, (data_dir, &tls), passed, &tasks).await?;
         if let Some(relay) = relay.as_ref().filter(|_| config.relay.self_test) {
             relay.keep_testing(ice::stun_servers(&config.ice), &tasks);
@@ -155,6 +155,7 @@ impl App {
         };
         passed::warn_of_unused(passed);
         let connections = Places::new(settings.connections.0, settings.connections.1);
+        let held_to = Live::new(settings.doctor);
         let parts = Parts {
             auth,
             hub,
@@ -164,9 +165,10 @@ impl App {
             connections: connections.clone(),
             certificates: certificates.wishes(),
             public_origin,
+            doctor: held_to.clone(),
         };
         let bound = doctor::Bound::of(&addresses, &plain.0, relay.as_ref())?;
-        let doctor = Doctor::new(doctor::from_inside(&config, bound), tasks.clone());
+        let doctor = Doctor::new(doctor::from_inside(&config, bound, held_to), tasks.clone());
         let places = (data_dir.clone(), backup_directory(&config));
         let api = Api::new(settings.http, parts.services(store.clone(), doctor, (certificate, authority), places), tasks.clone());
         let settings = Arc::new(reload::Keeper::new(sources, loaded, parts, api.clone()));
@@ -286,8 +288,8 @@ async fn rebuild(hub: &Hub) -> Result<()> {
     Ok(())
 }
 
-fn auth_settings(settings: &Settings, data_dir: &Path, address: &str) -> auth::Settings {
-    auth::Settings { registration: settings.registration, ..auth::Settings::new(address, data_dir.join("keys")) }
+fn auth_settings(settings: &Settings, data_dir: &Path) -> auth::Settings {
+    auth::Settings { registration: settings.registration, ..auth::Settings::new(data_dir.join("keys")) }
 }
 
 async fn relay(

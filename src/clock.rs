@@ -4,6 +4,7 @@
 //! timer, so that a stepped clock ends no meeting. The meeting and relay cores read neither: both are passed in.
 
 use std::fmt;
+use std::fs::Metadata;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +23,12 @@ impl Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         // A clock set before 1970 reads as 1970: tokens then fail closed, and nothing panics.
         Self::from_millis(since_epoch.map_or(0, |elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// When a file was last written. `None` where the file system doesn't say, or says that it was before 1970.
+    pub fn of_writing(file: &Metadata) -> Option<Self> {
+        let since_epoch = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        u64::try_from(since_epoch.as_millis()).ok().map(Self)
     }
 
     /// A time given in milliseconds since the epoch.
@@ -143,6 +150,17 @@ impl Now {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_tells_when_it_was_written_to_the_millisecond() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let told = |time: SystemTime| {
+            file.as_file().set_modified(time).unwrap();
+            Timestamp::of_writing(&file.as_file().metadata().unwrap())
+        };
+        assert_eq!(told(UNIX_EPOCH + Duration::from_millis(1_700_000_000_250)), Some(Timestamp(1_700_000_000_250)));
+        assert_eq!(told(UNIX_EPOCH - Duration::from_secs(5)), None);
+    }
 
     #[test]
     fn rfc3339_round_trips_and_keeps_milliseconds() {

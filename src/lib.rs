@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod ids;
+pub mod interfaces;
 
 pub mod lifecycle;
 pub mod private_files;

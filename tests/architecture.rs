@@ -19,7 +19,7 @@ use scanner::{Mention, Source};
 /// to stop the program, because it holds the tracked spawner: whoever starts a task names it.
 const TABLE: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["app", "backup", "control", "config", "doctor", "store", "auth", "tls", "telemetry", "lifecycle"]),
+    ("cli", &["app", "backup", "control", "config", "doctor", "store", "auth", "tls", "telemetry", "lifecycle", "interfaces"]),
     (
         "app",
         &[
@@ -62,21 +62,22 @@ const TABLE: &[(&str, &[&str])] = &[
     // The welcome carries relay credentials, and they are minted where the list of ICE servers is made.
     ("signaling", &["hub", "auth", "turn::credentials", "wire", "meeting", "lifecycle", "ids"]),
     ("hub", &["turn", "store", "meeting", "lifecycle", "ids"]),
-    // It tries relay and certificate from outside, as a client of both.
-    ("doctor", &["turn", "tls", "lifecycle", "ids"]),
+    // It tries relay and certificate from outside, as a client of both, and asks whether a server holds the data.
+    ("doctor", &["control", "turn", "tls", "lifecycle", "interfaces", "ids"]),
     ("auth", &["store", "lifecycle", "private_files", "ids"]),
     // It copies the store whole, and files without knowing what stands in them.
     ("backup", &["store", "lifecycle", "private_files", "ids"]),
     ("control", &["lifecycle"]),
-    ("turn", &["lifecycle", "ids"]),
-    ("tls", &["lifecycle", "private_files", "ids"]),
+    ("turn", &["lifecycle", "interfaces", "ids"]),
+    ("tls", &["lifecycle", "private_files", "interfaces", "ids"]),
     ("config", &["private_files", "ids"]),
     ("wire", &["ids"]),
-    ("store", &["meeting", "lifecycle", "ids"]),
+    ("store", &["meeting", "lifecycle", "private_files", "ids"]),
     ("meeting", &["ids"]),
     ("telemetry", &[]),
     ("lifecycle", &[]),
     ("private_files", &[]),
+    ("interfaces", &[]),
     ("ids", &[]),
     ("clock", &[]),
 ];

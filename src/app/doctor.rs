@@ -11,7 +11,8 @@ use crate::config::{self, Config};
 use crate::doctor::{RelaySettings, Report, Settings, examine as look};
 use crate::http::Listener;
 use crate::ids::Secret;
-use crate::turn::Relay;
+use crate::lifecycle::Live;
+use crate::turn::{Relay, StunServer};
 use crate::{auth, turn};
 
 /// How long one look at everything may take. Each part of it has a shorter patience of its own.
@@ -23,7 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// When it can't begin, or does not come to an end.
 pub fn examine(config: &Config) -> Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime could not start")?;
-    let settings = settings(config, false);
+    let settings = settings(config, &Changing::of(config), false);
     let report = runtime.block_on(async { tokio::time::timeout(DEADLINE, look(&settings)).await });
     // A name server that hangs holds a thread that can't be stopped.
     runtime.shutdown_background();
@@ -49,23 +50,43 @@ impl Bound {
     }
 }
 
-/// The same for the running server, which asks each time: the addresses of its machine may have changed.
-pub(super) fn from_inside(config: &Config, bound: Bound) -> impl Fn() -> Settings + Send + Sync + 'static {
+/// What may change while the server runs.
+#[derive(Clone, Debug)]
+pub(super) struct Changing {
+    public: Option<(String, u16)>,
+    stun_servers: Vec<StunServer>,
+}
+
+impl Changing {
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            public: config.server.public_url.as_ref().map(|url| (url.host().to_owned(), url.port())),
+            stun_servers: ice::stun_servers(&config.ice),
+        }
+    }
+}
+
+/// The same for the running server, which asks each time: the addresses of its machine may have changed, and so may settings.
+pub(super) fn from_inside(
+    config: &Config,
+    bound: Bound,
+    changing: Live<Changing>,
+) -> impl Fn() -> Settings + Send + Sync + 'static {
     let mut config = config.clone();
     (config.server.listen, config.server.listen_http) = (bound.https, bound.http);
     (config.relay.listen, config.relay.listen_tls) = (bound.relay, bound.relay_tls);
-    move || settings(&config, true)
+    move || settings(&config, &changing.get(), true)
 }
 
 /// The configuration in the doctor's terms. `inside` says that the running server itself asks.
-fn settings(config: &Config, inside: bool) -> Settings {
+fn settings(config: &Config, Changing { public, stun_servers }: &Changing, inside: bool) -> Settings {
     Settings {
-        public: config.server.public_url.as_ref().map(|url| (url.host().to_owned(), url.port())),
+        public: public.clone(),
         https: config.server.listen.clone(),
         http: config.server.listen_http.clone(),
         data_dir: config.server.data_dir.clone(),
         relay: config.relay.enabled.then(|| relay(config)),
-        stun_servers: ice::stun_servers(&config.ice),
+        stun_servers: stun_servers.clone(),
         inside,
     }
 }

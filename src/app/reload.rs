@@ -19,6 +19,7 @@ use crate::telemetry;
 use crate::tls::{Authority, CertificateWatch, Wishes};
 use crate::turn::Relay;
 
+use super::doctor::Changing;
 use super::settings::Settings;
 
 /// The parts that can be told other settings.
@@ -32,6 +33,7 @@ pub(super) struct Parts {
     pub(super) certificates: Wishes,
     /// Where plain HTTP leads.
     pub(super) public_origin: Live<Option<String>>,
+    pub(super) doctor: Live<Changing>,
 }
 
 impl Parts {
@@ -71,6 +73,7 @@ impl Parts {
             log,
             certificate,
             public_origin,
+            doctor,
         } = settings;
         telemetry::reconfigure(&log);
         self.certificates.set(certificate);
@@ -84,6 +87,7 @@ impl Parts {
             running.reconfigure(relay);
         }
         self.connections.reconfigure(connections.0, connections.1);
+        self.doctor.set(doctor);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::tls::{Wanted, Wish};
 use crate::wire::server::Registration;
 use crate::{hub, meeting, turn};
 
-use super::{certificates, ice};
+use super::{certificates, doctor, ice};
 
 /// Everything that the parts may be told while they run.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub(super) struct Settings {
     pub(super) certificate: Wish,
     /// The origin by which people know this server, where one is configured.
     pub(super) public_origin: Option<String>,
+    /// What the doctor holds the place to.
+    pub(super) doctor: doctor::Changing,
 }
 
 impl Settings {
@@ -77,6 +79,7 @@ impl Settings {
             log: config.log.level.clone(),
             certificate,
             public_origin: config.server.public_url.as_ref().map(|url| url.origin().to_owned()),
+            doctor: doctor::Changing::of(config),
         })
     }
 }
@@ -140,6 +143,8 @@ fn http(config: &Config, metrics_token: Option<SharedToken>) -> http::Settings {
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
     use crate::clock::Timestamp;
@@ -216,9 +221,11 @@ mod tests {
     fn a_key_is_live_exactly_when_the_running_parts_are_told_of_it() {
         let dir = tempfile::tempdir().unwrap();
         LocalCa::open(dir.path(), Timestamp::now()).unwrap();
-        let write = |name: &str, text: &str| crate::private_files::write(&dir.path().join(name), text.as_bytes()).unwrap();
-        write("token", "b4f5c0ffee00b4f5c0ffee00b4f5c0ff");
-        write("file", "-_8");
+        for (name, text) in [("token", "b4f5c0ffee00b4f5c0ffee00b4f5c0ff"), ("file", "-_8")] {
+            let path = dir.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
         let put = |value: &str| match value {
             "TOKEN" => dir.path().join("token").to_str().unwrap().to_owned(),
             "FILE" => dir.path().join("file").to_str().unwrap().to_owned(),

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::make::{of_running, refuse_without_room, write_archive, write_file};
 use super::{STORE, names};
@@ -183,9 +183,7 @@ fn time_of(path: &Path) -> Option<Timestamp> {
 
 /// When the store was made.
 fn created_at(data_dir: &Path) -> Option<Timestamp> {
-    let modified = fs::metadata(data_dir.join(STORE).join("created")).and_then(|metadata| metadata.modified()).ok()?;
-    let millis = modified.duration_since(UNIX_EPOCH).ok()?.as_millis();
-    Some(Timestamp::from_millis(u64::try_from(millis).ok()?))
+    Timestamp::of_writing(&fs::metadata(data_dir.join(STORE).join("created")).ok()?)
 }
 
 #[cfg(test)]

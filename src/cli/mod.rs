@@ -5,11 +5,13 @@ mod arguments;
 mod backup;
 mod doctor;
 mod health;
+mod settings_file;
 mod upgrade;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -54,7 +56,8 @@ pub fn run() -> ExitCode {
     let env: Vec<(String, String)> = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .collect();
-    dispatch(std::env::args_os(), env, &mut std::io::stdout(), &mut std::io::stderr(), serve).into()
+    let installed = Path::new(settings_file::INSTALLED);
+    dispatch(std::env::args_os(), env, installed, &mut std::io::stdout(), &mut std::io::stderr(), serve).into()
 }
 
 /// Runs the server, with its logs.
@@ -75,6 +78,7 @@ fn serve(loaded: Loaded, sources: Sources, logs: &telemetry::Settings) -> anyhow
 fn dispatch(
     arguments: impl Iterator<Item = OsString>,
     env: Vec<(String, String)>,
+    installed: &Path,
     out: &mut dyn Write,
     err: &mut dyn Write,
     serve: impl FnOnce(Loaded, Sources, &telemetry::Settings) -> anyhow::Result<()>,
@@ -86,31 +90,36 @@ fn dispatch(
     match command.unwrap_or(Command::Serve) {
         Command::Serve => {
             let journal_stream = env.iter().find(|(name, _)| name == "JOURNAL_STREAM").map(|(_, stream)| stream.clone());
-            let sources = sources(options, env);
+            let file = settings_file::named(&options, &env);
+            let sources = Sources::new(file.as_deref(), env.into_iter(), options.into());
             match sources.load() {
                 Ok(loaded) => run_server(loaded, sources, journal_stream, err, serve),
                 Err(problems) => show_problems(&problems, err),
             }
         }
-        Command::Doctor { json } => match load(options, env) {
-            Ok(config) => doctor::run(&config, json, out, err),
+        Command::Doctor { json } => match settings_file::load(options, env, installed) {
+            Ok((loaded, sources)) => doctor::run(&loaded.config, &sources, json, out, err),
             Err(problems) => show_problems(&problems, err),
         },
         Command::Backup { file } => {
-            with(options, env, out, err, |config, out, err| backup::backup(config, &file.into(), out, err))
+            with(load(options, env, installed), out, err, |config, out, err| backup::backup(config, &file.into(), out, err))
         }
-        Command::Restore { file } => with(options, env, out, err, |config, out, err| backup::restore(config, &file, out, err)),
-        Command::UpgradeCheck { json } => with(options, env, out, err, |config, out, err| upgrade::check(config, json, out, err)),
-        Command::Health => match load(options, env) {
+        Command::Restore { file } => {
+            with(load(options, env, installed), out, err, |config, out, err| backup::restore(config, &file, out, err))
+        }
+        Command::UpgradeCheck { json } => {
+            with(load(options, env, installed), out, err, |config, out, err| upgrade::check(config, json, out, err))
+        }
+        Command::Health => match load(options, env, installed) {
             Ok(config) => tell_health(&config, out, err),
             Err(problems) => show_problems(&problems, err),
         },
-        Command::Config { command: ConfigCommand::Check } => match sources(options, env).load() {
-            Ok(_) => say(out, "The configuration is good.\n"),
+        Command::Config { command: ConfigCommand::Check } => match settings_file::load(options, env, installed) {
+            Ok((_, sources)) => say(out, &format!("The configuration is good ({}).\n", settings_file::told(&sources))),
             Err(problems) => show_problems(&problems, err),
         },
-        Command::Config { command: ConfigCommand::Show } => match sources(options, env).load() {
-            Ok(loaded) => say(out, &shown(&loaded)),
+        Command::Config { command: ConfigCommand::Show } => match settings_file::load(options, env, installed) {
+            Ok((loaded, sources)) => say(out, &shown(&loaded, &sources)),
             Err(problems) => show_problems(&problems, err),
         },
         Command::Config { command: ConfigCommand::Example } => say(out, &config::example()),
@@ -119,13 +128,12 @@ fn dispatch(
 
 /// Does something that needs the settings, and logs no more than warnings.
 fn with(
-    options: Options,
-    env: Vec<(String, String)>,
+    config: Result<Config, Problems>,
     out: &mut dyn Write,
     err: &mut dyn Write,
     work: impl FnOnce(&Config, &mut dyn Write, &mut dyn Write) -> Outcome,
 ) -> Outcome {
-    match load(options, env) {
+    match config {
         Ok(config) => {
             let logs = telemetry::init(&telemetry::Settings {
                 directives: String::from("warn"),
@@ -141,18 +149,12 @@ fn with(
     }
 }
 
-fn load(options: Options, env: Vec<(String, String)>) -> Result<Config, Problems> {
-    sources(options, env).load().map(|loaded| loaded.config)
+fn load(options: Options, env: Vec<(String, String)>, installed: &Path) -> Result<Config, Problems> {
+    settings_file::load(options, env, installed).map(|(loaded, _)| loaded.config)
 }
 
-fn sources(options: Options, env: Vec<(String, String)>) -> Sources {
-    let from_env = || env.iter().find(|(name, value)| name == "HEARTH_CONFIG" && !value.is_empty()).map(|(_, path)| path.into());
-    let path = options.config.clone().or_else(from_env);
-    Sources::new(path.as_deref(), env.into_iter(), options.into())
-}
-
-/// Every setting on a line of its own, with what it is and who says so.
-fn shown(loaded: &Loaded) -> String {
+/// Which file was read, and every setting on a line of its own, with what it is and who says so.
+fn shown(loaded: &Loaded, sources: &Sources) -> String {
     let origin = |origin: Origin| match origin {
         Origin::Default => "default",
         Origin::Browser => "set in the browser",
@@ -164,7 +166,8 @@ fn shown(loaded: &Loaded) -> String {
         let value = value.map_or_else(|| String::from("(not set)"), |value| value.to_string());
         format!("{} = {value}  # {}\n", key.name, origin(from))
     };
-    loaded.values().into_iter().map(line).collect()
+    let first = format!("# {}\n", settings_file::told(sources));
+    std::iter::once(first).chain(loaded.values().into_iter().map(line)).collect()
 }
 
 fn run_server(

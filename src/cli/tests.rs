@@ -18,7 +18,7 @@ fn run_with(arguments: &[&str], env: &[(&str, &str)], answer: anyhow::Result<()>
     let (mut out, mut err, mut served) = (Vec::new(), Vec::new(), None);
     let arguments = ["hearth"].iter().chain(arguments).map(OsString::from);
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let outcome = dispatch(arguments, env, &mut out, &mut err, |loaded, _, _| {
+    let outcome = dispatch(arguments, env, Path::new("/nowhere/config.toml"), &mut out, &mut err, |loaded, _, _| {
         served = Some(loaded.config);
         answer
     });
@@ -82,7 +82,7 @@ fn problems_are_told_one_a_line_and_nothing_is_served() {
 #[test]
 fn config_check_and_example_start_nothing() {
     let check = run(&["config", "check"]);
-    assert_eq!((check.outcome, check.out.as_str()), (Outcome::Done, "The configuration is good.\n"));
+    assert_eq!((check.outcome, check.out.as_str()), (Outcome::Done, "The configuration is good (no configuration file).\n"));
     let example = run(&["config", "example"]);
     assert_eq!((example.outcome, example.out), (Outcome::Done, config::example()));
     assert!(check.served.is_none() && example.served.is_none());
@@ -99,6 +99,7 @@ fn config_show_tells_each_setting_with_who_says_so_and_no_secret() {
     let arguments = ["config", "show", "--config", file.to_str().unwrap(), "--data-dir", data.to_str().unwrap()];
     let ran = run_with(&arguments, &[("HEARTH_LOG_FORMAT", "json")], Ok(()));
     assert_eq!(ran.outcome, Outcome::Done, "{}", ran.err);
+    assert_eq!(ran.out.lines().next(), Some(format!("# settings of {}", file.display()).as_str()));
     for line in [
         "server.name = \"Ours\"  # set in the browser",
         "meetings.max_participants = 4  # configuration file",

@@ -48,13 +48,18 @@ impl Sources {
         Self { file: file.map(Path::to_owned), env, overrides, browser: OnceLock::new() }
     }
 
+    /// The configuration file that is read, where there is one.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// Reads everything.
     ///
     /// # Errors
     /// Everything that is wrong. Nothing is written.
     pub fn load(&self) -> Result<Loaded, Problems> {
         let mut problems = Problems::default();
-        let file = self.file(&mut problems);
+        let file = self.read_file(&mut problems);
         let browser = browser::read(self.browser_file(&file)).unwrap_or_else(|problem| {
             problems.add(problem);
             Table::new()
@@ -69,7 +74,7 @@ impl Sources {
     /// Everything that would be wrong, changes that the browser may not make among it. Nothing is written.
     pub fn load_with(&self, changes: &[Change]) -> Result<(Loaded, String), Problems> {
         let mut problems = Problems::default();
-        let file = self.file(&mut problems);
+        let file = self.read_file(&mut problems);
         let mut browser = browser::read(self.browser_file(&file))?;
         // What can't be set there is told beside what is wrong with the values that can.
         for change in changes {
@@ -108,7 +113,7 @@ impl Sources {
         problems.none_or(Loaded { config, origins })
     }
 
-    fn file(&self, problems: &mut Problems) -> Table {
+    fn read_file(&self, problems: &mut Problems) -> Table {
         self.file.as_deref().map_or_else(Table::new, |path| {
             read_table(path).unwrap_or_else(|problem| {
                 problems.add(problem);

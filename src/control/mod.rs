@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tokio::net::UnixStream;
 
 pub use client::{AskError, Told, ask};
 pub use server::{Answerer, BoxedAnswer, ControlSocket, Given};
@@ -53,6 +54,17 @@ pub enum Reply {
         /// Why, as a sentence.
         message: String,
     },
+}
+
+/// Whether a server holds this data directory, be it one that answers or one that hangs. `false` as well where this user may not look.
+pub async fn is_held(data_dir: &Path) -> bool {
+    let Ok(address) = Address::of(data_dir) else { return false };
+    match UnixStream::connect(&address.path).await {
+        // The system takes the connection, whatever the server does; a socket that was left behind refuses it.
+        Ok(_) => true,
+        // So many wait that the system takes no more.
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    }
 }
 
 /// Where the socket is reached. An address is short; a long path is reached through its directory, which is open as long as this lives.

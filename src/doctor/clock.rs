@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::finding::{Check, Finding};
 use crate::clock::{Tick, Timestamp};
@@ -60,9 +60,7 @@ fn ask_the_system() -> Option<bool> {
 fn last_write(data_dir: &Path) -> Option<Timestamp> {
     let files = |dir: &Path| fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
     let below = files(data_dir).flat_map(|entry| files(&entry.path()).collect::<Vec<_>>());
-    let written = files(data_dir).chain(below).filter_map(|entry| entry.metadata().ok()?.modified().ok());
-    let since = written.filter_map(|time| time.duration_since(UNIX_EPOCH).ok());
-    since.max().map(|since| Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+    files(data_dir).chain(below).filter_map(|entry| Timestamp::of_writing(&entry.metadata().ok()?)).max()
 }
 
 pub(super) fn judge(facts: &Facts) -> Finding {
@@ -81,6 +79,8 @@ pub(super) fn judge(facts: &Facts) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use rstest::rstest;
 
     use super::super::finding::Outcome;

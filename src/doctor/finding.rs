@@ -4,10 +4,24 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// One thing that is looked at. Programs know it by its name in snake_case, which stays the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Check {
+/// Declares the checks together with the list of them all, which so can't miss one.
+macro_rules! checks {
+    ($($(#[$doc:meta])+ $name:ident,)+) => {
+        /// One thing that is looked at. Programs know it by its name in snake_case, which stays the same.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Check {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl Check {
+            /// Every check there is.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+        }
+    };
+}
+
+checks! {
     /// Whether the server runs, and so what the other checks could try.
     Server,
     /// Whether the public name leads here.

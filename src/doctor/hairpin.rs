@@ -11,6 +11,7 @@ use super::Settings;
 use super::finding::{Check, Finding};
 use super::machine::Machine;
 use super::ports::{self, Ports};
+use super::server::Presence;
 use crate::tls;
 
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -39,8 +40,8 @@ pub(super) async fn try_out(settings: &Settings, machine: &Machine, outside: Opt
     let at = SocketAddr::from((outside, port));
     let answer = match ports.presented() {
         Some(own) => compare(at, own.hash).await,
-        None if ports.server_runs() => return Facts::Unknown,
-        None => come_back(at, settings.https_port()).await,
+        None if ports.presence() == Presence::Absent => come_back(at, settings.https_port()).await,
+        None => return Facts::Unknown,
     };
     match answer {
         None => Facts::Silent(at),

@@ -2,10 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use webrtc_util::ifaces::ifaces;
-
 use super::finding::{Check, Finding};
 use super::is_private;
+use crate::interfaces;
 
 /// What this machine's interfaces say.
 #[derive(Clone, Debug, Default)]
@@ -18,11 +17,8 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) fn look() -> Self {
-        match ifaces() {
-            Ok(interfaces) => {
-                let addresses = interfaces.into_iter().filter_map(|interface| interface.addr).map(|address| address.ip());
-                Self { addresses: addresses.filter(|address| !address.is_unspecified()).collect(), trouble: None }
-            }
+        match interfaces::addresses() {
+            Ok(addresses) => Self { addresses, trouble: None },
             Err(error) => Self { addresses: Vec::new(), trouble: Some(error.to_string()) },
         }
     }

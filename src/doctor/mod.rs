@@ -30,6 +30,7 @@ mod provider_nat;
 mod relay;
 mod relay_address;
 mod rounds;
+mod server;
 
 pub use finding::{Check, Finding, Outcome, Report};
 pub use rounds::Doctor;
@@ -111,41 +112,44 @@ impl Settings {
 
 /// Looks at everything once. It takes some seconds where somebody doesn't answer.
 pub async fn examine(settings: &Settings) -> Report {
-    let machine = Machine::look();
     let now = Timestamp::now();
-    let (dns, seen, ports) = tokio::join!(dns::look_up(settings), relay_address::ask(settings), ports::try_all(settings));
+    let data_dir = settings.data_dir.clone();
+    let slow = async {
+        let slow = move || (data_dir::look(&data_dir), clock::look(&data_dir, now), disk::look(&data_dir), firewall::look());
+        tokio::join!(aside(Machine::look), aside(container::look), aside(slow))
+    };
+    let ((machine, container, (data_dir, clock, disk, firewall)), dns, seen, ports) =
+        tokio::join!(slow, dns::look_up(settings), relay_address::ask(settings), ports::try_all(settings));
     let known = known_outside(settings, seen);
     // With an address of the internet, no router stands in between, wherever the name leads.
     let own = machine.ipv4().first().copied().filter(|first| !is_private(*first));
     let outside = known.or(own).or_else(|| dns.public_ipv4());
-    let (hairpin, relay) =
-        tokio::join!(hairpin::try_out(settings, &machine, outside, &ports), relay::try_out(settings, ports.server_runs()),);
-    let slow = {
-        let settings = settings.clone();
-        // They ask the file system, and another program.
-        tokio::task::spawn_blocking(move || {
-            (data_dir::look(&settings.data_dir), clock::look(&settings.data_dir, now), disk::look(&settings.data_dir))
-        })
-    };
-    let mut findings = vec![ports.server()];
+    let (hairpin, relay) = tokio::join!(
+        hairpin::try_out(settings, &machine, outside, &ports),
+        relay::try_out(settings, ports.presence() == server::Presence::Runs)
+    );
+    let mut findings = vec![server::judge(&settings.data_dir, ports.presence())];
     findings.push(dns::judge(settings, &machine, known, &dns));
     findings.extend(ports.judge());
-    findings.push(firewall::judge(settings, &firewall::look()));
+    findings.push(firewall::judge(settings, &firewall));
     findings.extend(certificate::judge(settings, ports.presented(), now));
     findings.push(relay::judge(settings, &relay));
     findings.push(relay_address::judge(settings, seen, dns.public_ipv4()));
     findings.push(hairpin::judge(settings, &machine, &hairpin));
     findings.push(provider_nat::judge(settings, &machine, seen));
     findings.push(ipv6::judge(settings, &machine, &dns));
-    findings.push(container::judge(settings, &machine, container::look()));
+    findings.push(container::judge(settings, &machine, container));
     findings.push(machine.judge());
     findings.push(open_files::judge(open_files::look()));
-    if let Ok((data_dir, clock, disk)) = slow.await {
-        findings.push(data_dir::judge(&settings.data_dir, &data_dir));
-        findings.push(disk::judge(&settings.data_dir, disk));
-        findings.push(clock::judge(&clock));
-    }
+    findings.push(data_dir::judge(&settings.data_dir, &data_dir));
+    findings.push(disk::judge(&settings.data_dir, disk));
+    findings.push(clock::judge(&clock));
     Report { findings }
+}
+
+/// Does what waits for the file system, or for another program, where nobody else waits for it.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("what is done aside ends, and is not called off")
 }
 
 /// The IPv4 address that people outside find this machine at, where a STUN server or the administrator says it.
@@ -156,9 +160,15 @@ fn known_outside(settings: &Settings, seen: Seen) -> Option<Ipv4Addr> {
     }
 }
 
-/// Whether an address is one that people outside of a local network can't reach: RFC 1918, RFC 6598, RFC 3927, loopback.
+/// Whether an address is one that people outside of a local network can't reach: RFC 1918, RFC 6598, RFC 3927, RFC 6333, loopback.
 const fn is_private(address: Ipv4Addr) -> bool {
-    address.is_private() || address.is_loopback() || address.is_link_local() || is_shared(address)
+    address.is_private() || address.is_loopback() || address.is_link_local() || is_shared(address) || is_ds_lite(address)
+}
+
+/// Whether the address is the inner end of a DS-Lite tunnel (192.0.0.0/29, RFC 6333 §5.7).
+const fn is_ds_lite(address: Ipv4Addr) -> bool {
+    let [first, second, third, fourth] = address.octets();
+    first == 192 && second == 0 && third == 0 && fourth < 8
 }
 
 /// Whether an address is of those that providers share among their customers (RFC 6598).

@@ -117,24 +117,20 @@ impl Outside {
         Ok(test.participant)
     }
 
-    /// Takes the report about one way. Each way is reported once, and with the last one the link is used up.
+    /// Whether a report about this way is waited for.
     ///
     /// # Errors
     /// When the link is not good any more.
-    pub fn report(
-        &self,
-        secret: &str,
-        lane: Lane,
-        reached: &Reached,
-        settings: &Settings,
-        now: Timestamp,
-    ) -> Result<(), LinkInvalid> {
-        let mut held = self.test();
-        let test = valid(&mut held, secret, now)?;
-        if test.openings == 0 || test.findings.contains_key(&lane) {
-            return Err(LinkInvalid);
-        }
-        test.findings.insert(lane, judge(settings, &Machine::look(), lane, reached));
+    pub(super) fn expects(&self, secret: &str, lane: Lane, now: Timestamp) -> Result<(), LinkInvalid> {
+        awaiting(&mut self.test(), secret, lane, now).map(drop)
+    }
+
+    /// Takes what was found on one way. Each way is reported once, and with the last one the link is used up.
+    ///
+    /// # Errors
+    /// When the link is not good any more.
+    pub(super) fn report(&self, secret: &str, lane: Lane, finding: Finding, now: Timestamp) -> Result<(), LinkInvalid> {
+        awaiting(&mut self.test(), secret, lane, now)?.findings.insert(lane, finding);
         Ok(())
     }
 
@@ -158,11 +154,17 @@ fn valid<'a>(held: &'a mut Option<Test>, secret: &str, now: Timestamp) -> Result
     held.as_mut().filter(is_good).ok_or(LinkInvalid)
 }
 
+/// The test, where somebody has opened it and nobody has reported about this way.
+fn awaiting<'a>(held: &'a mut Option<Test>, secret: &str, lane: Lane, now: Timestamp) -> Result<&'a mut Test, LinkInvalid> {
+    let test = valid(held, secret, now)?;
+    if test.openings == 0 || test.findings.contains_key(&lane) { Err(LinkInvalid) } else { Ok(test) }
+}
+
 fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-fn judge(settings: &Settings, machine: &Machine, lane: Lane, reached: &Reached) -> Finding {
+pub(super) fn judge(settings: &Settings, machine: &Machine, lane: Lane, reached: &Reached) -> Finding {
     let port = settings.relay.as_ref().map_or(3478, |relay| relay.port());
     let page = settings.https_port();
     let (check, way, door, consequence) = match lane {
@@ -218,7 +220,12 @@ mod tests {
         let (secret, expires_at) = outside.prepare(NOW);
         let secret = secret.expose();
         assert_eq!(expires_at, NOW.plus(LINK_LIFE));
-        let report = |lane| outside.report(secret, lane, &well(), &settings, NOW);
+        let report = |lane| {
+            let expected = outside.expects(secret, lane, NOW);
+            let taken = outside.report(secret, lane, judge(&settings, &machine(&[]), lane, &well()), NOW);
+            assert_eq!(taken, expected);
+            taken
+        };
         assert_eq!(report(Lane::Udp), Err(LinkInvalid), "nobody has opened it");
         assert_eq!(outside.open(&format!("{secret}x"), NOW), Err(LinkInvalid));
         assert_eq!(outside.open(secret, expires_at), Err(LinkInvalid), "it is too old");

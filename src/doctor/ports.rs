@@ -1,7 +1,7 @@
 //! Whether the server answers at its ports; and while it doesn't run, whether it could.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -12,6 +12,8 @@ use tokio::time::timeout;
 
 use super::Settings;
 use super::finding::{Check, Finding};
+use super::server::{self, Presence};
+use crate::interfaces::near;
 use crate::tls::{self, Presented};
 use crate::turn::{self, probe};
 
@@ -84,7 +86,7 @@ struct Door {
 #[derive(Clone, Debug)]
 pub(super) struct Ports {
     doors: Vec<Door>,
-    inside: bool,
+    presence: Presence,
     presented: Option<Presented>,
 }
 
@@ -110,8 +112,9 @@ pub(super) async fn try_all(settings: &Settings) -> Ports {
     let http = settings.http.iter().map(async |at| Door { kind: Kind::Http, at: *at, state: try_http(*at, inside).await });
     let (https, http, relay) = tokio::join!(join_all(https), join_all(http), join_all(relay));
     let presented = https.iter().find_map(|(_, presented)| presented.clone());
-    let doors = https.into_iter().map(|(door, _)| door).chain(http).chain(relay).collect();
-    Ports { doors, inside, presented }
+    let doors: Vec<Door> = https.into_iter().map(|(door, _)| door).chain(http).chain(relay).collect();
+    let presence = server::presence(settings, doors.iter().map(|door| (door.kind.check(), door.state == State::Ours))).await;
+    Ports { doors, presence, presented }
 }
 
 async fn try_https(at: SocketAddr, name: &str, inside: bool) -> (State, Option<Presented>) {
@@ -158,7 +161,7 @@ async fn answer_of(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite
 }
 
 async fn try_udp(at: SocketAddr, inside: bool) -> State {
-    match probe::answers(dialable(at)).await {
+    match probe::answers(near(at)).await {
         Ok(()) => State::Ours,
         Err(turn::Fault::Stranger) => State::Stranger,
         Err(turn::Fault::Unsent(error)) if is_out_of_reach(error) => State::NotHere,
@@ -184,7 +187,7 @@ async fn try_stream(at: SocketAddr, tls_name: Option<&str>, inside: bool) -> Sta
 }
 
 async fn connect(at: SocketAddr, inside: bool) -> Result<TcpStream, State> {
-    match timeout(PATIENCE, TcpStream::connect(dialable(at))).await {
+    match timeout(PATIENCE, TcpStream::connect(near(at))).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) if is_out_of_reach(error.kind()) => Err(State::NotHere),
         // A firewall may also refuse, so it is asked whether the port is free.
@@ -229,33 +232,15 @@ pub(super) fn open(at: SocketAddr, kind: Type) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Where to reach from this machine what listens at `at`.
-fn dialable(at: SocketAddr) -> SocketAddr {
-    let ip = match at.ip() {
-        ip if !ip.is_unspecified() => ip,
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-    };
-    SocketAddr::new(ip, at.port())
-}
-
 impl Ports {
     /// Whether there is a server to ask.
-    pub(super) fn server_runs(&self) -> bool {
-        self.inside || self.doors.iter().any(|door| door.kind == Kind::Https && door.state == State::Ours)
+    pub(super) fn presence(&self) -> Presence {
+        self.presence
     }
 
     /// The certificate that it showed.
     pub(super) fn presented(&self) -> Option<&Presented> {
         self.presented.as_ref()
-    }
-
-    pub(super) fn server(&self) -> Finding {
-        if self.server_runs() {
-            Finding::good(Check::Server, "Hearth runs here.")
-        } else {
-            Finding::skipped(Check::Server, "Hearth doesn't run; its ports were opened for a moment to see whether it could.")
-        }
     }
 
     /// One finding for each kind of door, about the worst of its addresses.
@@ -268,7 +253,14 @@ impl Ports {
         // The server passes over IPv6 addresses where this machine has no IPv6.
         let counts = |door: &&&Door| !(door.at.is_ipv6() && door.state == State::NotHere && of_kind.len() > 1);
         let worst = of_kind.iter().filter(counts).max_by_key(|door| severity(door.state))?;
-        Some(judge(kind, worst.at, worst.state, self.server_runs()))
+        let (what, ..) = kind.words();
+        Some(match self.presence {
+            Presence::Hangs => {
+                Finding::skipped(kind.check(), format!("What is there for {what} can be tried only while the server answers."))
+            }
+            Presence::Runs => judge(kind, worst.at, worst.state, true),
+            Presence::Absent => judge(kind, worst.at, worst.state, false),
+        })
     }
 }
 
@@ -357,7 +349,7 @@ mod tests {
     fn o10_of_several_addresses_the_worst_is_told_and_ipv6_only_where_there_is_some() {
         let door = |at: &str, state| Door { kind: Kind::Https, at: at.parse().unwrap(), state };
         let told = |doors: Vec<Door>| {
-            let ports = Ports { doors, inside: false, presented: None };
+            let ports = Ports { doors, presence: Presence::Absent, presented: None };
             let findings = ports.judge();
             assert_eq!(findings.len(), 1);
             findings[0].outcome
@@ -365,12 +357,5 @@ mod tests {
         assert_eq!(told(vec![door("0.0.0.0:443", State::Ours), door("[::]:443", State::NotHere)]), Outcome::Good);
         assert_eq!(told(vec![door("0.0.0.0:443", State::Ours), door("[::]:443", State::Stranger)]), Outcome::Bad);
         assert_eq!(told(vec![door("[::]:443", State::NotHere)]), Outcome::Bad);
-    }
-
-    #[test]
-    fn o10_wildcards_are_tried_by_loopback() {
-        assert_eq!(dialable("0.0.0.0:443".parse().unwrap()).to_string(), "127.0.0.1:443");
-        assert_eq!(dialable("[::]:443".parse().unwrap()).to_string(), "[::1]:443");
-        assert_eq!(dialable("192.0.2.7:443".parse().unwrap()).to_string(), "192.0.2.7:443");
     }
 }

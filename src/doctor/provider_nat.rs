@@ -1,22 +1,14 @@
 //! Whether the provider translates addresses for many customers at once (CGNAT, RFC 6598; DS-Lite, RFC 6333): a guess from the
 //! addresses that are seen.
 
-use std::net::Ipv4Addr;
-
 use super::Settings;
 use super::finding::{Check, Finding};
 use super::machine::Machine;
 use super::relay_address::Seen;
-use super::{is_private, is_shared};
+use super::{is_ds_lite, is_private, is_shared};
 
 const MEND: &str = "ask the provider for a public IPv4 address of your own (sometimes called dual stack), or use Hearth by IPv6, or \
                     on a rented server";
-
-/// Whether the address is the inner end of a DS-Lite tunnel (192.0.0.0/29).
-const fn is_ds_lite(address: Ipv4Addr) -> bool {
-    let [first, second, third, fourth] = address.octets();
-    first == 192 && second == 0 && third == 0 && fourth < 8
-}
 
 pub(super) fn judge(settings: &Settings, machine: &Machine, seen: Seen) -> Finding {
     const CHECK: Check = Check::ProviderNat;

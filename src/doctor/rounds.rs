@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::finding::{Check, Finding, Report};
-use super::outside::Outside;
-use super::{Settings, examine};
+use super::machine::Machine;
+use super::outside::{self, Lane, LinkInvalid, Outside, Reached};
+use super::{Settings, aside, examine};
 use crate::clock::{Tick, Timestamp};
 use crate::lifecycle::Tasks;
 
@@ -76,27 +77,61 @@ impl Doctor {
         &self.0.outside
     }
 
+    /// Takes the report of a phone about one way. Nothing is looked at for somebody who has no good link.
+    ///
+    /// # Errors
+    /// When the link is not good any more.
+    pub async fn report_outside(&self, secret: &str, lane: Lane, reached: Reached, now: Timestamp) -> Result<(), LinkInvalid> {
+        self.outside().expects(secret, lane, now)?;
+        let doctor = self.clone();
+        let finding = aside(move || outside::judge(&(doctor.0.settings)(), &Machine::look(), lane, &reached)).await;
+        self.outside().report(secret, lane, finding, now)
+    }
+
     /// What the doctor was told of this server.
-    pub fn settings(&self) -> Settings {
-        (self.0.settings)()
+    pub async fn settings(&self) -> Settings {
+        let doctor = self.clone();
+        aside(move || (doctor.0.settings)()).await
     }
 
     async fn look(&self) {
-        let (settings, stopping) = (self.settings(), self.0.tasks.stopping());
-        let report = tokio::select! {
-            () = stopping => None,
-            report = tokio::time::timeout(DEADLINE, examine(&settings)) => Some(report.unwrap_or_else(|_| given_up())),
+        let mut round = Round { doctor: self, report: None };
+        let examined = async { examine(&self.settings().await).await };
+        round.report = tokio::select! {
+            () = self.0.tasks.stopping() => None,
+            report = tokio::time::timeout(DEADLINE, examined) => Some(report.unwrap_or_else(|_| given_up())),
         };
-        let mut rounds = self.rounds();
-        rounds.running = false;
-        if let Some(report) = report {
-            rounds.last = Some((Timestamp::now(), report));
-        }
     }
 
     fn rounds(&self) -> MutexGuard<'_, Rounds> {
         self.0.rounds.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A look at everything, which is over when this is dropped, whatever happened.
+struct Round<'a> {
+    doctor: &'a Doctor,
+    report: Option<Report>,
+}
+
+impl Drop for Round<'_> {
+    fn drop(&mut self) {
+        let report = self.report.take().or_else(|| std::thread::panicking().then(broken_off));
+        let mut rounds = self.doctor.rounds();
+        rounds.running = false;
+        if let Some(report) = report {
+            rounds.last = Some((Timestamp::now(), report));
+        }
+    }
+}
+
+fn broken_off() -> Report {
+    let finding = Finding::bad(
+        Check::Server,
+        "Looking at everything broke off, by a fault of Hearth's own.",
+        "run it from the command line instead (hearth doctor), and see what the log says: journalctl -u hearth -n 50",
+    );
+    Report { findings: vec![finding] }
 }
 
 fn given_up() -> Report {
@@ -110,6 +145,9 @@ fn given_up() -> Report {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::finding::Outcome;
     use super::super::tests::settings;
     use super::*;
 
@@ -130,5 +168,40 @@ mod tests {
         assert_eq!(doctor.begin(at(12)), Err(Duration::from_secs(3)));
         assert_eq!(doctor.begin(at(15)), Ok(()));
         assert!(tasks.stop(std::future::pending()).await);
+    }
+
+    #[tokio::test]
+    async fn o10_a_look_that_breaks_off_is_over_and_says_so() {
+        let tasks = Tasks::new();
+        let doctor = Doctor::new(|| panic!("planted"), tasks.clone());
+        assert_eq!(doctor.begin(Tick::from_millis(0)), Ok(()));
+        while doctor.seen().0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let findings = doctor.seen().1.unwrap().1.findings;
+        assert!(matches!(&findings[..], [Finding { check: Check::Server, outcome: Outcome::Bad, .. }]), "{findings:?}");
+        assert_eq!(doctor.begin(Tick::from_millis(6000)), Ok(()), "it may look again");
+        assert!(tasks.stop(std::future::pending()).await);
+    }
+
+    #[tokio::test]
+    async fn o10_nothing_is_looked_at_for_who_has_no_good_link() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&asked);
+        let count = move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            settings("meet.example.org")
+        };
+        let (doctor, now) = (Doctor::new(count, Tasks::new()), Timestamp::from_millis(0));
+        let (secret, _) = doctor.outside().prepare(now);
+        let reached = || Reached { host: true, reflexive: true, relayed: true, reason: None };
+        for secret in ["guess", secret.expose()] {
+            assert_eq!(doctor.report_outside(secret, Lane::Udp, reached(), now).await, Err(LinkInvalid), "nobody has opened it");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+        doctor.outside().open(secret.expose(), now).unwrap();
+        assert_eq!(doctor.report_outside(secret.expose(), Lane::Udp, reached(), now).await, Ok(()));
+        assert_eq!(doctor.report_outside(secret.expose(), Lane::Udp, reached(), now).await, Err(LinkInvalid), "it was reported");
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 }

@@ -64,7 +64,7 @@ pub(super) async fn report(
         wire::CheckTransport::Tls => Lane::Tls,
     };
     let reached = Reached { host, reflexive, relayed, reason };
-    let taken = api.doctor.outside().report(&token, lane, &reached, &api.doctor.settings(), Timestamp::now());
+    let taken = api.doctor.report_outside(&token, lane, reached, Timestamp::now()).await;
     taken.map_err(|invalid| refused(&api, client, invalid))?;
     Ok(Json(Done { success: true }))
 }

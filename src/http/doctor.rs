@@ -56,7 +56,7 @@ pub(super) async fn prepare(
     AdminCaller(_): AdminCaller,
     ReachedHost { authority }: ReachedHost,
 ) -> Result<Json<wire::OutsideLink>, ApiError> {
-    if api.doctor.settings().relay.is_none() {
+    if api.doctor.settings().await.relay.is_none() {
         let message = "There is nothing to try: the relay inside is switched off (relay.enabled).";
         return Err(ApiError::new(StatusCode::CONFLICT, "relay_disabled", message));
     }

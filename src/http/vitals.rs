@@ -135,11 +135,7 @@ fn space(_: &Path) -> Option<(u64, u64)> {
 /// When the newest file was last written. One that begins with a dot is still being made.
 fn last_backup(dir: &Path) -> Option<Timestamp> {
     let files = fs::read_dir(dir).ok()?.flatten().filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
-    let written = files.filter_map(|entry| {
-        let about = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-        let since = about.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-        Some(Timestamp::from_millis(u64::try_from(since.as_millis()).ok()?))
-    });
+    let written = files.filter_map(|entry| Timestamp::of_writing(&entry.metadata().ok().filter(fs::Metadata::is_file)?));
     written.max()
 }
 

@@ -5,7 +5,6 @@
 //! come by a name or an address of this machine that the better one is not good for.
 
 use std::fmt;
-use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,10 +13,11 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::acme::{AcmeClient, AcmeSettings, Challenges};
+use super::acme::{AcmeClient, Challenges};
 use super::own::{MachineNames, Own};
 use super::schedule::{Chance, Life, Schedule, Step};
 use super::supplied::{Change, Supplied};
+use super::wish::{Wanted, Wish, Wished, Wishes};
 use super::{CertificateSlot, CertificateStatus, CertificateWatch, Identity, LocalCa, Source, TlsError, server_config_answering};
 use crate::clock::{Now, Tick, Timestamp};
 use crate::ids::random_bytes;
@@ -33,48 +33,6 @@ const ASK_AGAIN: Duration = Duration::from_secs(6 * 60 * 60);
 const ASK_AGAIN_EARLIEST: Duration = Duration::from_secs(60);
 const ASK_AGAIN_LATEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Where the certificate is to come from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Wanted {
-    /// An authority that speaks ACME.
-    Acme(Box<AcmeSettings>),
-    /// This server's own authority.
-    Local,
-    /// Files of the administrator.
-    Files {
-        /// The certificate, followed by those that vouch for it.
-        certificate: PathBuf,
-        /// Its key.
-        key: PathBuf,
-    },
-}
-
-/// Which certificate this server is to have.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Wish {
-    /// Where it is to come from.
-    pub wanted: Wanted,
-    /// The name by which people know this server, where one is configured.
-    pub host: Option<String>,
-}
-
-/// Tells a keeper at work to see to another certificate. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Wishes(watch::Sender<Arc<Wish>>);
-
-impl Wishes {
-    /// From now on this is wished. The same once more changes nothing. What serves goes on until the other is there.
-    pub fn set(&self, wish: Wish) {
-        self.0.send_if_modified(|current| {
-            let is_new = **current != wish;
-            if is_new {
-                *current = Arc::new(wish);
-            }
-            is_new
-        });
-    }
-}
-
 /// Keeps a certificate in its slot. Made by [`Keeper::open`], set to work by [`Keeper::keep`].
 pub struct Keeper {
     dir: PathBuf,
@@ -82,7 +40,8 @@ pub struct Keeper {
     slot: Arc<CertificateSlot>,
     status: watch::Sender<CertificateStatus>,
     watch: CertificateWatch,
-    wishes: (watch::Sender<Arc<Wish>>, watch::Receiver<Arc<Wish>>),
+    wishes: Wishes,
+    wished: Wished,
     own: Own,
     undertaking: Undertaking,
     /// What served until the wish changed, for those who still come by its names.
@@ -130,9 +89,9 @@ impl Keeper {
         let (serving, source) = serving(&undertaking, &own).expect("one of the two has a certificate, or this has ended");
         let (status, watch) = CertificateWatch::new(CertificateStatus::of(serving, source));
         let slot = CertificateSlot::new(serving);
-        let wishes = watch::channel(Arc::new(wish));
+        let (wishes, wished) = Wishes::new(wish);
         let dir = dir.to_owned();
-        let mut keeper = Self { dir, challenges, slot, status, watch, wishes, own, undertaking, former: None };
+        let mut keeper = Self { dir, challenges, slot, status, watch, wishes, wished, own, undertaking, former: None };
         keeper.serve();
         keeper.tell(now);
         Ok(keeper)
@@ -155,7 +114,7 @@ impl Keeper {
 
     /// Takes other wishes.
     pub fn wishes(&self) -> Wishes {
-        Wishes(self.wishes.0.clone())
+        self.wishes.clone()
     }
 
     /// Sees to the certificate until the program stops.
@@ -169,12 +128,12 @@ impl Keeper {
 
     /// Does what is due, tells how things stand, and waits until something else may be due.
     async fn round(&mut self) {
-        if self.wishes.1.has_changed().unwrap_or(false) {
+        if self.wished.has_changed() {
             self.turn().await;
         }
         self.own.see_to(Now::read()).await;
         let wait = match &self.undertaking.origin {
-            Origin::Acme { .. } => self.undertaking.round_of_acme(&self.wishes.1).await,
+            Origin::Acme { .. } => self.undertaking.round_of_acme(&self.wished).await,
             Origin::Local => OWN_LOOK,
             Origin::Files(_) => self.undertaking.round_of_files().await,
         };
@@ -182,13 +141,13 @@ impl Keeper {
         self.tell(Now::read());
         tokio::select! {
             () = sleep(wait) => {}
-            () = changed(&self.wishes.1) => {}
+            () = self.wished.changed() => {}
         }
     }
 
     /// Turns to what is wished by now.
     async fn turn(&mut self) {
-        let wish = Arc::clone(&self.wishes.1.borrow_and_update());
+        let wish = self.wished.take();
         tracing::info!(name = wish.host.as_deref().unwrap_or("none"), "the certificate is to be another one");
         self.own.is_known_as(wish.host.as_deref());
         let (dir, challenges) = (self.dir.clone(), self.challenges.clone());
@@ -284,12 +243,12 @@ impl Undertaking {
         }
     }
 
-    /// What is due with the authority; how long nothing will be. Other `wishes` end an order that is under way.
-    async fn round_of_acme(&mut self, wishes: &watch::Receiver<Arc<Wish>>) -> Duration {
+    /// What is due with the authority; how long nothing will be. Another wish ends an order that is under way.
+    async fn round_of_acme(&mut self, wished: &Wished) -> Duration {
         if self.schedule.step(Now::read()) == Step::Renew {
             tokio::select! {
                 () = self.order() => {}
-                () = changed(wishes) => {}
+                () = wished.changed() => {}
             }
         }
         self.ask_when_to_renew(Now::read()).await;
@@ -391,15 +350,6 @@ fn serving<'a>(undertaking: &'a Undertaking, own: &'a Own) -> Option<(&'a Identi
     obtained.or_else(|| own.identity().map(|identity| (identity, Source::LocalCa)))
 }
 
-/// Waits until something else is wished than when the receiver was looked at last.
-async fn changed(wishes: &watch::Receiver<Arc<Wish>>) {
-    // A clone of its own, so that the change is still seen by whoever turns to it.
-    let mut wishes = wishes.clone();
-    if wishes.changed().await.is_err() {
-        pending().await
-    }
-}
-
 fn held(files: &Mutex<Supplied>) -> MutexGuard<'_, Supplied> {
     // What was read before a panic is compared with what lies there at the next look.
     files.lock().unwrap_or_else(PoisonError::into_inner)
@@ -412,7 +362,7 @@ fn chance() -> Chance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tls::Names;
+    use crate::tls::{AcmeSettings, Names};
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     const DIRECTORY: &str = "https://ca.example/directory";

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use rustls::pki_types::ServerName;
-use webrtc_util::ifaces::ifaces;
+
+use crate::interfaces;
 
 /// Names and addresses under which the server is reached: valid ones, in lower case, each once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl Names {
             names.add(&name);
             names.add(&format!("{name}.local"));
         }
-        for address in interface_addresses().into_iter().filter(|address| address.is_ipv4() && !address.is_unspecified()) {
+        for address in interface_addresses().into_iter().filter(|address| address.is_ipv4()) {
             names.add(&address.to_string());
         }
         names
@@ -58,11 +59,10 @@ impl Names {
 }
 
 fn interface_addresses() -> Vec<IpAddr> {
-    let interfaces = ifaces().unwrap_or_else(|error| {
+    interfaces::addresses().unwrap_or_else(|error| {
         tracing::warn!(%error, "this machine's addresses can't be listed; the certificate goes without them");
         Vec::new()
-    });
-    interfaces.into_iter().filter_map(|interface| interface.addr).map(|address| address.ip()).collect()
+    })
 }
 
 /// The first label of the host's name, where the system tells it by file.

@@ -2,9 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use webrtc_util::ifaces::ifaces;
-
 use super::policy;
+use crate::interfaces;
 
 /// The addresses to relay at, of each family at most one.
 pub type RelayAddresses = (Option<Ipv4Addr>, Option<Ipv6Addr>);
@@ -13,7 +12,7 @@ pub type RelayAddresses = (Option<Ipv4Addr>, Option<Ipv6Addr>);
 /// from, or one of its others where it has no such route. Loopback only where nobody but this machine can reach the listeners.
 pub fn default_relay_ipv4(listen: &[SocketAddr]) -> Option<Ipv4Addr> {
     let loopback = || (!listen.is_empty() && are_loopback(listen)).then_some(Ipv4Addr::LOCALHOST);
-    routed_ipv4().or_else(|| first_for_others(own_addresses())).or_else(loopback)
+    routed_ipv4().or_else(|| first_for_others(interfaces::addresses().unwrap_or_default())).or_else(loopback)
 }
 
 /// The public address that this machine reaches the IPv6 internet from, for [`Settings::relay_ipv6`](super::Settings::relay_ipv6).
@@ -42,10 +41,6 @@ fn routed_ipv4() -> Option<Ipv4Addr> {
     // Connecting a UDP socket chooses a route and sends nothing; the address is one for documentation.
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     first_for_others([socket.local_addr().ok()?.ip()])
-}
-
-fn own_addresses() -> impl Iterator<Item = IpAddr> {
-    ifaces().unwrap_or_default().into_iter().filter_map(|interface| interface.addr).map(|address| address.ip())
 }
 
 /// The first IPv4 address that others may reach.

@@ -16,6 +16,7 @@ mod headers;
 mod health;
 mod http2;
 mod ice;
+mod installed;
 mod lifecycle;
 mod limits;
 mod logs;

@@ -37,6 +37,34 @@ async fn o10_an_administrator_lets_the_doctor_look_and_reads_what_it_found() {
 }
 
 #[tokio::test]
+async fn o10_the_doctor_goes_by_the_settings_that_hold_now() {
+    let server = TestServer::start();
+    let admin = Person::admin(&server).await;
+    let examined = async || {
+        // It looks again after some seconds only.
+        eventually("the doctor begins", async || admin.post_empty("/api/admin/doctor").await.status == 200).await;
+        eventually("the doctor is done", async || admin.get("/api/admin/doctor").await.ok()["running"] == false).await;
+        let state = admin.get("/api/admin/doctor").await.ok();
+        let findings = state["findings"].as_array().unwrap().clone();
+        move |check: &str| findings.iter().find(|finding| finding["check"] == check).unwrap()["sentence"].to_string()
+    };
+    let told = examined().await;
+    assert!(told("dns").contains("No public name is configured"), "{}", told("dns"));
+    assert!(!told("relay_address").contains("from there this machine is seen"), "{}", told("relay_address"));
+    let (name, relay) = (&server.address, server.relay_port());
+    server.reconfigure(&Options {
+        server: format!("public_url = \"{name}\""),
+        config: format!("[[ice.servers]]\nurls = [\"stun:127.0.0.1:{relay}\"]"),
+        ..Options::default()
+    });
+    server.signal("HUP");
+    eventually("the settings are taken", async || server.log().contains("settings_taken")).await;
+    let told = examined().await;
+    assert!(told("dns").contains("The name localhost leads here"), "{}", told("dns"));
+    assert!(told("relay_address").contains("from there this machine is seen"), "{}", told("relay_address"));
+}
+
+#[tokio::test]
 async fn h18_only_administrators_see_the_doctor_and_make_links() {
     let server = TestServer::with(&Options { config: "[accounts]\nregistration = \"open\"".into(), ..Options::default() });
     Person::admin(&server).await;

@@ -6,9 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use webrtc_util::ifaces::ifaces;
-
 use super::Edge;
+use crate::interfaces;
 
 /// How often the list of this machine's addresses is read again.
 const INTERFACES_INTERVAL: Duration = Duration::from_secs(5);
@@ -26,12 +25,10 @@ impl Edge {
     }
 
     pub(super) async fn read_interfaces(self: &Arc<Self>) {
-        // It asks the kernel, and on some systems that takes a while.
-        let listed = tokio::task::spawn_blocking(ifaces).await;
+        let listed = tokio::task::spawn_blocking(interfaces::addresses).await;
         match listed.map_err(io::Error::other).flatten() {
-            Ok(interfaces) => {
-                let addresses: HashSet<IpAddr> =
-                    interfaces.iter().filter_map(|interface| interface.addr).map(|addr| addr.ip()).collect();
+            Ok(addresses) => {
+                let addresses: HashSet<IpAddr> = addresses.into_iter().collect();
                 self.drive(&[], |core, _| core.set_local_addresses(addresses));
             }
             Err(error) => {
