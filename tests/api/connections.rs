@@ -211,3 +211,27 @@ async fn d6_the_server_may_open_as_many_files_as_the_system_lets_it() {
     assert_eq!(numbers[0], numbers[1], "{line}");
     assert_ne!(numbers[0], "512");
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn d6_a_server_that_can_open_no_more_files_serves_who_is_there_and_recovers() {
+    const FILES: usize = 128;
+    let run_by = ["sh", "-c", &format!("ulimit -n {FILES}; exec \"$@\""), "sh"].map(str::to_owned).to_vec();
+    let server = TestServer::with(&Options { run_by, ..Options::default() });
+    let ben = Person::member(&server, "Ben").await;
+    let room = ben.create("Standup", json!({})).await;
+    let (mut socket, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let mut flood = Vec::new();
+    for _ in 0..2 * FILES - 20 {
+        flood.push(TcpStream::connect(server.socket_address()).await.unwrap());
+    }
+    let refused = || server.log().matches("a connection could not be accepted").count();
+    eventually("there is no file left to open", async || refused() > 0).await;
+    socket.expect_quiet().await;
+    socket.send(&json!({"type": "chat", "id": "m1", "text": "is anybody there?"})).await;
+    socket.expect("chat").await;
+    drop(flood);
+    eventually("it takes connections again", async || try_shake_hands(&server, b"http/1.1").await.is_ok()).await;
+    ben.get("/api/auth/me").await.ok();
+    ben.create("Another", json!({})).await;
+}
