@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::store::{self, Space};
 
 /// What the system tells this process about itself, where there is such a thing.
 const OWN_STATUS: &str = "/proc/self/status";
@@ -117,19 +118,8 @@ impl DiskWatch {
 }
 
 fn ask(data_dir: &Path, backups: &Path) -> Disk {
-    let (free_bytes, total_bytes) = space(data_dir).unzip();
+    let (free_bytes, total_bytes) = store::space(data_dir).ok().map(|Space { free, total, .. }| (free, total)).unzip();
     Disk { free_bytes, total_bytes, last_backup: last_backup(backups) }
-}
-
-#[cfg(unix)]
-fn space(path: &Path) -> Option<(u64, u64)> {
-    let stat = rustix::fs::statvfs(path).ok()?;
-    Some((stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_blocks.saturating_mul(stat.f_frsize)))
-}
-
-#[cfg(not(unix))]
-fn space(_: &Path) -> Option<(u64, u64)> {
-    None
 }
 
 /// When the newest file was last written. One that begins with a dot is still being made.
