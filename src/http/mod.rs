@@ -22,6 +22,7 @@ mod openapi;
 mod origin;
 mod places;
 mod plain;
+mod qr;
 mod server;
 mod settings;
 mod socket;

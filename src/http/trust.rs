@@ -12,12 +12,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
-use fast_qr::convert::svg::SvgBuilder;
-use fast_qr::qr::QRBuilder;
 
 use super::Api;
 use super::error::ApiError;
 use super::extract::ReachedHost;
+use super::qr;
 use crate::tls::{Authority, Source};
 use crate::wire::trust::{TrustAuthority, TrustInfo, Voucher};
 
@@ -54,10 +53,10 @@ pub(super) async fn info(State(api): State<Api>, host: ReachedHost) -> Json<Trus
     ),
 )]
 pub(super) async fn code(State(api): State<Api>, host: ReachedHost) -> Result<impl IntoResponse, ApiError> {
-    let code = QRBuilder::new(address(&api, &host)).build().map_err(|_| {
+    let code = qr::draw(&address(&api, &host)).ok_or_else(|| {
         ApiError::new(StatusCode::BAD_REQUEST, "invalid_host", "This server's address is too long for a QR code.")
     })?;
-    Ok(([(CONTENT_TYPE, "image/svg+xml")], SvgBuilder::default().to_str(&code)))
+    Ok(([(CONTENT_TYPE, "image/svg+xml")], qr::picture(&code)))
 }
 
 /// Gives the certificate of the server's own authority, as text.
