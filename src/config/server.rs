@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::declare::section;
+use super::public::is_public;
 use super::value::{Malformed, written_as_text};
 
 section! {
@@ -56,6 +57,11 @@ impl PublicUrl {
     /// The port, 443 when none was written.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether the host is one of the internet, for which a public authority may vouch.
+    pub fn is_of_the_internet(&self) -> bool {
+        is_public(self.host())
     }
 }
 

@@ -42,6 +42,8 @@ use machine::Machine;
 pub struct Settings {
     /// The name or address that people type, an IPv6 address without brackets, and the port that goes with it.
     pub public: Option<(String, u16)>,
+    /// Whether that is one of the internet, so that browsers expect an authority that they know to vouch for it.
+    pub of_the_internet: bool,
     /// Where HTTPS is to answer.
     pub https: Vec<SocketAddr>,
     /// Where plain HTTP is to answer, for whoever comes without TLS and for the authority that gives certificates.
