@@ -63,6 +63,8 @@ faults: ## Kill, damage and fill up the real server a thousand times and more; R
 	HEARTH_FAULT_ROUNDS=1000 cargo nextest run --locked --profile faults --test faults -E 'test(/::r1_/)'
 	HEARTH_FAULT_ROUNDS=1500 cargo nextest run --locked --profile faults --test faults -E 'test(/::r2_/)'
 	HEARTH_FAULT_ROUNDS=$(or $(ROUNDS),60) cargo nextest run --locked --profile faults --test faults -E 'not test(/::r[12]_/)'
+	@# Builds a later version, which upgrades the data of this one.
+	cargo nextest run --locked --profile faults --test faults --run-ignored only -E 'test(/::r40_/)'
 
 .PHONY: fuzz
 fuzz: ## Feed ten million made-up inputs to the parsers and the relay's core; FUZZ_RUNS=n for n each

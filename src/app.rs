@@ -27,7 +27,7 @@ use crate::store::Store;
 use crate::tls::{self, Source};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use alive::Vitals;
-use listeners::{bind_all, public_address};
+use listeners::{bind_all, own_address};
 use reload::{Parts, keep_reloading};
 use settings::Settings;
 
@@ -129,12 +129,14 @@ impl App {
         let listeners = bind_all(&config.server.listen, "--listen or server.listen", passed)?;
         let plain_listeners = bind_all(&config.server.listen_http, "server.listen_http", passed)?;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
-        let address = public_address(&config, &addresses);
+        let own_address = own_address(&addresses);
+        let address = settings.public_origin.clone().unwrap_or_else(|| own_address.clone());
 
-        let (certificates, authority) = certificates::keeper(&config, data_dir, Now::read())?;
+        let (certificates, authority) = certificates::keeper(&config, settings.certificate.clone(), Now::read())?;
         let (tls, certificate) = (certificates.server_config(), certificates.watch());
-        let plain = (plain_listeners, certificates::plain(&config, &certificates, &address, &listeners));
-        let auth = Auth::open(auth_settings(&settings, data_dir, &address), store.clone())?;
+        let public_origin = Live::new(settings.public_origin.clone());
+        let plain = (plain_listeners, certificates::plain(&certificates, public_origin.clone(), &listeners, own_address));
+        let auth = Auth::open(auth_settings(&settings, data_dir), store.clone())?;
         let (relay, ice) = relay(&config.relay, &settings, (data_dir, &tls), passed, &tasks).await?;
         if let Some(relay) = relay.as_ref().filter(|_| config.relay.self_test) {
             relay.keep_testing(ice::stun_servers(&config.ice), &tasks);
@@ -154,9 +156,19 @@ impl App {
         passed::warn_of_unused(passed);
         let connections = Places::new(settings.connections.0, settings.connections.1);
         let held_to = Live::new(settings.doctor);
+        let parts = Parts {
+            auth,
+            hub,
+            signaling,
+            ice,
+            relay: relay.clone(),
+            connections: connections.clone(),
+            certificates: certificates.wishes(),
+            public_origin,
+            doctor: held_to.clone(),
+        };
         let bound = doctor::Bound::of(&addresses, &plain.0, relay.as_ref())?;
-        let doctor = Doctor::new(doctor::from_inside(&config, bound, held_to.clone()), tasks.clone());
-        let parts = Parts { auth, hub, signaling, ice, relay: relay.clone(), connections: connections.clone(), doctor: held_to };
+        let doctor = Doctor::new(doctor::from_inside(&config, bound, held_to), tasks.clone());
         let places = (data_dir.clone(), backup_directory(&config));
         let api = Api::new(settings.http, parts.services(store.clone(), doctor, (certificate, authority), places), tasks.clone());
         let settings = Arc::new(reload::Keeper::new(sources, loaded, parts, api.clone()));
@@ -276,8 +288,8 @@ async fn rebuild(hub: &Hub) -> Result<()> {
     Ok(())
 }
 
-fn auth_settings(settings: &Settings, data_dir: &Path, address: &str) -> auth::Settings {
-    auth::Settings { registration: settings.registration, ..auth::Settings::new(address, data_dir.join("keys")) }
+fn auth_settings(settings: &Settings, data_dir: &Path) -> auth::Settings {
+    auth::Settings { registration: settings.registration, ..auth::Settings::new(data_dir.join("keys")) }
 }
 
 async fn relay(

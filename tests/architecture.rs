@@ -73,7 +73,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("tls", &["lifecycle", "private_files", "interfaces", "ids"]),
     ("config", &["private_files", "ids"]),
     ("wire", &["ids"]),
-    ("store", &["meeting", "lifecycle", "ids"]),
+    ("store", &["meeting", "lifecycle", "private_files", "ids"]),
     ("meeting", &["ids"]),
     ("telemetry", &[]),
     ("lifecycle", &[]),

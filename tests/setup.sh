@@ -24,6 +24,8 @@ command -v certutil >/dev/null || install libnss3-tools
 command -v faketime >/dev/null || install faketime
 # Tests of what happens when the system refuses something, and of addresses and firewalls that only networks of their own can have.
 command -v strace >/dev/null || install strace
+# Makes what the server of a certificate authority shows.
+command -v openssl >/dev/null || install openssl
 # What the units are looked over with; no service manager has to run.
 command -v systemd-analyze >/dev/null || install systemd
 # What holds sockets for a server that is restarted.

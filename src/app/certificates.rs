@@ -1,67 +1,57 @@
 //! The certificate that the server shows, out of what the configuration says.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 
 use crate::clock::Now;
-use crate::config::{Config, TlsMode};
-use crate::http::{Listener, Plain, Target};
-use crate::tls::{AcmeSettings, Authority, ExternalAccount, Keeper, KeeperSettings, LocalCa, Names, Wanted, roots_from_file};
+use crate::config::{Config, Problem, TlsMode};
+use crate::http::{Listener, Plain};
+use crate::lifecycle::Live;
+use crate::tls::{AcmeSettings, Authority, ExternalAccount, Keeper, LocalCa, Names, Wanted, Wish, roots_from_file};
 
 /// The keeper of the certificate, and the authority of this server's own, which devices may trust.
-pub(super) fn keeper(config: &Config, data_dir: &Path, now: Now) -> Result<(Keeper, Authority)> {
-    let dir = data_dir.join("tls");
+pub(super) fn keeper(config: &Config, wish: Wish, now: Now) -> Result<(Keeper, Authority)> {
+    let dir = config.server.data_dir.join("tls");
     let ca = LocalCa::open(&dir, now.wall)?;
     let authority = ca.authority().clone();
-    let host = config.server.public_url.as_ref().map(|url| url.host().to_owned());
-    let names = {
-        let host = host.clone();
-        Box::new(move || {
-            let mut names = Names::of_this_machine();
-            if let Some(host) = &host {
-                names.add(host);
-            }
-            names
-        })
-    };
-    let settings = KeeperSettings { dir, wanted: wanted(config)?, host, names };
-    Ok((Keeper::open(settings, ca, now)?, authority))
+    Ok((Keeper::open(&dir, wish, Arc::new(Names::of_this_machine), ca, now)?, authority))
 }
 
-/// What is answered over plain HTTP: `address` is that of the page, `port` the one it is served on.
-pub(super) fn plain(config: &Config, keeper: &Keeper, address: &str, https: &[Listener]) -> Plain {
+/// What is answered over plain HTTP. Those who come by a name that is none of ours are sent to `otherwise`.
+pub(super) fn plain(keeper: &Keeper, public_origin: Live<Option<String>>, https: &[Listener], otherwise: String) -> Plain {
     let port = https.first().and_then(|listener| listener.local_addr().ok()).map_or(443, |address| address.port());
-    let target = match &config.server.public_url {
-        Some(url) => Target::Origin(url.origin().into()),
-        None => Target::OwnName { port, otherwise: address.into() },
+    Plain { challenges: keeper.challenges(), certificate: keeper.watch(), public_origin, port, otherwise: otherwise.into() }
+}
+
+/// Which certificate the settings ask for.
+///
+/// # Errors
+/// When a file that they name can't be read or is of no use.
+pub(super) fn wish(config: &Config) -> Result<Wish, Problem> {
+    let (tls, url) = (&config.tls, config.server.public_url.as_ref());
+    let wanted = match (tls.chosen(&config.server), &tls.certificate_file, &tls.key_file, url) {
+        (TlsMode::Files, Some(certificate), Some(key), _) => Wanted::Files { certificate: certificate.clone(), key: key.clone() },
+        (TlsMode::Acme, _, _, Some(url)) => Wanted::Acme(Box::new(acme(config, url.host())?)),
+        (TlsMode::Auto | TlsMode::Acme | TlsMode::Local | TlsMode::Files, _, _, _) => Wanted::Local,
     };
-    Plain { challenges: keeper.challenges(), certificate: keeper.watch(), target }
+    Ok(Wish { wanted, host: url.map(|url| url.host().to_owned()) })
 }
 
-fn wanted(config: &Config) -> Result<Wanted> {
+fn acme(config: &Config, host: &str) -> Result<AcmeSettings, Problem> {
     let tls = &config.tls;
-    match (tls.chosen(&config.server), &tls.certificate_file, &tls.key_file, &config.server.public_url) {
-        (TlsMode::Files, Some(certificate), Some(key), _) => {
-            Ok(Wanted::Files { certificate: certificate.clone(), key: key.clone() })
-        }
-        (TlsMode::Acme, _, _, Some(url)) => Ok(Wanted::Acme(Box::new(acme(config, url.host())?))),
-        (TlsMode::Auto | TlsMode::Acme | TlsMode::Local | TlsMode::Files, _, _, _) => Ok(Wanted::Local),
-    }
-}
-
-fn acme(config: &Config, host: &str) -> Result<AcmeSettings> {
-    let tls = &config.tls;
-    let key = tls.eab_key().context("the account with the certificate authority is missing")?;
-    let roots = tls.acme_root_file.as_deref().map(roots_from_file).transpose();
+    let roots = tls.acme_root_file.as_deref().map(roots_from_file).transpose().map_err(|error| {
+        let mend = "name a file with the certificate of the authority's server, or leave the key out";
+        Problem::new("tls.acme_root_file", error, mend)
+    })?;
     Ok(AcmeSettings {
         directory: tls.acme_directory.as_str().to_owned(),
         name: host.to_owned(),
         contact: tls.acme_contact.clone(),
         profile: tls.acme_profile.clone(),
-        external_account: key.zip(tls.acme_eab_key_id.clone()).map(|(key, key_id)| ExternalAccount { key_id, key }),
-        roots: roots.map_err(|error| anyhow!("tls.acme_root_file can't be used: {error}"))?,
+        external_account: tls.eab_key()?.zip(tls.acme_eab_key_id.clone()).map(|(key, key_id)| ExternalAccount { key_id, key }),
+        roots,
         by_http: !config.server.listen_http.is_empty(),
         retry: Duration::from_secs(tls.acme_retry_seconds.into()),
     })

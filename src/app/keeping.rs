@@ -34,7 +34,7 @@ pub fn restore_hint(config: &Config) -> String {
 
 /// The right to the data directory. Whoever starts a second server on the same data hears of that and of nothing else.
 pub(super) fn claim(config: &Config) -> Result<Claim> {
-    Ok(Claim::take(&config.server.data_dir)?)
+    Ok(Claim::take_to_serve(&config.server.data_dir)?)
 }
 
 /// Opens the store. Data of an older version are backed up and then upgraded.

@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context, Result, bail};
 
-use crate::config::Config;
 use crate::http::Listener;
 use crate::lifecycle::sockets::Passed;
 use crate::turn;
@@ -38,11 +37,8 @@ pub(super) fn bind_all(addresses: &[SocketAddr], key: &str, passed: &mut Passed)
     Ok(listeners)
 }
 
-/// The address that people are told: the configured one, or this machine's own.
-pub(super) fn public_address(config: &Config, bound: &[SocketAddr]) -> String {
-    if let Some(url) = &config.server.public_url {
-        return url.origin().to_owned();
-    }
+/// The address of this machine that people are told where none is configured.
+pub(super) fn own_address(bound: &[SocketAddr]) -> String {
     let local = |address: &SocketAddr| address.ip().is_unspecified() || address.ip().is_loopback();
     match bound.first() {
         Some(address) => {

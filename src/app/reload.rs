@@ -16,7 +16,7 @@ use crate::lifecycle::{Live, ReloadSignals, Tasks, supervisor};
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
 use crate::telemetry;
-use crate::tls::{Authority, CertificateWatch};
+use crate::tls::{Authority, CertificateWatch, Wishes};
 use crate::turn::Relay;
 
 use super::doctor::Changing;
@@ -30,6 +30,9 @@ pub(super) struct Parts {
     pub(super) ice: IceDirectory,
     pub(super) relay: Option<Relay>,
     pub(super) connections: Places,
+    pub(super) certificates: Wishes,
+    /// Where plain HTTP leads.
+    pub(super) public_origin: Live<Option<String>>,
     pub(super) doctor: Live<Changing>,
 }
 
@@ -42,7 +45,7 @@ impl Parts {
         (certificate, authority): (CertificateWatch, Authority),
         (data_dir, backups): (PathBuf, PathBuf),
     ) -> Services {
-        let Self { auth, hub, signaling, ice, relay: _, connections: _, doctor: _ } = self;
+        let Self { auth, hub, signaling, ice, .. } = self;
         Services {
             auth: auth.clone(),
             store,
@@ -58,8 +61,23 @@ impl Parts {
     }
 
     fn take_over(&self, api: &Api, settings: Settings) {
-        let Settings { http, hub, signaling, registration, others, credential_ttl, relay, connections, log, doctor } = settings;
+        let Settings {
+            http,
+            hub,
+            signaling,
+            registration,
+            others,
+            credential_ttl,
+            relay,
+            connections,
+            log,
+            certificate,
+            public_origin,
+            doctor,
+        } = settings;
         telemetry::reconfigure(&log);
+        self.certificates.set(certificate);
+        self.public_origin.set(public_origin);
         api.reconfigure(http);
         self.auth.reconfigure(registration);
         self.hub.reconfigure(hub);
@@ -112,7 +130,7 @@ impl Keeper {
     pub(super) fn reload(&self) -> Result<(), Problems> {
         let mut held = self.held();
         let loaded = self.sources.load()?;
-        let settings = Settings::of(&loaded.config)?;
+        let settings = Settings::of(&self.as_bound(&loaded.config))?;
         self.take_over(&mut held, loaded, settings);
         Ok(())
     }
@@ -124,7 +142,7 @@ impl Keeper {
     pub(super) fn set(&self, changes: &[Change]) -> Result<Loaded, Unchanged> {
         let mut held = self.held();
         let (loaded, text) = self.sources.load_with(changes)?;
-        let settings = Settings::of(&loaded.config)?;
+        let settings = Settings::of(&self.as_bound(&loaded.config))?;
         // Where the data are can't change while the server runs, whatever the file says by now.
         Sources::save(&self.started.server.data_dir, &text).map_err(Unchanged::Unwritten)?;
         self.take_over(&mut held, loaded, settings);
@@ -136,9 +154,16 @@ impl Keeper {
         self.held().clone()
     }
 
-    /// The keys that were changed since the start and of which something holds from the next one on.
+    /// The keys that were changed since the start and hold from the next one on.
     pub(super) fn waiting(&self, loaded: &Loaded) -> Vec<Key> {
-        loaded.config.differences(&self.started).into_iter().filter(|key| !key.live || key.partly).collect()
+        loaded.config.differences(&self.started).into_iter().filter(|key| !key.live).collect()
+    }
+
+    /// These settings on the ports that the server was started with, which decide how an authority can look it up.
+    fn as_bound(&self, config: &Config) -> Config {
+        let mut config = config.clone();
+        config.server.listen_http.clone_from(&self.started.server.listen_http);
+        config
     }
 
     fn take_over(&self, held: &mut Loaded, loaded: Loaded, settings: Settings) {
@@ -147,11 +172,11 @@ impl Keeper {
         let names = |is_meant: fn(&Key) -> bool| {
             changed.iter().filter(|key| is_meant(key)).map(|key| key.name.as_str()).collect::<Vec<_>>().join(", ")
         };
-        let (now, later) = (names(|key| key.live), names(|key| !key.live || key.partly));
+        let (now, later) = (names(|key| key.live), names(|key| !key.live));
         let now = if now.is_empty() { "nothing" } else { &now };
         tracing::info!(event = "settings_taken", changed = %now, "the settings were read again");
         if !later.is_empty() {
-            tracing::warn!(event = "settings_need_restart", keys = %later, "what was changed needs a restart to hold altogether: {later}");
+            tracing::warn!(event = "settings_need_restart", keys = %later, "what was changed needs a restart to hold: {later}");
         }
         *held = loaded;
     }

@@ -6,10 +6,11 @@ use crate::auth::{RegistrationPolicy, SharedToken, throttle::Rate};
 use crate::config::{self, Config, Problem, Problems};
 use crate::http::{self, Rates, ReachedHost};
 use crate::signaling::{self, OtherServer};
+use crate::tls::{Wanted, Wish};
 use crate::wire::server::Registration;
 use crate::{hub, meeting, turn};
 
-use super::{doctor, ice};
+use super::{certificates, doctor, ice};
 
 /// Everything that the parts may be told while they run.
 #[derive(Clone, Debug)]
@@ -27,6 +28,10 @@ pub(super) struct Settings {
     pub(super) connections: (usize, usize),
     /// What is logged.
     pub(super) log: String,
+    /// Which certificate to have.
+    pub(super) certificate: Wish,
+    /// The origin by which people know this server, where one is configured.
+    pub(super) public_origin: Option<String>,
     /// What the doctor holds the place to.
     pub(super) doctor: doctor::Changing,
 }
@@ -46,6 +51,10 @@ impl Settings {
             let mend = "name a file with a token that this user alone may read, or leave the key out";
             problems.add(Problem::new("metrics.token_file", error.to_string(), mend));
             None
+        });
+        let certificate = certificates::wish(config).unwrap_or_else(|problem| {
+            problems.add(problem);
+            Wish { wanted: Wanted::Local, host: None }
         });
         let limits = &config.limits;
         problems.none_or(Self {
@@ -68,6 +77,8 @@ impl Settings {
             relay: relay(&config.relay),
             connections: (limits.connections as usize, limits.connections_per_address as usize),
             log: config.log.level.clone(),
+            certificate,
+            public_origin: config.server.public_url.as_ref().map(|url| url.origin().to_owned()),
             doctor: doctor::Changing::of(config),
         })
     }
@@ -103,6 +114,8 @@ fn http(config: &Config, metrics_token: Option<SharedToken>) -> http::Settings {
     http::Settings {
         name: config.server.name.clone(),
         public_host,
+        public_name: config.server.public_url.as_ref().and_then(|url| url.public_name()).map(str::to_owned),
+        https_only: config.server.https_only,
         registration: match config.accounts.registration {
             config::Registration::Open => Registration::Open,
             config::Registration::Closed => Registration::Closed,
@@ -130,14 +143,19 @@ fn http(config: &Config, metrics_token: Option<SharedToken>) -> http::Settings {
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::clock::Timestamp;
     use crate::config::{Overrides, Sources, keys};
+    use crate::tls::LocalCa;
 
     /// For each key that may change while the server runs, something else than its default.
     const OTHERWISE: &[(&str, &str)] = &[
         ("server.name", "Other"),
         ("server.public_url", "https://other.example.org"),
+        ("server.https_only", "false"),
         ("server.cors_origins", "https://www.example.org"),
         ("accounts.registration", "closed"),
         ("meetings.max_participants", "3"),
@@ -162,6 +180,16 @@ mod tests {
         ("limits.registrations_per_hour", "99"),
         ("limits.chat_lines_per_ten_seconds", "99"),
         ("log.level", "debug"),
+        ("tls.mode", "local"),
+        ("tls.certificate_file", "FILE"),
+        ("tls.key_file", "FILE"),
+        ("tls.acme_directory", "https://ca.example/directory"),
+        ("tls.acme_contact", "ada@example.org"),
+        ("tls.acme_profile", "shortlived"),
+        ("tls.acme_root_file", "ROOTS"),
+        ("tls.acme_eab_key_id", "kid-1"),
+        ("tls.acme_eab_key_file", "FILE"),
+        ("tls.acme_retry_seconds", "9"),
         // And for others, which the running parts are not told of.
         ("server.listen", "127.0.0.1:9443"),
         ("server.data_dir", "/srv"),
@@ -175,9 +203,15 @@ mod tests {
         ("log.format", "json"),
     ];
 
-    fn with(variable: &str, value: &str) -> String {
-        let env = [(variable.to_owned(), value.to_owned())];
-        let config = Sources::new(None, env.into_iter(), Overrides::default()).load().unwrap().config;
+    /// Keys that mean nothing without another one.
+    const TOGETHER: [(&str, &str); 2] =
+        [("tls.certificate_file", "tls.key_file"), ("tls.acme_eab_key_id", "tls.acme_eab_key_file")];
+
+    /// The settings of a server that asks an authority for its certificate, with these variables.
+    fn with(variables: &[(String, String)]) -> String {
+        let public = (String::from("HEARTH_SERVER_PUBLIC_URL"), String::from("https://meet.hearth-club.net"));
+        let env = [public].into_iter().chain(variables.iter().cloned());
+        let config = Sources::new(None, env, Overrides::default()).load().unwrap().config;
         let mut text = String::new();
         write!(text, "{:?}", Settings::of(&config).unwrap()).unwrap();
         text
@@ -185,16 +219,36 @@ mod tests {
 
     #[test]
     fn a_key_is_live_exactly_when_the_running_parts_are_told_of_it() {
-        let token = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(token.path(), "b4f5c0ffee00b4f5c0ffee00b4f5c0ff").unwrap();
-        let usual = with("PATH", "/bin");
+        let dir = tempfile::tempdir().unwrap();
+        LocalCa::open(dir.path(), Timestamp::now()).unwrap();
+        for (name, text) in [("token", "b4f5c0ffee00b4f5c0ffee00b4f5c0ff"), ("file", "-_8")] {
+            let path = dir.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let put = |value: &str| match value {
+            "TOKEN" => dir.path().join("token").to_str().unwrap().to_owned(),
+            "FILE" => dir.path().join("file").to_str().unwrap().to_owned(),
+            "ROOTS" => dir.path().join("ca.pem").to_str().unwrap().to_owned(),
+            value => value.to_owned(),
+        };
+        let other = |name: &str| OTHERWISE.iter().find(|(known, _)| *known == name).map(|(_, value)| put(value));
+        let usual = with(&[]);
         for key in keys() {
-            let Some((_, value)) = OTHERWISE.iter().find(|(name, _)| *name == key.name) else {
+            let Some(value) = other(&key.name) else {
                 assert!(!key.live, "{} says that it may change while the server runs; try it here", key.name);
                 continue;
             };
-            let value = if *value == "TOKEN" { token.path().to_str().unwrap() } else { value };
-            assert_eq!(with(&key.variable, value) != usual, key.live, "{} = {value}", key.name);
+            let mut variables = vec![(key.variable.clone(), value)];
+            let partner = TOGETHER.iter().find_map(|(one, two)| match key.name.as_str() {
+                name if name == *one => Some(*two),
+                name if name == *two => Some(*one),
+                _ => None,
+            });
+            if let Some(partner) = keys().into_iter().find(|key| partner == Some(key.name.as_str())) {
+                variables.push((partner.variable, other(&partner.name).unwrap()));
+            }
+            assert_eq!(with(&variables) != usual, key.live, "{variables:?}");
         }
     }
 }

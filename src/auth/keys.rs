@@ -33,6 +33,22 @@ pub enum KeyError {
         /// The permission bits that it should have, as `chmod` takes them.
         mend: &'static str,
     },
+    /// A link, which whoever may turn it can lead elsewhere.
+    #[error("{path} is a symbolic link: put the file or the directory itself in its place", path = path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Another user has it, and can read and replace it.
+    #[error("{path} belongs to another user (number {owner}), who can read and replace it: run `chown {user} {path}` if it should be there, or remove it", path = path.display())]
+    Foreign {
+        /// The file or the directory.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Whose it should be.
+        user: u32,
+    },
     /// The file is not a key.
     #[error("{path} is not a key of 32 bytes: restore it from a backup, or remove it and everybody signs in again", path = path.display())]
     Malformed {
@@ -69,8 +85,10 @@ pub enum KeyError {
 /// When the file can't be read or written, is no regular file of 32 bytes, or is open to other users.
 pub fn load_or_create(path: &Path) -> Result<Key, KeyError> {
     match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => Err(KeyError::Link { path: path.to_owned() }),
         Ok(found) if !found.is_file() => Err(KeyError::Malformed { path: path.to_owned() }),
-        Ok(_) => load(path),
+        // Asked before as well, because a key of somebody else can't even be opened.
+        Ok(found) => refuse_owner(path, &found).and_then(|()| load(path)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
         Err(source) => Err(KeyError::Io { path: path.to_owned(), source }),
     }
@@ -81,6 +99,7 @@ pub(super) fn read_private_text(path: &Path) -> Result<Vec<u8>, KeyError> {
     let io = |source| KeyError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
+    refuse_owner(path, &metadata)?;
     // What root wrote, root may let a group read, or by an access list this user: so are credentials passed, and files below /etc.
     let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
     refuse_mode(path, &metadata, forbidden, "600")?;
@@ -103,7 +122,9 @@ fn load(path: &Path) -> Result<Key, KeyError> {
     refuse_open_directory(path)?;
     let file = File::open(path).map_err(io)?;
     // Asked of the open file, not of the path: nothing can be put in its place in between.
-    refuse_mode(path, &file.metadata().map_err(io)?, 0o077, "600")?;
+    let metadata = file.metadata().map_err(io)?;
+    refuse_owner(path, &metadata)?;
+    refuse_mode(path, &metadata, 0o077, "600")?;
     let mut bytes = Vec::with_capacity(33);
     file.take(33).read_to_end(&mut bytes).map_err(io)?;
     bytes.try_into().map(Secret::new).map_err(|_| KeyError::Malformed { path: path.to_owned() })
@@ -121,9 +142,19 @@ fn create(path: &Path) -> Result<Key, KeyError> {
 
 fn refuse_open_directory(path: &Path) -> Result<(), KeyError> {
     let directory = directory_of(path);
-    let metadata = fs::metadata(directory).map_err(|source| KeyError::Io { path: directory.to_owned(), source })?;
+    let metadata = fs::symlink_metadata(directory).map_err(|source| KeyError::Io { path: directory.to_owned(), source })?;
+    if metadata.is_symlink() {
+        return Err(KeyError::Link { path: directory.to_owned() });
+    }
+    refuse_owner(directory, &metadata)?;
     // Who may only list the directory learns nothing; who may write to it can put his own key there.
     refuse_mode(directory, &metadata, 0o022, "700")
+}
+
+/// What root owns, root can read and replace anyway.
+fn refuse_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyError> {
+    let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner == user || owner == 0 { Ok(()) } else { Err(KeyError::Foreign { path: path.to_owned(), owner, user }) }
 }
 
 fn refuse_mode(path: &Path, metadata: &fs::Metadata, forbidden: u32, mend: &'static str) -> Result<(), KeyError> {
@@ -193,7 +224,12 @@ mod tests {
         for (name, length) in [("short.key", 31), ("long.key", 33), ("empty.key", 0)] {
             private_files::write(&home.path().join(name), &vec![1; length]).unwrap();
         }
-        for name in ["link.key", "short.key", "long.key", "empty.key"] {
+        assert!(matches!(load_or_create(&home.path().join("link.key")), Err(KeyError::Link { .. })));
+        symlink(home.path(), home.path().join("keys")).unwrap();
+        for name in ["real.key", "fresh.key"] {
+            assert!(matches!(load_or_create(&home.path().join("keys").join(name)), Err(KeyError::Link { .. })), "{name}");
+        }
+        for name in ["short.key", "long.key", "empty.key"] {
             assert!(matches!(load_or_create(&home.path().join(name)), Err(KeyError::Malformed { .. })), "{name} was taken");
         }
     }

@@ -54,11 +54,13 @@ pub enum RegistrationPolicy {
     Closed,
 }
 
+/// The `iss` of tokens. Not the server's address, which may change while they are good: seats outlive that. Which server has signed is
+/// told by the key.
+const ISSUER: &str = "hearth";
+
 /// What accounts need to know about this server.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The `iss` of tokens: the server's public address.
-    pub issuer: String,
     /// Where the keys lie. Made when it is not there.
     pub keys_dir: PathBuf,
     /// Who may make an account.
@@ -69,9 +71,9 @@ pub struct Settings {
 
 impl Settings {
     /// Closed registration and the default limits.
-    pub fn new(issuer: impl Into<String>, keys_dir: impl Into<PathBuf>) -> Self {
-        let (issuer, keys_dir) = (issuer.into(), keys_dir.into());
-        Self { issuer, keys_dir, registration: RegistrationPolicy::Closed, limits: Limits::default() }
+    pub fn new(keys_dir: impl Into<PathBuf>) -> Self {
+        let keys_dir = keys_dir.into();
+        Self { keys_dir, registration: RegistrationPolicy::Closed, limits: Limits::default() }
     }
 }
 
@@ -138,15 +140,15 @@ impl Auth {
     /// # Errors
     /// When a key can't be read, written, or is open to other users of the machine.
     pub fn open(settings: Settings, store: Store) -> Result<Self, KeyError> {
-        let Settings { issuer, keys_dir, registration, limits } = settings;
+        let Settings { keys_dir, registration, limits } = settings;
         let key = |name: &str| load_or_create(&keys_dir.join(name));
         let inner = Inner {
             registration: Live::new(registration),
             limits,
             store,
-            access: AccessTokens::new(&issuer, &key("access.key")?, limits.access_token),
-            tickets: SeatTokens::tickets(&issuer, &key("ticket.key")?, limits.ticket),
-            resume: SeatTokens::resume(&issuer, &key("resume.key")?, limits.resume_token),
+            access: AccessTokens::new(ISSUER, &key("access.key")?, limits.access_token),
+            tickets: SeatTokens::tickets(ISSUER, &key("ticket.key")?, limits.ticket),
+            resume: SeatTokens::resume(ISSUER, &key("resume.key")?, limits.resume_token),
             refresh: RefreshTokens::new(key("refresh.key")?),
             hasher: Hasher::new(),
             attempts: Attempts::new(limits.failures_per_account, limits.failures_per_address),

@@ -5,7 +5,8 @@
 //!
 //! A header must be, field for field, the one that we write: `jku`, `jwk`, `x5u` or `crit` are never looked at, and `kid` only
 //! has to be ours. Claims are typed and closed: an `exp` that is text or a fraction is an error and not "absent". The time to
-//! judge by is passed in, and there is no leeway, since there is only one clock.
+//! judge by is passed in, and no token lives longer than it was made for, since there is only one clock; when that was set back, what
+//! was signed before is void.
 
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use crate::ids::{ParticipantId, RoomId, Secret, SessionId, UserId, random_bytes}
 
 /// No token of ours is longer, by far. What is longer is not even decoded.
 const MAX_TOKEN_BYTES: usize = 4096;
+/// By how much a clock may be set back before what was signed until then is void. Clocks are corrected by seconds every day.
+const CORRECTION: Duration = Duration::from_secs(60);
 
 /// Why a token is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +83,7 @@ impl AccessTokens {
 
     pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenError> {
         let body: AccessBody = self.0.verify(token)?;
-        in_time(body.exp, now)?;
+        self.0.in_time(body.exp, now)?;
         let user = body.sub.parse().map_err(|_| TokenError::Invalid)?;
         let session = body.sid.parse().map_err(|_| TokenError::Invalid)?;
         Ok(AccessClaims { user, session })
@@ -128,7 +131,7 @@ impl SeatTokens {
 
     pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<SeatClaims, TokenError> {
         let body: SeatBody = self.0.verify(token)?;
-        in_time(body.exp, now)?;
+        self.0.in_time(body.exp, now)?;
         Ok(SeatClaims {
             room: body.room.parse().map_err(|_| TokenError::Invalid)?,
             participant: body.sub.parse().map_err(|_| TokenError::Invalid)?,
@@ -241,13 +244,16 @@ impl Signer {
         if token.header == self.header { Ok(token.claims) } else { Err(TokenError::Invalid) }
     }
 
+    /// Whether a token that expires then is good at `now`. One that would be good for longer than any that is issued now comes from
+    /// before the clock was set back, and nobody can say how old it is.
+    fn in_time(&self, expires_at: u64, now: Timestamp) -> Result<(), TokenError> {
+        let latest = now.plus(self.lifetime).plus(CORRECTION).as_secs();
+        if (now.as_secs() + 1..=latest).contains(&expires_at) { Ok(()) } else { Err(TokenError::Expired) }
+    }
+
     fn tested(&self, works: bool) -> Result<(), KeyError> {
         if works { Ok(()) } else { Err(KeyError::SelfTest(self.kind.name)) }
     }
-}
-
-fn in_time(expires_at: u64, now: Timestamp) -> Result<(), TokenError> {
-    if now.as_secs() < expires_at { Ok(()) } else { Err(TokenError::Expired) }
 }
 
 #[cfg(test)]

@@ -41,8 +41,6 @@ pub(super) enum Mark {
     Live,
     /// Administrators may set it in the browser.
     Offered,
-    /// Though it is live, something of what it decides is made at the start, as a certificate is.
-    Partly,
 }
 
 /// What is added to a problem with what was set in the browser, for those who look for it in the file.

@@ -17,8 +17,6 @@ pub struct Key {
     pub default: Option<toml::Value>,
     /// Whether the running server takes another value over.
     pub live: bool,
-    /// Whether something of what it decides holds from the next start on all the same.
-    pub partly: bool,
     /// Whether administrators may set it in the browser.
     pub offered: bool,
 }
@@ -31,7 +29,6 @@ pub fn keys() -> Vec<Key> {
         doc: info.doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "),
         default: info.default.clone(),
         live: info.marks.contains(&Mark::Live),
-        partly: info.marks.contains(&Mark::Partly),
         offered: info.marks.contains(&Mark::Offered),
     };
     let sections = Config::sections();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::declare::section;
-use super::public::is_public;
+use super::is_public;
 use super::value::{Malformed, written_as_text};
 
 section! {
@@ -20,8 +20,12 @@ section! {
         /// server up on port 80. An empty list is none. On a machine without IPv6 the IPv6 ones are passed over.
         listen_http: Vec<SocketAddr> = Vec::new();
         /// The address that people type, when it is not simply this machine's: used in links and to check where requests
-        /// come from. The certificate for another one is there from the next start on.
-        public_url: Option<PublicUrl> = None, for example "https://meet.example.org" => Live, Offered, Partly;
+        /// come from. The certificate is for its name.
+        public_url: Option<PublicUrl> = None, for example "https://meet.example.org" => Live, Offered;
+        /// Whether browsers are told to use nothing but HTTPS for the name of `public_url`, for a year. They are told so where that is
+        /// a public name without a port, and the certificate is not of this server's own authority. It holds for every port of the
+        /// name: write false where something else answers plain HTTP under it, and browsers forget it at their next visit.
+        https_only: bool = true => Live;
         /// Pages of other sites that may use the API and the socket of this one, each by its whole origin. They sign in for
         /// themselves; the sign-ins of this site's own page are never theirs.
         cors_origins: Vec<WebOrigin> = Vec::new(), for example "[\"https://www.example.org\"]" => Live, Offered;
@@ -52,6 +56,12 @@ impl PublicUrl {
     /// The name or address alone; an IPv6 address without brackets.
     pub fn host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The name, if it is one that a public authority would vouch for, and there is no port.
+    pub fn public_name(&self) -> Option<&str> {
+        let host = self.host();
+        (self.port == 443 && is_public(host) && host.parse::<std::net::IpAddr>().is_err()).then_some(host)
     }
 
     /// The port, 443 when none was written.

@@ -17,27 +17,27 @@ section! {
         /// authority of this server's own, which people's devices must be told to trust; "files" for your own files. "auto" takes
         /// the files if they are named, asks the authority if server.public_url names a public name or address without another
         /// port than 443, and is "local" otherwise.
-        mode: TlsMode = TlsMode::Auto;
+        mode: TlsMode = TlsMode::Auto => Live, Offered;
         /// Your own certificate, followed by those that vouch for it (PEM). Read again when it changes.
-        certificate_file: Option<PathBuf> = None, for example "/etc/hearth/certificate.pem";
+        certificate_file: Option<PathBuf> = None, for example "/etc/hearth/certificate.pem" => Live;
         /// The key of that certificate (PEM).
-        key_file: Option<PathBuf> = None, for example "/etc/hearth/key.pem";
+        key_file: Option<PathBuf> = None, for example "/etc/hearth/key.pem" => Live;
         /// Whom to ask for a certificate: the directory of an authority that speaks ACME. It comes to see this server on port 443, or
         /// on port 80 where server.listen_http is set. By asking, you agree to its terms.
-        acme_directory: HttpsAddress = HttpsAddress::lets_encrypt();
+        acme_directory: HttpsAddress = HttpsAddress::lets_encrypt() => Live;
         /// The e-mail address that the authority may write to.
-        acme_contact: Option<String> = None, for example "admin@example.org";
+        acme_contact: Option<String> = None, for example "admin@example.org" => Live, Offered;
         /// Which of the authority's kinds of certificates to ask for, where it has several.
-        acme_profile: Option<String> = None, for example "shortlived";
+        acme_profile: Option<String> = None, for example "shortlived" => Live;
         /// A file with the certificate of the authority's own server (PEM), where browsers don't trust it.
-        acme_root_file: Option<PathBuf> = None, for example "/etc/hearth/acme-root.pem";
+        acme_root_file: Option<PathBuf> = None, for example "/etc/hearth/acme-root.pem" => Live;
         /// What the authority calls your account with it, where it wants one beforehand (external account binding).
-        acme_eab_key_id: Option<String> = None, for example "kid-1";
+        acme_eab_key_id: Option<String> = None, for example "kid-1" => Live;
         /// The file with the key of that account, as the authority tells it (base64).
-        acme_eab_key_file: Option<PathBuf> = None, for example "/etc/hearth/acme-eab-key";
+        acme_eab_key_file: Option<PathBuf> = None, for example "/etc/hearth/acme-eab-key" => Live;
         /// How long to wait after a first failure until the authority is asked again, in seconds. The pause doubles each time, up
         /// to a day, and is shorter when the certificate expires before.
-        acme_retry_seconds: u32 = 900;
+        acme_retry_seconds: u32 = 900 => Live;
     }
 }
 

@@ -31,6 +31,9 @@ use crate::tls::ACME_TLS;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a client that was shaking hands when the program began to stop may take for that, and then for a request. It came while the
+/// server took connections, and nothing has told it otherwise.
+const LATE_GRACE: Duration = Duration::from_secs(2);
 /// How long a client may take to send its first byte, and then a request's headers. HTTP/1.1 counts the wait for the next request as well: hyper has one
 /// deadline for both.
 const HEADERS_DEADLINE: Duration = Duration::from_secs(10);
@@ -77,22 +80,15 @@ impl Accepted {
         // Without it, small answers wait for the other side's delayed acknowledgement. A socket that refuses works all the same.
         let _ = stream.set_nodelay(true);
         // Whoever fails to shake hands is not told why, and not logged: scanners do it all day.
-        let begin = async {
-            let handshake = acceptor.accept(Unstalled::new(stream, STALL_DEADLINE));
-            let mut stream = timeout(HANDSHAKE_DEADLINE, handshake).await.ok()?.ok()?;
-            let protocol = protocol(&mut stream, neighbour).await?;
-            Some((stream, protocol))
-        };
-        let begun = tokio::select! {
-            begun = begin => begun,
-            // Whoever has not even said a word has nothing under way that stopping should wait for.
-            () = tasks.stopping() => return,
-        };
-        let Some((stream, protocol)) = begun else { return };
+        let handshake = timeout(HANDSHAKE_DEADLINE, acceptor.accept(Unstalled::new(stream, STALL_DEADLINE)));
+        let Some(Ok(Ok(mut stream))) = finish_within(LATE_GRACE, &tasks, handshake).await else { return };
+        // Whoever has not said a word since an earlier handshake has nothing under way that stopping should wait for.
+        let grace = if tasks.is_stopping() { LATE_GRACE } else { Duration::ZERO };
+        let Some(Some(protocol)) = finish_within(grace, &tasks, protocol(&mut stream, neighbour)).await else { return };
         let answers = Answers { router, client, place: ConnectionPlace(Arc::new(place)), under_way: Arc::default() };
         let served = match protocol {
-            Protocol::Http1 => serve_h1(TokioIo::new(stream), answers, &tasks).await,
-            Protocol::Http2 => serve_h2(TokioIo::new(stream), answers, &tasks).await,
+            Protocol::Http1 => serve_h1(TokioIo::new(stream), answers, &tasks, grace).await,
+            Protocol::Http2 => serve_h2(TokioIo::new(stream), answers, &tasks, grace).await,
             Protocol::Other(neighbour) => {
                 let (socket, connection) = stream.into_inner();
                 return neighbour.take_over(socket.into_inner(), connection);
@@ -124,21 +120,30 @@ async fn protocol(stream: &mut Stream, neighbour: Option<Arc<dyn Neighbour>>) ->
     Some(if neighbour.knows(*first) { Protocol::Other(neighbour) } else { Protocol::Http1 })
 }
 
-async fn serve_h1(stream: TokioIo<Stream>, answers: Answers, tasks: &Tasks) -> hyper::Result<()> {
+/// Waits for `work`, but no longer than `grace` once the program stops.
+async fn finish_within<T>(grace: Duration, tasks: &Tasks, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    tokio::select! {
+        done = work.as_mut() => Some(done),
+        () = tasks.stopping() => timeout(grace, work).await.ok(),
+    }
+}
+
+async fn serve_h1(stream: TokioIo<Stream>, answers: Answers, tasks: &Tasks, grace: Duration) -> hyper::Result<()> {
+    let first = answers.under_way.subscribe();
     let service = service_fn(move |request| answers.answer(request));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_DEADLINE).max_buf_size(MAX_HEADER_BYTES).half_close(false);
     let mut connection = pin!(builder.serve_connection(stream, service).with_upgrades());
     tokio::select! {
-        served = connection.as_mut() => served,
-        () = tasks.stopping() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        served = connection.as_mut() => return served,
+        _ = stopping(tasks, first, grace) => {}
     }
+    connection.as_mut().graceful_shutdown();
+    connection.await
 }
 
-async fn serve_h2(stream: TokioIo<Stream>, answers: Answers, tasks: &Tasks) -> hyper::Result<()> {
+async fn serve_h2(stream: TokioIo<Stream>, answers: Answers, tasks: &Tasks, grace: Duration) -> hyper::Result<()> {
     let (under_way, first) = (answers.under_way.subscribe(), answers.under_way.subscribe());
     let service = service_fn(move |request| answers.answer(request));
     let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -153,8 +158,8 @@ async fn serve_h2(stream: TokioIo<Stream>, answers: Answers, tasks: &Tasks) -> h
     let mut connection = pin!(builder.serve_connection(stream, service));
     let unused = tokio::select! {
         served = connection.as_mut() => return served,
-        () = tasks.stopping() => if first.has_changed().unwrap_or(true) { Unused::ForNow } else { Unused::Ever },
         unused = unused(under_way) => unused,
+        unused = stopping(tasks, first, grace) => unused,
     };
     if unused == Unused::Ever {
         return Ok(());
@@ -163,6 +168,15 @@ async fn serve_h2(stream: TokioIo<Stream>, answers: Answers, tasks: &Tasks) -> h
     // counted as under way above: this is the end of its time.
     connection.as_mut().graceful_shutdown();
     timeout(H2_LINGER, connection).await.unwrap_or(Ok(()))
+}
+
+/// Resolves when the program stops, and there was a request or none within `grace` from then on.
+async fn stopping(tasks: &Tasks, mut first: watch::Receiver<usize>, grace: Duration) -> Unused {
+    tasks.stopping().await;
+    match timeout(grace, first.changed()).await {
+        Ok(Ok(())) => Unused::ForNow,
+        Ok(Err(_)) | Err(_) => Unused::Ever,
+    }
 }
 
 /// Since when an HTTP/2 connection has been without a request.

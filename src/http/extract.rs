@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -11,6 +12,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::{Json, RequestPartsExt};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{Object, Required, Type};
@@ -21,6 +23,9 @@ use super::origin::OwnHosts;
 use crate::auth::{Admin, AuthError, Caller};
 use crate::clock::Timestamp;
 use crate::ids::RoomId;
+
+/// How long the body of a request may take to arrive: 64 KiB do so even over a line of 30 kbit/s.
+const BODY_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A JSON body of type `T`, and of nothing but JSON (attacks H7 to H9).
 pub struct Body<T>(pub T);
@@ -36,9 +41,18 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
                 "Send the body as it is, without Content-Encoding.",
             ));
         }
-        let Json(body) = Json::<T>::from_request(request, api).await.map_err(bad_body)?;
+        let read = timeout(BODY_DEADLINE, Json::<T>::from_request(request, api)).await;
+        let Json(body) = read.map_err(|_| slow_body())?.map_err(bad_body)?;
         Ok(Self(body))
     }
+}
+
+fn slow_body() -> ApiError {
+    ApiError::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "body_too_slow",
+        "The body of the request did not arrive within 20 seconds. Try again.",
+    )
 }
 
 fn bad_body(rejection: JsonRejection) -> ApiError {

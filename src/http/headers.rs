@@ -1,20 +1,26 @@
 //! The headers that every answer carries, whatever it answers.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
 use super::Api;
+use super::extract::ReachedHost;
 use super::origin::OwnHosts;
+use crate::tls::Source;
 
 const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self), fullscreen=(self), \
                            geolocation=(), payment=(), usb=(), serial=(), midi=(), hid=(), browsing-topics=()";
 
-/// Adds the security headers (OWASP ASVS 5.0, V3.4). Strict transport security waits for a certificate that browsers trust: with
-/// a self-made one it would lock people out.
+/// A year, which is what OWASP ASVS 5.0 asks for at least (V3.4.1), and the end of it. Not for names below: they may be anybody's.
+const HTTPS_ONLY: &str = "max-age=31536000";
+const HTTPS_ONLY_NO_MORE: &str = "max-age=0";
+
+/// Adds the security headers (OWASP ASVS 5.0, V3.4).
 pub(super) async fn secure(State(api): State<Api>, request: Request, next: Next) -> Response {
     let hosts = OwnHosts::of(&api, request.uri(), request.headers());
+    let strict_transport = strict_transport(&api, request.uri(), request.headers());
     let is_api = request.uri().path().starts_with("/api/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -27,11 +33,37 @@ pub(super) async fn secure(State(api): State<Api>, request: Request, next: Next)
     set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     set(HeaderName::from_static("permissions-policy"), PERMISSIONS);
+    if let Some(policy) = strict_transport {
+        set(header::STRICT_TRANSPORT_SECURITY, policy);
+    }
     headers.insert(header::CONTENT_SECURITY_POLICY, content_security_policy(hosts.iter().map(|host| host.authority.as_str())));
     if is_api || !headers.contains_key(header::CACHE_CONTROL) {
         forbid_storing(headers);
     }
     response
+}
+
+/// What browsers are told of the name that they reached this server by (RFC 6797). They ask nobody about a certificate that they
+/// don't trust from then on, so nothing is said of a name that this server's own authority vouches for, or that isn't the
+/// configured one.
+fn strict_transport(api: &Api, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+    let settings = api.settings.get();
+    let name = settings.public_name.as_ref()?;
+    if ReachedHost::of(uri, headers)?.authority != *name {
+        return None;
+    }
+    let certificate = api.certificate.status();
+    let is_vouched_for = match certificate.source {
+        Source::Acme | Source::Files => certificate.names.iter().any(|pattern| covers(pattern, name)),
+        Source::LocalCa => false,
+    };
+    is_vouched_for.then_some(if settings.https_only { HTTPS_ONLY } else { HTTPS_ONLY_NO_MORE })
+}
+
+/// Whether a name of a certificate, which may begin with an asterisk, stands for `name` (RFC 9525 §6.3).
+fn covers(pattern: &str, name: &str) -> bool {
+    let below = |domain: &str| name.split_once('.').is_some_and(|(_, parent)| parent == domain);
+    pattern == name || pattern.strip_prefix("*.").is_some_and(below)
 }
 
 fn forbid_storing(headers: &mut HeaderMap) {
@@ -53,6 +85,14 @@ fn content_security_policy<'a>(socket_hosts: impl Iterator<Item = &'a str>) -> H
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_asterisk_stands_for_one_label() {
+        assert!(covers("meet.club.net", "meet.club.net") && covers("*.club.net", "meet.club.net"));
+        for other in ["club.net", "*.net", "*.meet.club.net", "*", "eet.club.net"] {
+            assert!(!covers(other, "meet.club.net"), "{other}");
+        }
+    }
 
     #[test]
     fn u2_the_policy_allows_nothing_inline_and_no_other_origin() {

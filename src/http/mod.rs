@@ -61,7 +61,7 @@ pub use limits::Rates;
 pub use listener::Listener;
 pub use neighbour::Neighbour;
 pub use places::Places;
-pub use plain::{Plain, Target};
+pub use plain::Plain;
 pub use settings::{SettingsKeeper, SettingsRefusal};
 use vitals::DiskWatch;
 
@@ -75,6 +75,10 @@ pub struct Settings {
     pub name: String,
     /// The host under which the server is known, where one is configured. Otherwise each request's own host counts.
     pub public_host: Option<ReachedHost>,
+    /// The name of that host, where a public authority would vouch for it and it has no port.
+    pub public_name: Option<String>,
+    /// Whether browsers are told to use nothing but HTTPS for that name.
+    pub https_only: bool,
     /// Who may register.
     pub registration: Registration,
     /// What a new meeting has where its host decides nothing.

@@ -131,6 +131,7 @@ fn surround(operation: &mut Operation) {
     }
     if operation.request_body.is_some() {
         refuse(operation, 400, "`invalid_json`");
+        refuse(operation, 408, "`body_too_slow`");
         refuse(operation, 413, "`body_too_large`");
         refuse(operation, 415, "`not_json`, `compressed_body`");
         refuse(operation, 422, "`invalid_body`");

@@ -18,7 +18,7 @@ use super::connection::{Accepted, MAX_HEADER_BYTES};
 use super::listener::Listener;
 use super::places::Places;
 use super::stall::Unstalled;
-use crate::lifecycle::Tasks;
+use crate::lifecycle::{Live, Tasks};
 use crate::tls::{CertificateWatch, Challenges};
 
 /// How long a client may take for the headers of its one request, and for taking the answer.
@@ -34,22 +34,12 @@ pub struct Plain {
     pub challenges: Challenges,
     /// Tells by which names this server is known.
     pub certificate: CertificateWatch,
-    /// Where to send browsers.
-    pub target: Target,
-}
-
-/// Where browsers are sent that came by plain HTTP.
-#[derive(Clone, Debug)]
-pub enum Target {
-    /// To this origin, whatever they asked for.
-    Origin(Arc<str>),
-    /// To the name they asked for, if it is one of the certificate's, with this port.
-    OwnName {
-        /// The port of HTTPS.
-        port: u16,
-        /// The origin for those who asked for another name.
-        otherwise: Arc<str>,
-    },
+    /// The origin by which people know this server, where one is configured. Browsers are sent there, whatever they asked for.
+    pub public_origin: Live<Option<String>>,
+    /// The port of HTTPS, where browsers are sent otherwise if they asked for a name of the certificate.
+    pub port: u16,
+    /// The origin for those who asked for another name.
+    pub otherwise: Arc<str>,
 }
 
 impl Plain {
@@ -105,14 +95,14 @@ impl Plain {
 
     /// Where the client belongs. Never simply where it says: a name that is none of this server's may be anybody's.
     fn origin<B>(&self, request: &Request<B>) -> String {
-        let (port, otherwise) = match &self.target {
-            Target::Origin(origin) => return origin.to_string(),
-            Target::OwnName { port, otherwise } => (*port, otherwise),
-        };
+        if let Some(origin) = self.public_origin.get().as_ref() {
+            return origin.clone();
+        }
+        let Self { port, otherwise, .. } = self;
         let asked = asked_for(request).filter(|host| self.certificate.status().names.iter().any(|name| name == host));
         let Some(host) = asked else { return otherwise.to_string() };
         let host = if host.contains(':') { format!("[{host}]") } else { host };
-        if port == 443 { format!("https://{host}") } else { format!("https://{host}:{port}") }
+        if *port == 443 { format!("https://{host}") } else { format!("https://{host}:{port}") }
     }
 }
 
@@ -136,7 +126,8 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::tls::{CertificateStatus, Source};
 
-    fn plain(target: Target) -> Plain {
+    /// Known by an origin, or serving HTTPS on this port.
+    fn plain(known_as: Result<&str, u16>) -> Plain {
         let status = CertificateStatus {
             source: Source::LocalCa,
             names: ["localhost", "hearth.local", "192.168.1.10", "fd00::1"].map(String::from).into(),
@@ -147,12 +138,18 @@ mod tests {
             expires_soon: false,
             problem: None,
         };
-        Plain { challenges: Challenges::default(), certificate: CertificateWatch::fixed(status), target }
+        Plain {
+            challenges: Challenges::default(),
+            certificate: CertificateWatch::fixed(status),
+            public_origin: Live::new(known_as.ok().map(str::to_owned)),
+            port: known_as.err().unwrap_or(443),
+            otherwise: "https://localhost:8443".into(),
+        }
     }
 
-    fn location(target: Target, uri: &str, host: &str) -> String {
+    fn location(known_as: Result<&str, u16>, uri: &str, host: &str) -> String {
         let request = Request::builder().uri(uri).header(HOST, host).body(()).unwrap();
-        let response = plain(target).answer(&request).into_inner().unwrap();
+        let response = plain(known_as).answer(&request).into_inner().unwrap();
         assert_eq!(response.status(), StatusCode::PERMANENT_REDIRECT);
         response.headers()[LOCATION].to_str().unwrap().to_owned()
     }
@@ -160,7 +157,7 @@ mod tests {
     #[test]
     fn h14_h12_browsers_are_sent_to_the_configured_origin_whatever_they_ask_for() {
         for host in ["meet.club.net", "evil.example", "meet.club.net.evil.example", "x y", ""] {
-            let to = |uri| location(Target::Origin("https://meet.club.net".into()), uri, host);
+            let to = |uri| location(Ok("https://meet.club.net"), uri, host);
             assert_eq!(to("/join/abc?x=1"), "https://meet.club.net/join/abc?x=1");
             assert_eq!(to("//evil.example/"), "https://meet.club.net//evil.example/");
             assert_eq!(to("http://evil.example/a"), "https://meet.club.net/a");
@@ -169,8 +166,19 @@ mod tests {
     }
 
     #[test]
+    fn another_origin_counts_from_the_moment_it_is_set() {
+        let plain = plain(Err(8443));
+        let to = || {
+            let request = Request::builder().uri("/").header(HOST, "hearth.local").body(()).unwrap();
+            plain.answer(&request).into_inner().unwrap().headers()[LOCATION].to_str().unwrap().to_owned()
+        };
+        assert_eq!(to(), "https://hearth.local:8443/");
+        plain.public_origin.set(Some(String::from("https://meet.club.net")));
+        assert_eq!(to(), "https://meet.club.net/");
+    }
+
+    #[test]
     fn without_a_configured_name_only_names_of_this_server_are_kept() {
-        let target = Target::OwnName { port: 8443, otherwise: "https://localhost:8443".into() };
         for (host, origin) in [
             ("hearth.local", "https://hearth.local:8443"),
             ("Hearth.Local:80", "https://hearth.local:8443"),
@@ -181,15 +189,14 @@ mod tests {
             ("hearth.local@evil.example", "https://localhost:8443"),
             ("", "https://localhost:8443"),
         ] {
-            assert_eq!(location(target.clone(), "/a", host), format!("{origin}/a"), "{host}");
+            assert_eq!(location(Err(8443), "/a", host), format!("{origin}/a"), "{host}");
         }
-        let to_443 = Target::OwnName { port: 443, otherwise: "https://localhost".into() };
-        assert_eq!(location(to_443, "/", "hearth.local"), "https://hearth.local/");
+        assert_eq!(location(Err(443), "/", "hearth.local"), "https://hearth.local/");
     }
 
     #[test]
     fn d8_challenges_that_nobody_is_expected_to_ask_for_are_not_there() {
-        let plain = plain(Target::Origin("https://meet.club.net".into()));
+        let plain = plain(Ok("https://meet.club.net"));
         let ask = |method: &str, path: &str| {
             let request = Request::builder().method(method).uri(path).body(()).unwrap();
             plain.answer(&request).into_inner().unwrap().status()

@@ -95,6 +95,6 @@ pub(super) fn schema(tables: &Tables) -> Result<Option<u32>, StoreError> {
 }
 
 /// Which program wrote the data, as far as that can be read.
-fn written_by(tables: &Tables) -> Option<String> {
+pub(super) fn written_by(tables: &Tables) -> Option<String> {
     tables.get(Table::Meta, WRITTEN_BY_KEY).ok().flatten()
 }

@@ -18,6 +18,7 @@ mod accounts;
 mod alive;
 mod codec;
 mod disk;
+mod mark;
 mod meetings;
 mod migrate;
 mod open;
@@ -45,6 +46,7 @@ pub use snapshot::{Exported, Import, Piece, Snapshot, refuse_if_in_use, steps_fr
 
 use crate::clock::Tick;
 use disk::{DataDir, Disk};
+use mark::Mark;
 use migrate::Plan;
 use snapshot::Keep;
 use tables::{Changes, Tables};
@@ -256,6 +258,10 @@ impl Store {
         let (tables, found) = open::open(&settings, &lock, plan)?;
         if found != plan.schema {
             snapshot::keep_and_migrate(&settings, &tables, found, plan, keep)?;
+        }
+        // Without the mark an older Hearth still refuses the data, only not before it has opened them.
+        if let Err(error) = Mark::put(&settings.dir, plan.schema, migrate::written_by(&tables)) {
+            tracing::warn!(%error, "the version of the data could not be written beside them");
         }
         let failed = |error: std::io::Error| OpenError::Failed { dir: settings.dir.clone(), detail: error.to_string() };
         let mut disk = disk(&settings.dir);

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::disk::{DB_FILE, free_bytes};
+use super::mark::Mark;
 use super::migrate::{self, Mismatch, Plan};
 use super::tables::Tables;
 use super::{OpenError, Settings};
@@ -49,9 +50,12 @@ pub(super) fn lock(dir: &Path) -> Result<Lock, OpenError> {
 }
 
 /// Opens the database in a directory that was locked before, and tells its schema: that of `plan`, or one that a step of it starts
-/// from. Blocking, for at most twice the time limit.
+/// from. Data of a newer schema are not touched where their mark tells of it. Blocking, for at most twice the time limit.
 pub(super) fn open(settings: &Settings, _lock: &Lock, plan: &Plan) -> Result<(Tables, u32), OpenError> {
     let (schema, steps) = (plan.schema, plan.steps);
+    if let Some(Mark { schema: found, by }) = Mark::of(&settings.dir).filter(|mark| mark.schema > schema) {
+        return Err(Failure::Mismatch(Mismatch::TooNew { found, by }).describe(settings));
+    }
     open_and(settings, move |tables, created| Plan { schema, steps }.examine(tables, created))
 }
 

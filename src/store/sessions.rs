@@ -96,7 +96,9 @@ impl Store {
                 put(changes, &session)?;
                 return Ok(Advance::Advanced(session));
             }
-            if presented.checked_add(1) == Some(session.generation) && now.since(session.rotated_at) <= rules.grace {
+            // Both ways: after the clock was set back, nobody can say how long ago the exchange was.
+            let apart = now.since(session.rotated_at).max(session.rotated_at.since(now));
+            if presented.checked_add(1) == Some(session.generation) && apart <= rules.grace {
                 return Ok(Advance::Repeated(session));
             }
             // An authentic token from the future means that this store was set back: the tokens before it count for nothing either.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::oneshot;
 
+use super::mark::Mark;
 use super::migrate::{self, Plan};
 use super::open::{self, Lock};
 use super::tables::{Changes, Tables};
@@ -243,9 +244,11 @@ impl Import {
         if found != Some(schema) || read != entries {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the entries are not those that the backup tells of"));
         }
+        let by = migrate::written_by(&tables);
         tables.flush()?;
         tables.close()?;
         open::make_lasting(&dir)?;
+        Mark::put(&dir, schema, by)?;
         drop(lock);
         Ok(entries)
     }

@@ -1,5 +1,6 @@
 //! What a listener needs to speak TLS: our one cryptography provider, ALPN, and a certificate that can be changed while it runs.
 
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
@@ -27,25 +28,37 @@ impl ResolvesServerCert for Doorkeeper {
     }
 }
 
-/// The certificate that new handshakes get.
+/// The certificates that new handshakes get: the first one that is good for the name a client asks for, or else the first one.
+///
+/// Who comes by an address asks for no name (RFC 6066 §3), and gets the first one that names an address.
 #[derive(Debug)]
-pub struct CertificateSlot(RwLock<Arc<CertifiedKey>>);
+pub struct CertificateSlot(RwLock<Arc<[Identity]>>);
 
 impl CertificateSlot {
     /// A slot with a certificate in it.
     pub fn new(identity: &Identity) -> Arc<Self> {
-        Arc::new(Self(RwLock::new(identity.certified_key())))
+        Arc::new(Self(RwLock::new([identity.clone()].into())))
     }
 
-    /// Puts another certificate in. Connections that stand keep the one they began with.
-    pub fn replace(&self, identity: &Identity) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = identity.certified_key();
+    /// Puts others in, the best one first; none at all changes nothing. Connections that stand keep the one they began with. Returns
+    /// the first one if another stood there before.
+    pub fn fill(&self, identities: Vec<Identity>) -> Option<Identity> {
+        let first = identities.first().cloned()?;
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = held.first().is_none_or(|before| before.certificate() != first.certificate());
+        *held = identities.into();
+        is_new.then_some(first)
     }
 }
 
 impl ResolvesServerCert for CertificateSlot {
-    fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let held = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+        let fits = |identity: &&Identity| match hello.server_name() {
+            Some(name) => identity.is_good_for(name),
+            None => identity.names().iter().any(|name| name.parse::<IpAddr>().is_ok()),
+        };
+        held.iter().find(fits).or_else(|| held.first()).map(Identity::certified_key)
     }
 }
 
@@ -162,8 +175,30 @@ mod tests {
         let slot = CertificateSlot::new(&first);
         let config = server_config_of(Arc::clone(&slot));
         assert!(handshake(&config, &old, "localhost").is_ok());
-        slot.replace(&second);
+        assert_eq!(slot.fill(vec![second.clone()]).unwrap().certificate(), second.certificate());
         assert!(handshake(&config, &old, "localhost").is_err());
         assert!(handshake(&config, &new, "localhost").is_ok());
+        assert!(slot.fill(vec![second]).is_none(), "the same again is told as a new one");
+        assert!(slot.fill(Vec::new()).is_none());
+        assert!(handshake(&config, &new, "localhost").is_ok(), "none at all has emptied the slot");
+    }
+
+    #[test]
+    fn each_client_gets_the_certificate_that_is_good_for_what_it_asks_for() {
+        let (own, of_machine) = identity();
+        let dir = tempfile::tempdir().unwrap();
+        let public = LocalCa::open(dir.path(), Timestamp::now()).unwrap();
+        let mut names = Names::none();
+        assert!(names.add("meet.hearth-club.net"));
+        let of_name = public.identity(&names, Timestamp::now()).unwrap();
+        let slot = CertificateSlot::new(&of_name);
+        slot.fill(vec![of_name, of_machine]);
+        let config = server_config_of(slot);
+        assert!(handshake(&config, &public, "meet.hearth-club.net").is_ok());
+        for name in ["localhost", "127.0.0.1", "::1"] {
+            assert!(handshake(&config, &own, name).is_ok(), "{name}");
+        }
+        // Nobody vouches for this one, and what was put in first is shown.
+        assert!(handshake(&config, &own, "other.example").is_err());
     }
 }

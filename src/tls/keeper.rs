@@ -1,81 +1,60 @@
 //! One keeper decides which certificate serves, sees to the next one, and tells how things stand.
 //!
 //! What serves is never taken away because something better can't be had: a certificate of the authority stays until another takes
-//! its place, whatever the clock says, and where there is none this server's own authority signs one.
+//! its place, whatever the clock says, and where there is none this server's own authority signs one. That one also serves those who
+//! come by a name or an address of this machine that the better one is not good for.
 
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::acme::{AcmeClient, AcmeSettings, Challenges};
+use super::acme::{AcmeClient, Challenges};
+use super::own::{MachineNames, Own};
 use super::schedule::{Chance, Life, Schedule, Step};
 use super::supplied::{Change, Supplied};
-use super::{
-    CertificateSlot, CertificateStatus, CertificateWatch, Identity, LocalCa, Names, Source, TlsError, server_config_answering,
-};
+use super::wish::{Wanted, Wish, Wished, Wishes};
+use super::{CertificateSlot, CertificateStatus, CertificateWatch, Identity, LocalCa, Source, TlsError, server_config_answering};
 use crate::clock::{Now, Tick, Timestamp};
 use crate::ids::random_bytes;
 use crate::lifecycle::Tasks;
 
 /// How often the administrator's files are looked at.
 const LOOK: Duration = Duration::from_secs(3);
-/// The first pause after this server's own authority could not sign, because of the disk for example.
-const LOCAL_RETRY: Duration = Duration::from_secs(600);
+/// How often it is looked whether this server's own certificate is due, where nothing else has to be looked at.
+const OWN_LOOK: Duration = Duration::from_secs(60);
 /// How often the authority is asked when it would like a renewal, if it doesn't say how often.
 const ASK_AGAIN: Duration = Duration::from_secs(6 * 60 * 60);
 /// Bounds of what it may say.
 const ASK_AGAIN_EARLIEST: Duration = Duration::from_secs(60);
 const ASK_AGAIN_LATEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Where the certificate is to come from.
-#[derive(Clone, Debug)]
-pub enum Wanted {
-    /// An authority that speaks ACME.
-    Acme(Box<AcmeSettings>),
-    /// This server's own authority.
-    Local,
-    /// Files of the administrator.
-    Files {
-        /// The certificate, followed by those that vouch for it.
-        certificate: PathBuf,
-        /// Its key.
-        key: PathBuf,
-    },
-}
-
-/// What the keeper is told at the start.
-pub struct KeeperSettings {
-    /// Where certificates are kept.
-    pub dir: PathBuf,
-    /// Where the certificate is to come from.
-    pub wanted: Wanted,
-    /// The name by which people know this server, where one is configured.
-    pub host: Option<String>,
-    /// Tells under which names and addresses the server is reached at present, for certificates of its own authority.
-    pub names: Box<dyn Fn() -> Names + Send + Sync>,
-}
-
 /// Keeps a certificate in its slot. Made by [`Keeper::open`], set to work by [`Keeper::keep`].
 pub struct Keeper {
-    names: Box<dyn Fn() -> Names + Send + Sync>,
-    host: Option<String>,
-    ca: LocalCa,
-    origin: Origin,
+    dir: PathBuf,
     challenges: Challenges,
     slot: Arc<CertificateSlot>,
     status: watch::Sender<CertificateStatus>,
     watch: CertificateWatch,
-    /// What is in the slot.
-    serving: Identity,
-    source: Source,
+    wishes: Wishes,
+    wished: Wished,
+    own: Own,
+    undertaking: Undertaking,
+    /// What served until the wish changed, for those who still come by its names.
+    former: Option<Identity>,
+}
+
+/// One wish, and how far it has come true.
+struct Undertaking {
+    host: Option<String>,
+    origin: Origin,
+    /// The certificate that was wished for. Without it, this server's own one stands in. Never one of the own authority.
+    obtained: Option<Identity>,
     schedule: Schedule,
-    /// For the certificates of this server's own authority that stand in for another.
-    stand_in: Schedule,
     /// Why the last attempt failed.
     failure: Option<String>,
 }
@@ -88,45 +67,33 @@ enum Origin {
         ask_at: Tick,
     },
     Local,
-    Files(Box<Supplied>),
+    /// Shared with whatever thread waits for the disk.
+    Files(Arc<Mutex<Supplied>>),
 }
 
 impl Keeper {
-    /// Chooses the certificate to begin with: one that is there from earlier or in the administrator's files, or else one of this
-    /// server's own authority. Asks nobody outside. Blocks on the disk.
+    /// Chooses the certificate to begin with: one that is there from earlier in `dir` or in the administrator's files, or else one of
+    /// this server's own authority for the names that `machine` tells. Asks nobody outside. Blocks on the disk.
     ///
     /// # Errors
     ///
     /// When there is no certificate at all to begin with, because this server's own authority can't sign one.
-    pub fn open(settings: KeeperSettings, ca: LocalCa, now: Now) -> Result<Self, TlsError> {
-        let KeeperSettings { dir, wanted, host, names } = settings;
+    pub fn open(dir: &Path, wish: Wish, machine: MachineNames, ca: LocalCa, now: Now) -> Result<Self, TlsError> {
         let challenges = Challenges::default();
-        let mut failure = None;
-        let (origin, retry, found) = match wanted {
-            Wanted::Acme(settings) => {
-                let retry = settings.retry;
-                let authority = Box::new(AcmeClient::new(*settings, dir.join("acme"), challenges.clone()));
-                let found = authority.kept_certificate();
-                let ask_at = now.tick.plus(ASK_AGAIN_EARLIEST.mul_f64(1.0 + 9.0 * chance().fraction()));
-                (Origin::Acme { authority, ask_at }, retry, found.map(|identity| (identity, Source::Acme)))
-            }
-            Wanted::Local => (Origin::Local, LOCAL_RETRY, None),
-            Wanted::Files { certificate, key } => {
-                let mut files = Box::new(Supplied::new(certificate, key));
-                let read = files.read().map_err(|error| failure = Some(error.to_string())).ok();
-                (Origin::Files(files), LOCAL_RETRY, read.map(|identity| (identity, Source::Files)))
-            }
-        };
-        let (serving, source) = match found {
-            Some(found) => found,
-            None => (ca.identity(&names(), now.wall)?, Source::LocalCa),
-        };
-        let slot = CertificateSlot::new(&serving);
-        let (status, watch) = CertificateWatch::new(CertificateStatus::of(&serving, source));
-        let (schedule, stand_in) = (Schedule::new(retry), Schedule::new(LOCAL_RETRY));
-        let mut keeper =
-            Self { names, host, ca, origin, challenges, slot, status, watch, serving, source, schedule, stand_in, failure };
-        keeper.begin(now);
+        let mut own = Own::new(ca, machine, wish.host.as_deref());
+        let undertaking = Undertaking::begin(&wish, dir, &challenges, now);
+        match own.sign(now) {
+            Err(error) if undertaking.obtained.is_none() => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let (serving, source) = serving(&undertaking, &own).expect("one of the two has a certificate, or this has ended");
+        let (status, watch) = CertificateWatch::new(CertificateStatus::of(serving, source));
+        let slot = CertificateSlot::new(serving);
+        let (wishes, wished) = Wishes::new(wish);
+        let dir = dir.to_owned();
+        let mut keeper = Self { dir, challenges, slot, status, watch, wishes, wished, own, undertaking, former: None };
+        keeper.serve();
+        keeper.tell(now);
         Ok(keeper)
     }
 
@@ -145,6 +112,11 @@ impl Keeper {
         self.watch.clone()
     }
 
+    /// Takes other wishes.
+    pub fn wishes(&self) -> Wishes {
+        self.wishes.clone()
+    }
+
     /// Sees to the certificate until the program stops.
     pub async fn keep(mut self, tasks: Tasks) {
         tokio::select! {
@@ -154,162 +126,73 @@ impl Keeper {
         }
     }
 
-    fn begin(&mut self, now: Now) {
-        let life = life_of(&self.serving);
-        match (&self.origin, self.source) {
-            (Origin::Acme { .. }, Source::Acme) => self.schedule.found(life, chance()),
-            (Origin::Acme { authority, .. }, Source::LocalCa | Source::Files) => {
-                self.stand_in.found(life, Chance::NONE);
-                self.failure = Some(format!("The certificate of {} is on its way.", authority.host()));
-            }
-            (Origin::Files(_), Source::LocalCa) => self.stand_in.found(life, Chance::NONE),
-            (Origin::Local, _) | (Origin::Files(_), Source::Acme | Source::Files) => self.schedule.found(life, Chance::NONE),
-        }
-        if let (Origin::Files(_), Some(failure)) = (&self.origin, &self.failure) {
-            tracing::warn!("{failure}; until then this server's own certificate authority stands in");
-        }
-        self.tell(now);
-    }
-
     /// Does what is due, tells how things stand, and waits until something else may be due.
     async fn round(&mut self) {
-        let wait = match &self.origin {
-            Origin::Acme { .. } => self.round_of_acme().await,
-            Origin::Local => self.round_of_local(),
-            Origin::Files(_) => self.round_of_files(),
+        if self.wished.has_changed() {
+            self.turn().await;
+        }
+        self.own.see_to(Now::read()).await;
+        let wait = match &self.undertaking.origin {
+            Origin::Acme { .. } => self.undertaking.round_of_acme(&self.wished).await,
+            Origin::Local => OWN_LOOK,
+            Origin::Files(_) => self.undertaking.round_of_files().await,
         };
+        self.serve();
         self.tell(Now::read());
-        sleep(wait).await;
-    }
-
-    async fn round_of_acme(&mut self) -> Duration {
-        let now = Now::read();
-        if self.schedule.step(now) == Step::Renew {
-            self.order().await;
-        }
-        self.ask_when_to_renew(Now::read()).await;
-        let now = Now::read();
-        if self.source == Source::LocalCa {
-            self.sign_stand_in(now);
-        }
-        match self.schedule.step(now) {
-            Step::Renew => Duration::ZERO,
-            Step::Wait(time) => time,
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = self.wished.changed() => {}
         }
     }
 
-    async fn order(&mut self) {
-        let Origin::Acme { authority, ask_at } = &mut self.origin else { return };
-        let old = (self.source == Source::Acme).then_some(&self.serving);
-        let ordered = authority.order(old).await;
-        let now = Now::read();
-        match ordered {
-            Ok(identity) => {
-                *ask_at = now.tick;
-                self.schedule.obtained(life_of(&identity), now, chance());
-                self.failure = None;
-                self.serve(identity, Source::Acme);
-            }
-            Err(error) => {
-                self.schedule.failed(now, chance());
-                let next = self.schedule.next_attempt(now);
-                tracing::warn!(%error, next_attempt = %next, serving_until = %self.serving.not_after(), "there is no new certificate");
-                self.failure = Some(error.to_string());
-            }
-        }
+    /// Turns to what is wished by now.
+    async fn turn(&mut self) {
+        let wish = self.wished.take();
+        tracing::info!(name = wish.host.as_deref().unwrap_or("none"), "the certificate is to be another one");
+        self.own.is_known_as(wish.host.as_deref());
+        let (dir, challenges) = (self.dir.clone(), self.challenges.clone());
+        let begun = tokio::task::spawn_blocking(move || Undertaking::begin(&wish, &dir, &challenges, Now::read())).await;
+        let Ok(begun) = begun.inspect_err(|error| tracing::error!(%error, "the certificate stays what it is")) else { return };
+        let before = std::mem::replace(&mut self.undertaking, begun).obtained;
+        self.former = before.or(self.former.take());
     }
 
-    async fn ask_when_to_renew(&mut self, now: Now) {
-        let Origin::Acme { authority, ask_at } = &mut self.origin else { return };
-        if self.source != Source::Acme || now.tick < *ask_at {
-            return;
+    /// Puts into the slot what is there.
+    fn serve(&mut self) {
+        let is_fulfilled = match self.undertaking.origin {
+            Origin::Local => self.own.identity().is_some(),
+            Origin::Acme { .. } | Origin::Files(_) => self.undertaking.obtained.is_some(),
+        };
+        if is_fulfilled {
+            self.former = None;
         }
-        let suggestion = authority.suggestion(&self.serving).await;
-        let ask_again = suggestion.map_or(ASK_AGAIN, |suggestion| suggestion.ask_again);
-        *ask_at = Tick::now().plus(ask_again.clamp(ASK_AGAIN_EARLIEST, ASK_AGAIN_LATEST));
-        if let Some(suggestion) = suggestion {
-            self.schedule.suggested(suggestion.from, suggestion.until, chance());
-        }
-    }
-
-    fn round_of_local(&mut self) -> Duration {
-        let now = Now::read();
-        let names = (self.names)();
-        let has_new_names = !names.iter().all(|name| self.serving.is_good_for(name));
-        if has_new_names || self.schedule.step(now) == Step::Renew {
-            match self.ca.identity(&names, now.wall) {
-                Ok(identity) => {
-                    self.schedule.obtained(life_of(&identity), now, Chance::NONE);
-                    self.failure = None;
-                    self.serve(identity, Source::LocalCa);
-                }
-                Err(error) => {
-                    self.schedule.failed(now, chance());
-                    tracing::warn!(%error, "there is no new certificate");
-                    self.failure = Some(error.to_string());
-                }
-            }
-        }
-        NAMES_LOOK
-    }
-
-    fn round_of_files(&mut self) -> Duration {
-        let Origin::Files(files) = &mut self.origin else { return LOOK };
-        match files.poll() {
-            Change::None => {}
-            Change::New(identity) => {
-                self.schedule.obtained(life_of(&identity), Now::read(), Chance::NONE);
-                self.failure = None;
-                self.serve(identity, Source::Files);
-            }
-            Change::Unusable(error) => {
-                tracing::warn!(%error, "the certificate's files have changed and can't be used; what served before goes on serving");
-                self.failure = Some(error.to_string());
-            }
-        }
-        if self.source == Source::LocalCa {
-            self.sign_stand_in(Now::read());
-        }
-        LOOK
-    }
-
-    /// Renews what stands in for the certificate that there should be.
-    fn sign_stand_in(&mut self, now: Now) {
-        if self.stand_in.step(now) != Step::Renew {
-            return;
-        }
-        match self.ca.identity(&(self.names)(), now.wall) {
-            Ok(identity) => {
-                self.stand_in.obtained(life_of(&identity), now, Chance::NONE);
-                self.serve(identity, Source::LocalCa);
-            }
-            Err(error) => {
-                self.stand_in.failed(now, chance());
-                tracing::warn!(%error, "this server's own certificate authority can't sign");
-            }
-        }
-    }
-
-    fn serve(&mut self, identity: Identity, source: Source) {
-        if identity.certificate() != self.serving.certificate() {
+        let own = self.own.identity().cloned();
+        let all = [self.undertaking.obtained.clone(), own, self.former.clone()].into_iter().flatten().collect();
+        if let Some(new) = self.slot.fill(all) {
             tracing::info!(
-                names = identity.names().join(", "), until = %identity.not_after(), fingerprint = identity.fingerprint(),
+                names = new.names().join(", "), until = %new.not_after(), fingerprint = new.fingerprint(),
                 "there is a new certificate"
             );
-            self.slot.replace(&identity);
         }
-        (self.serving, self.source) = (identity, source);
     }
 
     /// Tells how things stand to whoever asks, and what is wrong to the log.
     fn tell(&mut self, now: Now) {
-        let status = CertificateStatus {
-            renews_at: (!matches!(self.origin, Origin::Files(_))).then(|| self.schedule.next_attempt(now)),
-            expires_soon: self.followed().expires_soon(now.wall),
-            problem: self.problem(now.wall),
-            ..CertificateStatus::of(&self.serving, self.source)
+        let Some((identity, source)) = serving(&self.undertaking, &self.own) else { return };
+        let identity = &identity.clone();
+        let renews_at = match &self.undertaking.origin {
+            Origin::Acme { .. } => Some(self.undertaking.schedule.next_attempt(now)),
+            Origin::Local => Some(self.own.schedule().next_attempt(now)),
+            Origin::Files(_) => None,
         };
-        if self.followed().warns(now) {
+        let mut status = CertificateStatus {
+            renews_at,
+            problem: self.undertaking.problem(identity, source, self.own.failure(), now.wall),
+            ..CertificateStatus::of(identity, source)
+        };
+        let followed = if source == Source::LocalCa { self.own.schedule() } else { &mut self.undertaking.schedule };
+        status.expires_soon = followed.expires_soon(now.wall);
+        if followed.warns(now) {
             tracing::warn!(
                 expires = %status.not_after, problem = status.problem.as_deref().unwrap_or("none"),
                 "less than a third of the certificate's life is left"
@@ -321,27 +204,129 @@ impl Keeper {
             is_new
         });
     }
+}
 
-    /// The schedule of the certificate that serves.
-    fn followed(&mut self) -> &mut Schedule {
-        match (&self.origin, self.source) {
-            (Origin::Acme { .. } | Origin::Files(_), Source::LocalCa) => &mut self.stand_in,
-            (Origin::Acme { .. } | Origin::Local | Origin::Files(_), _) => &mut self.schedule,
+impl Undertaking {
+    /// Looks what there is of it already. Asks nobody outside. Blocks on the disk.
+    fn begin(wish: &Wish, dir: &Path, challenges: &Challenges, now: Now) -> Self {
+        let host = wish.host.clone();
+        match &wish.wanted {
+            Wanted::Acme(settings) => {
+                let mut schedule = Schedule::new(settings.retry);
+                let authority = Box::new(AcmeClient::new((**settings).clone(), dir.join("acme"), challenges.clone()));
+                let obtained = authority.kept_certificate();
+                let mut failure = None;
+                match &obtained {
+                    Some(identity) => schedule.found(Life::of(identity), chance()),
+                    None => failure = Some(format!("The certificate of {} is on its way.", authority.host())),
+                }
+                let ask_at = now.tick.plus(ASK_AGAIN_EARLIEST.mul_f64(1.0 + 9.0 * chance().fraction()));
+                Self { host, origin: Origin::Acme { authority, ask_at }, obtained, schedule, failure }
+            }
+            Wanted::Local => {
+                Self { host, origin: Origin::Local, obtained: None, schedule: Schedule::new(OWN_LOOK), failure: None }
+            }
+            Wanted::Files { certificate, key } => {
+                let mut files = Supplied::new(certificate.clone(), key.clone());
+                let mut schedule = Schedule::new(OWN_LOOK);
+                let read = files.read();
+                let failure = read.as_ref().err().map(ToString::to_string);
+                if let Some(failure) = &failure {
+                    tracing::warn!("{failure}; until then this server's own certificate authority stands in");
+                }
+                let obtained = read.ok();
+                if let Some(identity) = &obtained {
+                    schedule.found(Life::of(identity), Chance::NONE);
+                }
+                Self { host, origin: Origin::Files(Arc::new(Mutex::new(files))), obtained, schedule, failure }
+            }
         }
     }
 
-    fn problem(&self, now: Timestamp) -> Option<String> {
-        let mut parts: Vec<String> = self.failure.clone().into_iter().collect();
-        if self.failure.is_some() && self.source == Source::LocalCa && !matches!(self.origin, Origin::Local) {
-            parts.push(String::from("Meanwhile this server's own certificate authority stands in, which browsers warn of."));
+    /// What is due with the authority; how long nothing will be. Another wish ends an order that is under way.
+    async fn round_of_acme(&mut self, wished: &Wished) -> Duration {
+        if self.schedule.step(Now::read()) == Step::Renew {
+            tokio::select! {
+                () = self.order() => {}
+                () = wished.changed() => {}
+            }
         }
-        if let (Origin::Files(files), Source::Files) = (&self.origin, self.source) {
-            let concerns = files.concerns(&self.serving, self.host.as_deref(), now);
+        self.ask_when_to_renew(Now::read()).await;
+        match self.schedule.step(Now::read()) {
+            Step::Renew => Duration::ZERO,
+            Step::Wait(time) => time,
+        }
+    }
+
+    async fn order(&mut self) {
+        let Origin::Acme { authority, ask_at } = &mut self.origin else { return };
+        let ordered = authority.order(self.obtained.as_ref()).await;
+        let now = Now::read();
+        match ordered {
+            Ok(identity) => {
+                *ask_at = now.tick;
+                self.obtained(identity, now, chance());
+            }
+            Err(error) => {
+                self.schedule.failed(now, chance());
+                let next = self.schedule.next_attempt(now);
+                let serving = self.obtained.as_ref().map(Identity::not_after);
+                let until = serving.map_or_else(|| String::from("never served"), |time| time.to_string());
+                tracing::warn!(%error, next_attempt = %next, serving_until = %until, "there is no new certificate");
+                self.failure = Some(error.to_string());
+            }
+        }
+    }
+
+    async fn ask_when_to_renew(&mut self, now: Now) {
+        let Origin::Acme { authority, ask_at } = &mut self.origin else { return };
+        let Some(identity) = self.obtained.as_ref().filter(|_| now.tick >= *ask_at) else { return };
+        let suggestion = authority.suggestion(identity).await;
+        let ask_again = suggestion.map_or(ASK_AGAIN, |suggestion| suggestion.ask_again);
+        *ask_at = Tick::now().plus(ask_again.clamp(ASK_AGAIN_EARLIEST, ASK_AGAIN_LATEST));
+        if let Some(suggestion) = suggestion {
+            self.schedule.suggested(suggestion.from, suggestion.until, chance());
+        }
+    }
+
+    async fn round_of_files(&mut self) -> Duration {
+        let Origin::Files(files) = &self.origin else { return LOOK };
+        let files = Arc::clone(files);
+        // A disk that hangs is to hold up this task and nothing else.
+        match tokio::task::spawn_blocking(move || held(&files).poll()).await {
+            Ok(Change::None) => {}
+            Ok(Change::New(identity)) => self.obtained(identity, Now::read(), Chance::NONE),
+            Ok(Change::Unusable(error)) => {
+                tracing::warn!(%error, "the certificate's files have changed and can't be used; what served before goes on serving");
+                self.failure = Some(error.to_string());
+            }
+            Err(error) => tracing::error!(%error, "the certificate's files could not be looked at"),
+        }
+        LOOK
+    }
+
+    fn obtained(&mut self, identity: Identity, now: Now, chance: Chance) {
+        self.schedule.obtained(Life::of(&identity), now, chance);
+        self.failure = None;
+        self.obtained = Some(identity);
+    }
+
+    /// What is to be said of the certificate that serves, each part with its mend.
+    fn problem(&self, serving: &Identity, source: Source, of_own: Option<&str>, now: Timestamp) -> Option<String> {
+        let mut parts: Vec<String> = self.failure.iter().cloned().collect();
+        if source == Source::LocalCa {
+            parts.extend(of_own.map(str::to_owned));
+            if self.failure.is_some() {
+                parts.push(String::from("Meanwhile this server's own certificate authority stands in, which browsers warn of."));
+            }
+        }
+        if let (Origin::Files(files), Source::Files) = (&self.origin, source) {
+            let concerns = held(files).concerns(serving, self.host.as_deref(), now);
             parts.extend(concerns.iter().map(ToString::to_string));
-        } else if life_of(&self.serving).is_ahead_of(now) {
+        } else if Life::of(serving).is_ahead_of(now) {
             parts.push(format!(
                 "By this machine's clock it is {now}, and the certificate is good from {} on only. Set the clock.",
-                self.serving.not_before()
+                serving.not_before()
             ));
         }
         (!parts.is_empty()).then(|| parts.join(" "))
@@ -350,15 +335,24 @@ impl Keeper {
 
 impl fmt::Debug for Keeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keeper").field("source", &self.source).field("failure", &self.failure).finish_non_exhaustive()
+        f.debug_struct("Keeper").field("failure", &self.undertaking.failure).finish_non_exhaustive()
     }
 }
 
-/// How often it is looked whether this machine has new names and addresses.
-const NAMES_LOOK: Duration = Duration::from_secs(60);
+/// What serves those who come by the name that people know.
+fn serving<'a>(undertaking: &'a Undertaking, own: &'a Own) -> Option<(&'a Identity, Source)> {
+    let source = match undertaking.origin {
+        Origin::Acme { .. } => Source::Acme,
+        Origin::Files(_) => Source::Files,
+        Origin::Local => Source::LocalCa,
+    };
+    let obtained = undertaking.obtained.as_ref().map(|identity| (identity, source));
+    obtained.or_else(|| own.identity().map(|identity| (identity, Source::LocalCa)))
+}
 
-fn life_of(identity: &Identity) -> Life {
-    Life { not_before: identity.not_before(), not_after: identity.not_after() }
+fn held(files: &Mutex<Supplied>) -> MutexGuard<'_, Supplied> {
+    // What was read before a panic is compared with what lies there at the next look.
+    files.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn chance() -> Chance {
@@ -367,9 +361,8 @@ fn chance() -> Chance {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
+    use crate::tls::{AcmeSettings, Names};
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     const DIRECTORY: &str = "https://ca.example/directory";
@@ -402,14 +395,9 @@ mod tests {
             by_http: false,
             retry: Duration::from_secs(900),
         };
-        let settings = KeeperSettings {
-            dir: dir.to_owned(),
-            wanted: Wanted::Acme(Box::new(acme)),
-            host: Some(NAME.to_owned()),
-            names: Box::new(move || names.clone()),
-        };
+        let wish = Wish { wanted: Wanted::Acme(Box::new(acme)), host: Some(NAME.to_owned()) };
         let ca = LocalCa::open(dir, now.wall).unwrap();
-        Keeper::open(settings, ca, now).unwrap()
+        Keeper::open(dir, wish, Arc::new(Names::loopback), ca, now).unwrap()
     }
 
     #[test]
@@ -427,7 +415,7 @@ mod tests {
             let keeper = open(dir.path(), Some(made), now);
             let status = keeper.watch().status();
             assert_eq!((status.source, status.problem.is_some()), (Source::Acme, has_problem), "{clock}: {status:?}");
-            assert_eq!(keeper.schedule.step(now) == Step::Renew, is_due, "{clock}");
+            assert_eq!(keeper.undertaking.schedule.step(now) == Step::Renew, is_due, "{clock}");
             assert_eq!(status.expires_soon, is_due, "{clock}");
         }
     }
@@ -440,7 +428,7 @@ mod tests {
         assert_eq!(status.source, Source::LocalCa);
         assert!(status.problem.is_some_and(|problem| problem.contains("ca.example") && problem.contains("stands in")));
         assert!(status.names.iter().any(|name| name == NAME));
-        assert_eq!(keeper.schedule.step(now()), Step::Renew);
+        assert_eq!(keeper.undertaking.schedule.step(now()), Step::Renew);
     }
 
     #[test]
@@ -452,9 +440,9 @@ mod tests {
         for (days, is_soon) in [(1, false), (55, false), (65, true), (100, true)] {
             let now = Now { wall: made.wall.plus(DAY * days), ..made };
             let wanted = Wanted::Files { certificate: other.join("cert.pem"), key: other.join("key.pem") };
-            let names = Box::new(Names::loopback);
-            let settings = KeeperSettings { dir: dir.path().to_owned(), wanted, host: None, names };
-            let keeper = Keeper::open(settings, LocalCa::open(dir.path(), now.wall).unwrap(), now).unwrap();
+            let ca = LocalCa::open(dir.path(), now.wall).unwrap();
+            let wish = Wish { wanted, host: None };
+            let keeper = Keeper::open(dir.path(), wish, Arc::new(Names::loopback), ca, now).unwrap();
             let status = keeper.watch().status();
             assert_eq!((status.source, status.expires_soon, status.renews_at), (Source::Files, is_soon, None), "{days} days");
         }

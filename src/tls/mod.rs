@@ -11,21 +11,25 @@ mod identity;
 mod keeper;
 mod local_ca;
 mod names;
+mod own;
 mod presented;
 mod schedule;
 mod status;
 mod supplied;
+mod wish;
 
 use acceptor::server_config_answering;
 pub use acceptor::{CertificateSlot, server_config, server_config_of};
-pub use acme::{ACME_TLS, AcmeError, AcmeSettings, Challenges, ExternalAccount, roots_from_file};
+pub use acme::{ACME_TLS, AcmeError, AcmeSettings, Challenges, ExternalAccount, Roots, roots_from_file};
 pub use identity::{Identity, IdentityError};
-pub use keeper::{Keeper, KeeperSettings, Wanted};
+pub use keeper::Keeper;
 pub use local_ca::{Authority, LocalCa};
 pub use names::Names;
+pub use own::MachineNames;
 pub use presented::{Presented, shake_hands, taking_any};
 pub use status::{CertificateStatus, CertificateWatch, Source};
 pub use supplied::{Change, Concern, Supplied, SuppliedError};
+pub use wish::{Wanted, Wish, Wishes};
 
 /// Why there is no certificate to serve with.
 #[derive(Debug, thiserror::Error)]

@@ -12,6 +12,11 @@ use crate::interfaces;
 pub struct Names(BTreeSet<String>);
 
 impl Names {
+    /// No names yet.
+    pub fn none() -> Self {
+        Self(BTreeSet::new())
+    }
+
     /// The loopback names, under which every server is reached.
     pub fn loopback() -> Self {
         Self(["localhost", "127.0.0.1", "::1"].into_iter().map(String::from).collect())

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::Identity;
 use crate::clock::{Now, Tick, Timestamp};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -28,6 +29,11 @@ pub(super) struct Life {
 }
 
 impl Life {
+    /// The life of this certificate.
+    pub(super) fn of(identity: &Identity) -> Self {
+        Self { not_before: identity.not_before(), not_after: identity.not_after() }
+    }
+
     fn length(self) -> Duration {
         self.not_after.since(self.not_before)
     }

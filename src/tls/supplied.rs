@@ -23,6 +23,8 @@ pub struct Supplied {
     read: Option<Stamps>,
     /// How the files were at the last look.
     seen: Option<Stamps>,
+    /// Whether every user of this machine could read the key at the last look.
+    exposed: bool,
 }
 
 /// What came of looking at the files.
@@ -89,7 +91,7 @@ pub enum Concern {
 impl Supplied {
     /// The files of these names. Nothing is read yet.
     pub fn new(certificate: PathBuf, key: PathBuf) -> Self {
-        Self { certificate, key, read: None, seen: None }
+        Self { certificate, key, read: None, seen: None, exposed: false }
     }
 
     /// Reads the files, whether or not they have changed. Blocks on the disk.
@@ -99,6 +101,7 @@ impl Supplied {
     /// When a file is missing, can't be read, or is no certificate or not its key.
     pub fn read(&mut self) -> Result<Identity, SuppliedError> {
         let before = self.stamps();
+        self.exposed = is_open_to_all(&self.key);
         self.seen = Some(before.clone());
         let outcome = self.read_pair();
         if self.stamps() != before {
@@ -114,6 +117,7 @@ impl Supplied {
     /// next.
     pub fn poll(&mut self) -> Change {
         let now = self.stamps();
+        self.exposed = is_open_to_all(&self.key);
         if self.read.as_ref() == Some(&now) {
             return Change::None;
         }
@@ -129,14 +133,14 @@ impl Supplied {
         }
     }
 
-    /// What is to be said of the certificate. `host` is the name by which people know this server, where one is configured.
+    /// What is to be said of the certificate, as of the last look at the files. `host` is the name by which people know this server, where one is configured.
     pub fn concerns(&self, identity: &Identity, host: Option<&str>, now: Timestamp) -> Vec<Concern> {
         let expired = (identity.not_after() < now).then(|| Concern::Expired(identity.not_after()));
         let early = (now < identity.not_before()).then(|| Concern::NotYetValid(identity.not_before()));
         let other = host
             .filter(|host| !identity.is_good_for(host))
             .map(|host| Concern::OtherHost { host: host.to_owned(), names: identity.names().to_vec() });
-        let exposed = is_open_to_all(&self.key).then(|| Concern::ExposedKey(self.key.clone()));
+        let exposed = self.exposed.then(|| Concern::ExposedKey(self.key.clone()));
         [expired, early, other, exposed].into_iter().flatten().collect()
     }
 

@@ -6,10 +6,13 @@ use std::time::Duration;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
 
-use crate::harness::{Person, Socket, TestServer, eventually, no_media};
+use crate::harness::socket::secure;
+use crate::harness::{Options, Person, Socket, TestServer, eventually, no_media};
+use crate::raw_h2::{DATA, OK, PING, RawH2, frame, get, post};
 
 /// Longer than any deadline that is tried here. Who waits in vain for the end of a connection fails then.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -77,9 +80,88 @@ async fn d1_d3_who_never_finishes_a_request_is_not_waited_for() {
     Person::guest(&server).get("/healthz").await.ok();
 }
 
+/// A request whose body never comes to its end, or never begins; what is answered until the server closes.
+async fn slow_post(server: &TestServer, is_dripping: bool) -> JoinHandle<String> {
+    let (mut reader, mut writer) = tokio::io::split(shake_hands(server, b"http/1.1").await);
+    let head = format!(
+        "POST /api/auth/login HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n",
+        server.host()
+    );
+    writer.write_all(head.as_bytes()).await.unwrap();
+    writer.flush().await.unwrap();
+    let drip = async move {
+        while is_dripping && writer.write_all(b" ").await.is_ok() && writer.flush().await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let read = async move {
+        let mut answer = Vec::new();
+        let _ = reader.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    tokio::spawn(async move {
+        tokio::select! {
+            answer = read => answer,
+            () = drip => unreachable!("it drips on"),
+        }
+    })
+}
+
+#[tokio::test]
+async fn d3_bodies_that_do_not_come_are_not_waited_for_and_their_places_are_given_back() {
+    let config = String::from("[limits]\nconnections_per_address = 10");
+    let server = TestServer::with(&Options { config, ..Options::default() });
+    let mut slow = Vec::new();
+    for count in 0..9 {
+        slow.push(slow_post(&server, count % 2 == 0).await);
+    }
+    let mut slow_h2 = RawH2::open(&server, &[]).await;
+    assert!(slow_h2.write(&[post(1, server.host()), post(3, server.host())].concat()).await);
+    assert!(try_shake_hands(&server, b"http/1.1").await.is_err(), "there was a place left");
+    while slow_h2.heard().answers.len() < 2 {
+        assert!(slow_h2.write(&frame(DATA, 0, 3, b" ")).await, "the whole connection ended: {:?}", slow_h2.heard());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let told = slow_h2.hears("both answers", |heard| heard.body.ends_with(b"}}")).await;
+    assert_eq!(String::from_utf8_lossy(&told.body).matches("body_too_slow").count(), 2, "{told:?}");
+    for answer in slow {
+        let answer = tokio::time::timeout(PATIENCE, answer).await.expect("a slow body was waited for").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("body_too_slow"), "{answer}");
+    }
+    eventually("places are given back", async || try_shake_hands(&server, b"http/1.1").await.is_ok()).await;
+    // Only the two streams are over.
+    assert!(slow_h2.write(&get(5, "/healthz", server.host())).await);
+    let told = slow_h2.hears("another answer", |heard| heard.answers.len() == 3).await;
+    assert_eq!(told.answers[2], OK);
+}
+
+/// Writes this again and again and reads nothing, until the server has had enough.
+async fn never_reads(server: &TestServer, protocol: &[u8], greeting: &[u8], again: Vec<u8>) {
+    let tcp = TcpSocket::new_v4().unwrap();
+    tcp.set_recv_buffer_size(4096).unwrap();
+    let mut stream = secure(server, tcp.connect(server.socket_address()).await.unwrap(), protocol).await;
+    stream.write_all(greeting).await.unwrap();
+    let again = again.repeat(100);
+    let writing = async { while stream.write_all(&again).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(90), writing).await.expect("who reads nothing was kept");
+}
+
+#[tokio::test]
+async fn d3_d4_who_takes_no_answers_is_not_waited_for() {
+    let server = TestServer::start();
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", server.host()).into_bytes();
+    tokio::join!(
+        never_reads(&server, b"http/1.1", b"", request),
+        never_reads(&server, b"h2", H2_GREETING, frame(PING, 0, 0, &[7; 8])),
+    );
+    Person::guest(&server).get("/healthz").await.ok();
+}
+
 #[tokio::test]
 async fn r23_connections_without_a_request_do_not_hold_up_a_stop() {
     let mut server = TestServer::start();
+    let _raw = TcpStream::connect(server.socket_address()).await.unwrap();
     let _silent = shake_hands(&server, b"http/1.1").await;
     let _silent_h2 = shake_hands(&server, b"h2").await;
     let mut polite_h2 = shake_hands(&server, b"h2").await;

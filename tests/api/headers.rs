@@ -2,7 +2,13 @@
 
 use reqwest::Method;
 
-use crate::harness::{Person, TestServer};
+use std::os::unix::fs::PermissionsExt as _;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::socket::connect_tls_for;
+use crate::harness::{Options, Person, TestServer};
+use crate::reload::{TAKEN, reload};
 
 #[tokio::test]
 async fn u2_u4_u5_every_answer_carries_the_security_headers_errors_included() {
@@ -66,4 +72,59 @@ async fn o1_the_page_is_in_the_binary_and_its_files_are_cached_for_good() {
         assert_eq!(asset.headers.get("content-encoding").map_or("", |value| value.to_str().unwrap()), expected, "{encoding}");
     }
     assert_eq!(guest.get(&format!("{path}.br")).await.status, 404);
+}
+
+/// A name that a public authority would vouch for.
+const PUBLIC: &str = "meet.club.net";
+
+/// A server whose administrator gave it a certificate for this name, and what is written into its configuration.
+fn with_a_certificate_for(name: &str, folder: &std::path::Path) -> (TestServer, String) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let (certificate, key) = (folder.join("fullchain.pem"), folder.join("privkey.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let tls = format!("[tls]\ncertificate_file = {certificate:?}\nkey_file = {key:?}");
+    let mut server = TestServer::with(&known_as(name, &tls, ""));
+    server.is_known_as(name, made.cert.pem());
+    (server, tls)
+}
+
+fn known_as(name: &str, config: &str, more: &str) -> Options {
+    Options { config: config.to_owned(), server: format!("public_url = \"https://{name}\"\n{more}"), ..Options::default() }
+}
+
+/// What browsers are told when they ask for this name.
+async fn strict_transport(server: &TestServer, host: &str) -> Option<String> {
+    let mut stream = connect_tls_for(server, b"http/1.1").await;
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    answer.lines().find_map(|line| Some(line.strip_prefix("strict-transport-security: ")?.to_owned()))
+}
+
+#[tokio::test]
+async fn u5_browsers_are_told_to_keep_to_https_for_the_public_name_and_to_forget_it_when_that_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, tls) = with_a_certificate_for(PUBLIC, folder.path());
+    assert_eq!(strict_transport(&server, PUBLIC).await.as_deref(), Some("max-age=31536000"));
+    for other in ["localhost", "192.168.1.5", "meet.club.net:8443", "club.net"] {
+        assert_eq!(strict_transport(&server, other).await, None, "{other}");
+    }
+    server.reconfigure(&known_as(PUBLIC, &tls, "https_only = false"));
+    reload(&server, TAKEN).await;
+    assert_eq!(strict_transport(&server, PUBLIC).await.as_deref(), Some("max-age=0"));
+}
+
+#[tokio::test]
+async fn u5_nothing_is_said_of_https_where_nobody_but_the_server_itself_vouches_for_it_or_the_name_is_not_public() {
+    let own = TestServer::with(&known_as(PUBLIC, "[tls]\nmode = \"local\"", ""));
+    assert_eq!(strict_transport(&own, PUBLIC).await, None, "it would lock everybody out once the authority is another one");
+    assert_eq!(strict_transport(&TestServer::start(), "localhost").await, None);
+    let folder = tempfile::tempdir().unwrap();
+    let (private, _) = with_a_certificate_for("hearth.lan", folder.path());
+    assert_eq!(strict_transport(&private, "hearth.lan").await, None);
 }

@@ -7,12 +7,14 @@
 mod accounts;
 mod bad_input;
 mod certificate_files;
+mod config_check;
 mod connections;
 mod doctor;
 #[expect(dead_code, unused_imports, reason = "the tests of certificates use more of it")]
 mod harness;
 mod headers;
 mod health;
+mod http2;
 mod ice;
 mod installed;
 mod lifecycle;
@@ -26,7 +28,9 @@ mod origin;
 mod outside;
 mod passed_sockets;
 mod public_url;
+mod raw_h2;
 mod reload;
+mod seats;
 mod self_test;
 mod settings;
 mod shared_port;

@@ -8,13 +8,13 @@ use serde_json::json;
 use crate::harness::{Options, Person, Socket, TestServer, eventually};
 
 /// Asks the server to read its settings again, and waits until it says what came of it.
-async fn reload(server: &TestServer, said: &str) {
+pub async fn reload(server: &TestServer, said: &str) {
     let before = server.log().matches(said).count();
     server.signal("HUP");
     eventually(said, async || server.log().matches(said).count() > before).await;
 }
 
-const TAKEN: &str = "settings_taken";
+pub const TAKEN: &str = "settings_taken";
 const REFUSED: &str = "settings_refused";
 
 async fn name_of(guest: &Person) -> String {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Options, Person, TestServer};
+use crate::harness::{Answer, Options, Person, Socket, TestServer};
 
 const SETTINGS: &str = "/api/admin/settings";
 
@@ -146,7 +146,7 @@ async fn what_needs_a_restart_is_taken_down_and_said_to_wait() {
     assert_eq!(ada.get(SETTINGS).await.ok()["waiting"], json!([]));
     let changes = [("relay.external_address", json!("203.0.113.7")), ("server.public_url", json!("https://lodge.example.org"))];
     let reply = change(&ada, &changes).await.ok();
-    assert_eq!(reply["waiting"], json!(["server.public_url", "relay.external_address"]));
+    assert_eq!(reply["waiting"], json!(["relay.external_address"]));
     assert_eq!(setting(&reply, "relay.external_address")["live"], false);
     change(&ada, &[("server.public_url", Value::Null)]).await.ok();
     server.stop();
@@ -154,6 +154,20 @@ async fn what_needs_a_restart_is_taken_down_and_said_to_wait() {
     let reply = ada.get(SETTINGS).await.ok();
     assert_eq!(reply["waiting"], json!([]));
     assert_eq!(setting(&reply, "relay.external_address")["value"], "203.0.113.7");
+}
+
+#[tokio::test]
+async fn r20_a_seat_outlives_another_address_and_the_restart_after_it() {
+    let mut server = TestServer::start();
+    let ada = Person::admin(&server).await;
+    let room = ada.create("Standup", json!({})).await;
+    let (socket, before) = Socket::enter(&server, &ada, &room, "Ada").await;
+    change(&ada, &[("server.public_url", json!("https://lodge.example.org"))]).await.ok();
+    ada.get(SETTINGS).await.ok();
+    assert!(server.stop().success());
+    server.launch();
+    let (_, after) = socket.resume(&server).await;
+    assert_eq!((&after["resumed"], &after["participantId"]), (&json!(true), &before["participantId"]));
 }
 
 #[tokio::test]

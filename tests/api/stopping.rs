@@ -1,15 +1,18 @@
 //! Stopping, whatever clients hold on to (rows R23, O3).
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hearth::lifecycle::STOP_DEADLINE;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio_rustls::client::TlsStream;
 
-use crate::harness::socket::{connect_tls, connect_tls_for};
+use crate::harness::socket::{connect_tls, connect_tls_for, secure};
 use crate::harness::{Person, Socket, TestServer};
+use crate::raw_h2::{OK, RawH2, get};
 
 /// What is promised to whoever stops the server: this is no measurement.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
@@ -60,6 +63,83 @@ async fn r23_a_request_under_way_is_answered_before_the_server_ends() {
     assert!(answer.starts_with("HTTP/1.1 400"), "the body is no JSON, and the client is told so: {answer}");
     let status = server.wait_within(STOPS_WITHIN).await.expect("the server ends when the request has");
     assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn r20_who_is_shaking_hands_when_the_stop_begins_is_served() {
+    for protocol in [&b"http/1.1"[..], b"h2", b""] {
+        let mut server = TestServer::start();
+        let mut door = Door::before(&server).await;
+        let hello = TcpStream::connect(door.address).await.unwrap();
+        let shaking = async { secure(&server, hello, protocol).await };
+        let stopping = async {
+            door.is_passed().await;
+            // The server takes connections in order, so it has the one behind the door when it answers this one.
+            let mut idle = idle_http1(&server).await;
+            server.signal("TERM");
+            let mut rest = Vec::new();
+            let _ = idle.read_to_end(&mut rest).await;
+            assert!(TcpStream::connect(server.socket_address()).await.is_err(), "it still takes connections");
+            door.open();
+        };
+        let (stream, ()) = tokio::join!(shaking, stopping);
+        if protocol == b"h2" {
+            let mut client = RawH2::on(stream, &[]).await;
+            assert!(client.write(&get(1, "/healthz", server.host())).await);
+            let heard =
+                client.hears("an answer and a goodbye", |heard| heard.goodbye.is_some() && !heard.answers.is_empty()).await;
+            assert_eq!((heard.goodbye, heard.answers), (Some(0), vec![OK]));
+        } else {
+            let answer = answer_to_one_request(stream).await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{protocol:?}: {answer}");
+        }
+        // Whoever has heard the goodbye hangs up, as this client did.
+        let status = server.wait_within(STOPS_WITHIN).await.expect("the server ends when it has answered");
+        assert!(status.success(), "{status}");
+        assert!(!server.log().contains("did not end in time"), "{protocol:?}: {}", server.log());
+    }
+}
+
+async fn answer_to_one_request(mut stream: TlsStream<TcpStream>) -> String {
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Stands between a client and the server, and lets the first few bytes through until it is opened.
+struct Door {
+    address: SocketAddr,
+    passed: Option<oneshot::Receiver<()>>,
+    opened: Option<oneshot::Sender<()>>,
+}
+
+impl Door {
+    async fn before(server: &TestServer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, server) = (listener.local_addr().unwrap(), server.socket_address());
+        let ((has_passed, passed), (opened, is_opened)) = (oneshot::channel(), oneshot::channel());
+        tokio::spawn(async move {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = TcpStream::connect(server).await.unwrap();
+            let mut few = [0; 6];
+            client.read_exact(&mut few).await.unwrap();
+            server.write_all(&few).await.unwrap();
+            has_passed.send(()).unwrap();
+            is_opened.await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+        });
+        Self { address, passed: Some(passed), opened: Some(opened) }
+    }
+
+    /// Waits until the first bytes are on their way to the server.
+    async fn is_passed(&mut self) {
+        self.passed.take().unwrap().await.unwrap();
+    }
+
+    fn open(&mut self) {
+        self.opened.take().unwrap().send(()).unwrap();
+    }
 }
 
 /// A client that began to say hello. The server takes connections in order, so it has this one when it answers a later one.

@@ -6,6 +6,7 @@
 #![expect(clippy::print_stderr, reason = "why nothing was tested, and what the programs logged, belongs to the report")]
 
 mod authority;
+mod changing;
 #[expect(dead_code, unused_imports, reason = "the tests of the API use more of it")]
 #[path = "../api/harness/mod.rs"]
 mod harness;

@@ -61,10 +61,14 @@ async fn r26_while_the_authority_is_away_the_old_certificate_serves_on_with_a_wa
     let Some(mut site) = Site::start(Plan { lifetime: LIFETIME, ..Plan::default() }).await else { return };
     let first = site.issued().await;
     let root = [site.authority.root().await];
+    let ada = Person::admin(&site.server).await;
     site.authority.stop();
     eventually_soon("the warning is given", &site, 1).await;
     assert_eq!(site.figure("hearth_certificate_problem").await, 1);
     assert_eq!(site.shown_to(&root).await, Some(first.clone()));
+    let told = ada.get("/api/admin/status").await.ok()["certificate"].clone();
+    assert_eq!((&told["source"], &told["expiresSoon"]), (&json!("acme"), &json!(true)));
+    assert!(told["problem"].as_str().is_some_and(|problem| problem.contains("can't be asked")), "{told}");
     eventually("the warning is logged", async || {
         site.server.log().contains("less than a third of the certificate's life is left")
     })

@@ -2,12 +2,13 @@
 //! This one hands out whatever is asked for, and remembers how it was asked.
 
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::{get, post};
 use data_encoding::BASE64URL_NOPAD;
@@ -19,6 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use rcgen::{
     BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm,
 };
+use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -27,7 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use x509_parser::prelude::{FromDer, X509CertificationRequest};
 
 use crate::harness::{Options, Port, TestServer};
-use crate::site::{NAME, PATIENCE};
+use crate::site::{NAME, PATIENCE, shake_hands};
 
 /// How long its certificates are good. Without a suggestion they are renewed after 80 seconds, and in no case before 12.
 const LIFETIME: time::Duration = time::Duration::seconds(120);
@@ -44,6 +46,8 @@ struct Obliging {
     accounts: Mutex<Vec<Value>>,
     /// The last certificate.
     certificate: Mutex<Option<String>>,
+    /// How many orders it refuses first, because there were too many.
+    busy: AtomicUsize,
     /// Which certificates it was asked about.
     asked: Mutex<Vec<String>>,
 }
@@ -68,6 +72,7 @@ async fn start() -> (Arc<Obliging>, TempDir) {
         orders: Mutex::default(),
         accounts: Mutex::default(),
         certificate: Mutex::default(),
+        busy: AtomicUsize::new(0),
         asked: Mutex::default(),
     });
     let listener = TcpListener::bind(("127.0.0.1", port.number)).await.unwrap();
@@ -130,6 +135,13 @@ async fn account(State(authority): Shared, body: String) -> Response {
 }
 
 async fn order(State(authority): Shared, body: String) -> Response {
+    let busy = authority.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+    if busy.is_ok() {
+        let problem = json!({"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many certificates for one name"});
+        let mut refused = with_nonce(StatusCode::TOO_MANY_REQUESTS, "", &problem.to_string());
+        refused.headers_mut().insert("content-type", HeaderValue::from_static("application/problem+json"));
+        return refused;
+    }
     authority.orders.lock().unwrap().push(payload(&body));
     *authority.certificate.lock().unwrap() = None;
     with_nonce(StatusCode::CREATED, &format!("{}/order/1", authority.base), &told(&authority))
@@ -227,6 +239,41 @@ async fn o2_the_authority_is_told_the_kind_and_the_contact_and_renewed_at_when_i
     let identifiers = json!([{"type": "dns", "value": NAME}]);
     assert_eq!(orders[0], json!({"identifiers": identifiers, "profile": "classic"}));
     assert_eq!(orders[1], json!({"identifiers": identifiers, "profile": "classic", "replaces": asked[0]}));
+}
+
+#[tokio::test]
+async fn r25_an_authority_that_has_enough_of_us_is_asked_again_later_and_until_then_the_own_one_stands_in() {
+    let (authority, dir) = start().await;
+    authority.busy.store(2, Ordering::Relaxed);
+    let mut server = TestServer::prepare();
+    let tls = format!(
+        "[tls]\nmode = \"acme\"\nacme_directory = \"{}/dir\"\nacme_root_file = {:?}\nacme_retry_seconds = 1\n",
+        authority.base,
+        dir.path().join("ca.pem"),
+    );
+    let url = format!("public_url = \"https://{NAME}:{}\"", server.port());
+    server.configure(&Options { config: tls, server: url, ..Options::default() });
+    server.launch();
+    let refusals = || server.log().matches("too many certificates for one name. There is nothing to do").count();
+    let refused = async {
+        while refusals() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.expect("the refusal was not told");
+    assert!(connect_by_own_authority(&server).await, "nothing stands in");
+    let ordered = async {
+        while authority.certificate.lock().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ordered).await.expect("it was not asked again");
+    assert_eq!((refusals(), authority.orders.lock().unwrap().len()), (2, 1));
+}
+
+async fn connect_by_own_authority(server: &TestServer) -> bool {
+    let name = ServerName::try_from(NAME).unwrap();
+    shake_hands(server.socket_address(), &[server.certificate()], name, &[b"http/1.1"]).await.is_ok()
 }
 
 #[tokio::test]

@@ -8,14 +8,25 @@
 #![expect(clippy::print_stdout, reason = "tests that repeat something tell how often they did")]
 
 mod backups;
+#[expect(dead_code, reason = "the tests of the relay use more of it")]
+#[path = "../relay/client.rs"]
+mod client;
+mod clock;
 mod damage;
 mod disk;
 #[expect(dead_code, unused_imports, reason = "the tests of the API use more of it")]
 #[path = "../api/harness/mod.rs"]
 mod harness;
 mod killed;
+mod power;
 mod restores;
+mod secrets;
+#[expect(dead_code, reason = "the tests of the relay use more of it")]
+#[path = "../relay/site.rs"]
+mod site;
+mod slow;
 mod store_killed;
 mod system;
+mod taken_away;
 mod tools;
 mod upgrades;

@@ -26,7 +26,7 @@ struct Place {
 }
 
 fn settings(home: &TempDir) -> Settings {
-    Settings { registration: RegistrationPolicy::Open, ..Settings::new("https://meet.example.org", home.path().join("keys")) }
+    Settings { registration: RegistrationPolicy::Open, ..Settings::new(home.path().join("keys")) }
 }
 
 fn place_with(change: impl FnOnce(&mut Settings)) -> Place {

@@ -257,3 +257,12 @@ fn what_is_no_token_at_all_is_refused() {
         assert_eq!(verdict(text), Err(TokenError::Invalid), "{text:.20}");
     }
 }
+
+#[test]
+fn r13_a_token_of_before_the_clock_was_set_back_is_void_and_a_correction_voids_none() {
+    let token = access().issue(claims(), "member", NOW);
+    let at = |seconds: i64| Timestamp::from_millis(NOW.as_millis().checked_add_signed(seconds * 1000).unwrap());
+    for (seconds, outcome) in [(-60, Ok(claims())), (-61, Err(TokenError::Expired)), (-31_536_000, Err(TokenError::Expired))] {
+        assert_eq!(access().verify(token.expose(), at(seconds)), outcome, "{seconds}");
+    }
+}

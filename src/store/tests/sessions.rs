@@ -51,6 +51,15 @@ async fn a8_the_token_before_after_the_grace_ends_the_sign_in() {
 }
 
 #[tokio::test]
+async fn r13_the_token_before_ends_the_sign_in_when_the_clock_was_set_back() {
+    let place = Place::new();
+    let (store, first) = store_with_session(&place).await;
+    store.advance_session(first.id, 0, at(100), RULES).await.unwrap();
+    let outcome = store.advance_session(first.id, 0, at(89), RULES).await.unwrap();
+    assert_eq!(outcome, Advance::Reused { user: first.user });
+}
+
+#[tokio::test]
 async fn a8_an_older_token_ends_the_sign_in_even_within_the_grace() {
     let place = Place::new();
     let (store, first) = store_with_session(&place).await;

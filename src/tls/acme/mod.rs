@@ -34,7 +34,7 @@ use kept::{Kept, KeptAccount};
 const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Which authority to ask, and for what.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AcmeSettings {
     /// The address of the authority's directory.
     pub directory: String,
@@ -47,15 +47,25 @@ pub struct AcmeSettings {
     /// What the authority knows the administrator by, where it wants to know.
     pub external_account: Option<ExternalAccount>,
     /// Whom to trust about who the authority is. `None` for those that browsers trust.
-    pub roots: Option<Arc<RootCertStore>>,
+    pub roots: Option<Roots>,
     /// Whether the server can be looked up over plain HTTP on port 80.
     pub by_http: bool,
     /// How long to wait after a first failure.
     pub retry: Duration,
 }
 
-/// An account that the administrator has with the authority already (RFC 8555 §7.3.4).
+/// Whom to trust about who somebody else is.
 #[derive(Clone, Debug)]
+pub struct Roots(Arc<RootCertStore>);
+
+impl PartialEq for Roots {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.roots == other.0.roots
+    }
+}
+
+/// An account that the administrator has with the authority already (RFC 8555 §7.3.4).
+#[derive(Clone, Debug, PartialEq)]
 pub struct ExternalAccount {
     /// What the authority calls its key.
     pub key_id: String,
@@ -68,7 +78,7 @@ pub struct ExternalAccount {
 /// # Errors
 ///
 /// In a sentence, when the file can't be read or has no certificate in it that can be trusted.
-pub fn roots_from_file(path: &Path) -> Result<Arc<RootCertStore>, String> {
+pub fn roots_from_file(path: &Path) -> Result<Roots, String> {
     let unusable = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unusable(&error))?;
     let mut roots = RootCertStore::empty();
@@ -76,7 +86,7 @@ pub fn roots_from_file(path: &Path) -> Result<Arc<RootCertStore>, String> {
         let certificate = certificate.map_err(|error| unusable(&error))?;
         roots.add(certificate).map_err(|error| unusable(&error))?;
     }
-    if roots.is_empty() { Err(unusable(&"there is no certificate in it")) } else { Ok(Arc::new(roots)) }
+    if roots.is_empty() { Err(unusable(&"there is no certificate in it")) } else { Ok(Roots(Arc::new(roots))) }
 }
 
 /// When the authority would like to see a renewal (RFC 9773 §4.2).
@@ -105,8 +115,8 @@ impl AcmeClient {
     pub(super) fn new(settings: AcmeSettings, dir: PathBuf, challenges: Challenges) -> Self {
         let roots = settings
             .roots
-            .as_deref()
-            .cloned()
+            .as_ref()
+            .map(|Roots(roots)| (**roots).clone())
             .unwrap_or_else(|| RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
         Self { settings, kept: Kept::new(dir), challenges, client: HttpsClient::new(roots), account: None, orders: 0 }
     }

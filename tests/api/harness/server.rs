@@ -201,6 +201,11 @@ impl TestServer {
         is_ready
     }
 
+    /// Its name and port, as requests name them.
+    pub fn host(&self) -> &str {
+        self.address.strip_prefix("https://").unwrap()
+    }
+
     /// Its HTTPS socket.
     pub fn socket_address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port.number))

@@ -21,12 +21,18 @@ export const settingsWords = {
   'settings.yes': 'Yes',
 
   'group.place': 'This place',
+  'group.certificate': 'Certificate',
   'group.accounts': 'Who may have an account',
   'group.meetings': 'Meetings',
   'group.relay': 'Relay',
   'group.ice': 'STUN and TURN servers of others',
   'group.limits': 'Limits',
   'group.other': 'More',
+
+  'tls.auto': 'Whatever fits the address',
+  'tls.acme': 'A public authority (ACME)',
+  'tls.local': 'This server’s own authority',
+  'tls.files': 'Your own files',
 
   'registration.open': 'Everybody who can reach this server',
   'registration.closed': 'Nobody',
@@ -56,6 +62,8 @@ export const SETTING_NAMES: Readonly<Record<string, string>> = {
   'server.name': 'Name',
   'server.public_url': 'Address',
   'server.cors_origins': 'Pages of other sites that may use this server',
+  'tls.mode': 'Where it comes from',
+  'tls.acme_contact': 'E-mail address for the authority',
   'accounts.registration': 'Who may register',
   'meetings.max_participants': 'People in one meeting, at most',
   'meetings.guests_allowed': 'Guests may join, where the host decides nothing',

@@ -25,13 +25,15 @@ export const setupWords = {
   'place.notHttps': 'Write it like https://meet.example.org, without anything behind the name and the port.',
 
   'certificate.intro': 'The certificate tells browsers that they talk to this server and to nobody in between.',
-  'certificate.public':
-    '{host} is a public name. When it leads to this server and ports 443 and 80 are open to the internet, the server can get a certificate from a public authority by itself, after its next start. Nothing has to be installed on anybody’s device.',
-  'certificate.local':
-    'You reach this server by a name or address of your own network. No public authority vouches for these, so the server vouches for itself. Each device that shall come without a warning must be told once to trust it.',
+  'certificate.acme': 'A public authority',
+  'certificate.acmeHint':
+    'The server asks Let’s Encrypt by itself, and renews in time. For that, {host} must lead to this server, and port 443 or 80 must be open to the internet. By choosing this you agree to the authority’s terms.',
+  'certificate.local': 'This server itself',
+  'certificate.localHint': 'Right in a network of your own. Each device that shall come without a warning must be told once to trust this server.',
+  'certificate.unnamed':
+    'Without an address of its own, this server is known by names of your own network. No public authority vouches for these, so the server vouches for itself. Each device that shall come without a warning must be told once to trust it.',
   'certificate.vouched': 'The certificate of this server is vouched for by somebody else. There is nothing to do.',
   'certificate.trust': 'How to trust it on a phone or a computer',
-  'certificate.fine': 'Until then it uses a certificate of its own, and browsers warn before they go on.',
 
   'account.intro': 'The first account is the administrator’s. The link that brought you here works once: for this step.',
   'account.submit': 'Create admin account',
@@ -49,7 +51,8 @@ export const setupWords = {
   'relay.outside': 'Whether it can be reached from outside of your network, the doctor on the administrators’ pages can tell.',
 
   'meeting.intro': 'This place is ready. Start a first meeting, and send somebody the link.',
-  'meeting.restart': 'To serve at its new address altogether, with a certificate for it, the server must be restarted once.',
+  'meeting.awaited': 'The certificate for {host} is not here yet. The server goes on asking for it, and you need not wait. Until it comes, browsers warn before they go on.',
+  'meeting.vouched': 'The certificate for {host} is here. From now on this place is found without a warning at',
   'meeting.title': 'First meeting',
   'meeting.start': 'Start the first meeting',
   'meeting.later': 'Not now',

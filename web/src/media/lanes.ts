@@ -1,5 +1,6 @@
 import { KINDS, type Kind, type LocalTracks } from './rtc';
 import type { VideoCap } from './quality';
+import { Way } from './way';
 
 /**
  * The two lanes of a connection: one transceiver for sound and one for the picture, both ways, for as long as it lives. What
@@ -12,6 +13,7 @@ export class Lanes {
   readonly #told = new WeakMap<RTCRtpSender, MediaStreamTrack | null>();
   #tracks: LocalTracks;
   #cap: VideoCap;
+  readonly #way = new Way();
 
   constructor(connection: RTCPeerConnection, tracks: LocalTracks, cap: VideoCap) {
     this.#connection = connection;
@@ -52,13 +54,19 @@ export class Lanes {
   /** Sends a picture of at most this quality from now on. */
   limit(cap: VideoCap): void {
     this.#cap = cap;
-    this.applyLimit();
+    const sender = this.#lanes.get('video')?.sender;
+    if (sender) this.#applyLimit(sender);
   }
 
-  /** Tells the picture's sender its limit. Its parameters exist only once a negotiation is through. */
-  applyLimit(): void {
+  /** A negotiation is through: there are parameters to set, and a way that the picture takes. */
+  negotiated(): void {
     const sender = this.#lanes.get('video')?.sender;
     if (!sender) return;
+    this.#applyLimit(sender);
+    this.#way.follow(sender);
+  }
+
+  #applyLimit(sender: RTCRtpSender): void {
     const parameters = sender.getParameters();
     const [encoding] = parameters.encodings ?? [];
     if (!encoding || sameLimit(encoding, this.#cap)) return;

@@ -2,7 +2,7 @@ import { signal, type ReadonlySignal } from '@preact/signals';
 import type { IceServer } from '../wire/IceServer';
 import type { ParticipantId } from '../wire/ParticipantId';
 import { Peer } from './peer';
-import type { LocalTracks, Negotiation, Rtc } from './rtc';
+import type { LocalTracks, Negotiation, Rtc, Whose } from './rtc';
 import type { Outcome } from './watch';
 
 /** Somebody in the meeting, as far as a connection to them is concerned. */
@@ -76,13 +76,13 @@ export class Mesh {
     for (const peer of this.#peers.peek().values()) peer.useIceServers(iceServers);
   }
 
-  /** The same, however new the credentials in use are. */
-  renewIceServers(iceServers: readonly IceServer[]): void {
+  /** The same, however new the credentials in use are: of this side's relay, or where those of `either` side are gone. */
+  renewIceServers(iceServers: readonly IceServer[], whose: Whose = 'own'): void {
     this.#iceServers = iceServers;
     this.#renewedAt = this.#options.now();
     for (const peer of this.#peers.peek().values()) {
       peer.useIceServers(iceServers);
-      peer.renewRelay();
+      peer.renewRelay(whose);
     }
   }
 

@@ -5,7 +5,7 @@ import { CandidateQueue } from './candidates';
 import { Lanes } from './lanes';
 import { videoCap } from './quality';
 import { Renewal } from './renewal';
-import { fingerprintsOf, toWire, ufragsOf, type LocalTracks, type Negotiation, type Rtc } from './rtc';
+import { fingerprintsOf, toWire, ufragsOf, type LocalTracks, type Negotiation, type Rtc, type Whose } from './rtc';
 import type { PeerLink } from './types';
 import { type Outcome, Watch } from './watch';
 
@@ -100,9 +100,9 @@ export class Peer {
     this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers: [...iceServers] });
   }
 
-  /** Moves over to the ICE servers given last where this side is relayed. */
-  renewRelay(): void {
-    this.#renewal.start(this.#connection);
+  /** Moves over to the ICE servers given last where one's own relay is in use, or that of either side. */
+  renewRelay(whose: Whose): void {
+    this.#renewal.start(this.#connection, whose);
   }
 
   /**
@@ -141,7 +141,7 @@ export class Peer {
     };
     connection.onconnectionstatechange = () => this.#watch.changed(connection.connectionState);
     connection.onsignalingstatechange = () => {
-      if (connection.signalingState === 'stable') this.#lanes.applyLimit();
+      if (connection.signalingState === 'stable') this.#lanes.negotiated();
     };
     connection.ontrack = ({ track }) => this.#addTrack(track);
     return connection;

@@ -1,4 +1,4 @@
-import { isRelayed, ufragsOf } from './rtc';
+import { isRelayed, ufragsOf, type Whose } from './rtc';
 
 /** Longer than people who were told of a restart of the server take to come back, all within two seconds of each other. */
 const PATIENCE_MS = 4_000;
@@ -16,13 +16,16 @@ export class Renewal {
     this.#patient = patient;
   }
 
-  /** Restarts ICE where this side is relayed: the allocation ends with the credentials that it was made with. */
-  start(connection: RTCPeerConnection): void {
+  /**
+   * Restarts ICE where this side is relayed: the allocation ends with the credentials that it was made with. Where `either` side's
+   * relay is gone, the side that need not wait sees to it, whoever's it was.
+   */
+  start(connection: RTCPeerConnection, whose: Whose): void {
     this.stop();
-    if (!this.#patient) return void restartRelayed(connection);
+    if (!this.#patient) return void restartRelayed(connection, whose);
     const before = generationOf(connection);
     this.#timer = setTimeout(() => {
-      if (generationOf(connection) === before) void restartRelayed(connection);
+      if (generationOf(connection) === before) void restartRelayed(connection, whose);
     }, PATIENCE_MS);
   }
 
@@ -31,8 +34,8 @@ export class Renewal {
   }
 }
 
-async function restartRelayed(connection: RTCPeerConnection): Promise<void> {
-  if (isRelayed(await connection.getStats()) && connection.signalingState !== 'closed') connection.restartIce();
+async function restartRelayed(connection: RTCPeerConnection, whose: Whose): Promise<void> {
+  if (isRelayed(await connection.getStats(), whose) && connection.signalingState !== 'closed') connection.restartIce();
 }
 
 /** What changes with every restart of ICE. */

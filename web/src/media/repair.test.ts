@@ -99,18 +99,45 @@ describe('repair', () => {
   it('moves to another relay with one restart where both sides have reason to', async () => {
     pair.politeEnd.relayed = true;
     pair.impoliteEnd.relayed = true;
-    for (const side of [pair.polite, pair.impolite]) side.renewRelay();
+    for (const side of [pair.polite, pair.impolite]) side.renewRelay('own');
     await pair.pass(10_000);
     expect([pair.count('offer', IMPOLITE), pair.count('offer', POLITE)]).toEqual([1, 0]);
   });
 
   it('moves to another relay from the polite side, a little later, where that one alone is relayed', async () => {
     pair.politeEnd.relayed = true;
-    for (const side of [pair.polite, pair.impolite]) side.renewRelay();
+    for (const side of [pair.polite, pair.impolite]) side.renewRelay('own');
     await pair.pass(3_900);
     expect(pair.sent).toEqual([]);
     await pair.pass(200);
     expect([pair.count('offer', IMPOLITE), pair.count('offer', POLITE)]).toEqual([0, 1]);
+  });
+
+  it('moves to another relay at once where all are gone, whoever of the two was relayed', async () => {
+    pair.politeEnd.relayed = true;
+    pair.impoliteEnd.relayedThere = true;
+    for (const side of [pair.polite, pair.impolite]) side.renewRelay('either');
+    await pair.pass(100);
+    expect([pair.count('offer', IMPOLITE), pair.count('offer', POLITE)]).toEqual([1, 0]);
+    await pair.pass(10_000);
+    expect([pair.count('offer', IMPOLITE), pair.count('offer', POLITE)]).toEqual([1, 0]);
+  });
+
+  it('leaves a connection without any relay alone when all relays are gone', async () => {
+    for (const side of [pair.polite, pair.impolite]) side.renewRelay('either');
+    await pair.pass(10_000);
+    expect(pair.sent).toEqual([]);
+  });
+
+  it('sends a whole picture when media take another way, and not for the first one', async () => {
+    const lanes = [pair.politeEnd, pair.impoliteEnd].flatMap((end) => end.getTransceivers());
+    const pictures = lanes.filter(({ kind }) => kind === 'video');
+    for (const lane of lanes) lane.iceTransport.takeAnotherWay();
+    expect(pictures.map(({ wholePictures }) => wholePictures)).toEqual([0, 0]);
+    for (const lane of lanes) lane.iceTransport.takeAnotherWay();
+    await pair.pass(1);
+    expect(lanes.map(({ kind, wholePictures }) => [kind, wholePictures])).toEqual(lanes.map(({ kind }) => [kind, kind === 'video' ? 1 : 0]));
+    expect(pictures).toHaveLength(2);
   });
 
   it('does nothing more once it is closed', async () => {

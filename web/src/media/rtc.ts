@@ -39,14 +39,19 @@ export function fingerprintsOf(sdp: string): ReadonlySet<string> {
   return new Set(Array.from(sdp.matchAll(/^a=fingerprint:(.+?)\s*$/gm), ([, fingerprint]) => (fingerprint ?? '').toLowerCase()));
 }
 
-/** Whether the pair in use starts at a relay of this side (W3C WebRTC statistics, `RTCIceCandidatePairStats`). */
-export function isRelayed(stats: RTCStatsReport): boolean {
+/** Whose relay it is about: this side's own, or that of either side. */
+export type Whose = 'own' | 'either';
+
+/** Whether the pair in use begins at a relay, or ends at one (W3C WebRTC statistics, `RTCIceCandidatePairStats`). */
+export function isRelayed(stats: RTCStatsReport, whose: Whose): boolean {
   const entries = [...stats.values()] as Record<string, unknown>[];
   const selected = entries.find(({ type }) => type === 'transport')?.['selectedCandidatePairId'];
   const pair = entries.find((entry) =>
     selected === undefined ? entry['type'] === 'candidate-pair' && entry['nominated'] === true : entry['id'] === selected,
   );
-  return entries.some((entry) => entry['id'] === pair?.['localCandidateId'] && entry['candidateType'] === 'relay');
+  const ends = whose === 'own' ? ['localCandidateId'] : ['localCandidateId', 'remoteCandidateId'];
+  const candidates = ends.map((end) => entries.find((entry) => entry['id'] === pair?.[end]));
+  return candidates.some((candidate) => candidate?.['candidateType'] === 'relay');
 }
 
 /** A candidate as it crosses the network. */

@@ -33,6 +33,8 @@ export class ReconnectPolicy {
   /** The server announced that it stops and when it wants to see us again. Spread out, since everybody was told the same. */
   restartAnnounced(retryAfterMs: number, now: number): void {
     this.#holdUntil = now + retryAfterMs + this.#random() * RESTART_SPREAD_MS;
+    // What went wrong before has nothing to do with it.
+    this.#attempt = 0;
   }
 
   /** The connection was lost or could not be made: milliseconds to wait. */

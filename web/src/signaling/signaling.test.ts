@@ -223,6 +223,15 @@ describe('pauses', () => {
     expect(lucky.nextDelay(0)).toBe(100);
   });
 
+  it('begin anew with every restart that the server announces, a pause of its own first', () => {
+    const policy = new ReconnectPolicy(() => 1);
+    for (const now of [0, 500, 1_500]) policy.nextDelay(now);
+    policy.connected(3_500);
+    policy.restartAnnounced(1_000, 10_000);
+    expect(policy.nextDelay(10_000)).toBe(3_000);
+    expect(policy.nextDelay(13_000)).toBe(1_000);
+  });
+
   it('begin anew only after a minute of standing', () => {
     const policy = new ReconnectPolicy(() => 1);
     policy.nextDelay(0);

@@ -55,7 +55,7 @@ export class Attendance {
     const before = [...this.mesh.peers.peek().keys()];
     this.#self.value = participantId;
     // A server that was away has forgotten all allocations of its relay. Whoever used one need not wait until that shows.
-    if (settlesInMs > 0) this.mesh.renewIceServers(iceServers);
+    if (settlesInMs > 0) this.mesh.renewIceServers(iceServers, 'either');
     else this.mesh.useIceServers(iceServers);
     this.#roster.replace(participants, settlesInMs);
     this.mesh.online(true);

@@ -1,11 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ApiError } from '../api/error';
 import type { SettingsApi } from '../api/settings';
+import type { StatusApi } from '../api/status';
+import type { CertificateInfo } from '../wire/CertificateInfo';
 import type { ChangeSettingsRequest } from '../wire/ChangeSettingsRequest';
 import type { RelayTestReply } from '../wire/RelayTestReply';
+import type { ServerStatus } from '../wire/ServerStatus';
 import type { SettingsReply } from '../wire/SettingsReply';
 import type { TextStore } from './environment';
-import { Setup, isPublicName } from './setup';
+import { Setup, hostOf, isPublicName } from './setup';
 
 class FakeSettings implements Pick<SettingsApi, 'read' | 'change' | 'testRelay'> {
   readonly sent: ChangeSettingsRequest[] = [];
@@ -14,9 +17,10 @@ class FakeSettings implements Pick<SettingsApi, 'read' | 'change' | 'testRelay'>
     settings: [
       { key: 'server.name', value: 'Hearth', origin: 'default', live: true, doc: '' },
       { key: 'server.public_url', origin: 'default', live: true, doc: '' },
+      { key: 'tls.mode', value: 'auto', default: 'auto', origin: 'default', live: true, doc: '' },
       { key: 'accounts.registration', value: 'open', origin: 'file', live: true, doc: '' },
     ],
-    waiting: ['server.public_url'],
+    waiting: [],
   };
 
   async read(): Promise<SettingsReply> {
@@ -39,9 +43,27 @@ function tab(): TextStore {
   return { getItem: (name) => kept.get(name) ?? null, setItem: (name, text) => void kept.set(name, text) };
 }
 
-function setup(store: TextStore = tab()): { api: FakeSettings; setup: Setup; store: TextStore } {
-  const api = new FakeSettings();
-  return { api, store, setup: new Setup(api as unknown as SettingsApi, store) };
+class FakeStatus {
+  asked = 0;
+  certificate: CertificateInfo = {
+    source: 'localCa',
+    names: ['localhost'],
+    fingerprint: '',
+    notAfter: '2027-01-01T00:00:00Z',
+    renewsAt: null,
+    expiresSoon: false,
+    problem: 'It is on its way.',
+  };
+
+  async read(): Promise<Pick<ServerStatus, 'certificate'>> {
+    this.asked += 1;
+    return { certificate: this.certificate };
+  }
+}
+
+function setup(store: TextStore = tab()): { api: FakeSettings; status: FakeStatus; setup: Setup; store: TextStore } {
+  const [api, status] = [new FakeSettings(), new FakeStatus()];
+  return { api, status, store, setup: new Setup(api as unknown as SettingsApi, status as unknown as StatusApi, store) };
 }
 
 describe('setting up a place', () => {
@@ -64,7 +86,7 @@ describe('setting up a place', () => {
     for (const text of ['[]', '{"step":"nowhere","token":5}', 'null', '{']) {
       const store = tab();
       store.setItem('hearth.setup', text);
-      expect(setup(store).setup.progress.value).toEqual({ step: 'place', token: '', name: '', address: '', registration: null });
+      expect(setup(store).setup.progress.value).toEqual({ step: 'place', token: '', name: '', address: '', vouching: null, registration: null });
     }
   });
 
@@ -83,7 +105,41 @@ describe('setting up a place', () => {
     one.decide({ name: 'Hearth', address: 'https://lodge.example.org', registration: 'closed' });
     expect(await one.apply()).toBe(true);
     expect(api.sent).toEqual([{ changes: [{ key: 'server.public_url', value: 'https://lodge.example.org' }] }]);
-    expect(one.restart.value).toBe(true);
+  });
+
+  it('tells who is to vouch for the server, and leaves it to the server where it has no address', async () => {
+    const { api, setup: one } = setup();
+    one.decide({ address: 'https://meet.example.org', vouching: 'acme' });
+    await one.apply();
+    expect(api.sent).toEqual([
+      {
+        changes: [
+          { key: 'server.public_url', value: 'https://meet.example.org' },
+          { key: 'tls.mode', value: 'acme' },
+        ],
+      },
+    ]);
+    one.decide({ address: '' });
+    await one.apply();
+    expect(api.sent.length, 'nothing is set that holds already').toBe(1);
+    one.decide({ address: 'https://meet.example.org' });
+    api.refusal = new ApiError({ code: 'invalid_settings', message: 'No.', problems: [{ key: 'tls.mode', message: 'no', mend: 'write one' }] }, 422);
+    expect(await one.apply()).toBe(false);
+    expect(one.progress.value.step).toBe('certificate');
+  });
+
+  it('follows the certificate until it has come', async () => {
+    vi.useFakeTimers();
+    const { status, setup: one } = setup();
+    one.decide({ address: 'https://Meet.example.org:8443', vouching: 'acme' });
+    await one.followCertificate();
+    expect([one.isVouchedFor, one.certificate.value?.problem]).toEqual([false, 'It is on its way.']);
+    status.certificate = { ...status.certificate, source: 'acme', names: ['meet.example.org'], problem: null };
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(one.isVouchedFor).toBe(true);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(status.asked, 'nobody asks for what has come').toBe(2);
+    vi.useRealTimers();
   });
 
   it('returns to the first step when the server does not take what was decided there', async () => {
@@ -108,6 +164,7 @@ describe('setting up a place', () => {
   });
 
   it('tells public names from those of a network of one’s own', () => {
+    expect(['https://Meet.example.org:8443/', '[fd00::1]:8443', '192.168.1.5'].map(hostOf)).toEqual(['meet.example.org', 'fd00::1', '192.168.1.5']);
     expect(['https://meet.example.org', 'meet.example.org:8443'].every(isPublicName)).toBe(true);
     for (const own of ['https://localhost:8443', '192.168.1.5', 'pi.local', 'hearth', '[fd00::1]:8443', 'x.home.arpa']) {
       expect(isPublicName(own), own).toBe(false);

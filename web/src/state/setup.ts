@@ -1,6 +1,8 @@
 import { signal, type ReadonlySignal } from '@preact/signals';
 import { ApiError } from '../api/error';
 import type { SettingsApi } from '../api/settings';
+import type { StatusApi } from '../api/status';
+import type { CertificateInfo } from '../wire/CertificateInfo';
 import type { RelayTestReply } from '../wire/RelayTestReply';
 import type { Registration } from '../wire/Registration';
 import type { SettingChange } from '../wire/SettingChange';
@@ -11,7 +13,13 @@ import { isFixed, problemsByKey } from './settings';
 export const STEPS = ['place', 'certificate', 'account', 'people', 'relay', 'meeting'] as const;
 export type Step = (typeof STEPS)[number];
 
+/** Who vouches for the server: an authority that browsers know, or the server itself. */
+export type Vouching = 'acme' | 'local';
+
 const KEY = 'hearth.setup';
+
+/** How often the server is asked whether its certificate has come. */
+const ASK_EVERY_MS = 2000;
 
 /** What was decided so far. It outlives a reload of the page and nothing else. */
 interface Progress {
@@ -20,22 +28,26 @@ interface Progress {
   readonly token: string;
   readonly name: string;
   readonly address: string;
+  readonly vouching: Vouching | null;
   readonly registration: Registration | null;
 }
 
-const BEGIN: Progress = { step: 'place', token: '', name: '', address: '', registration: null };
+const BEGIN: Progress = { step: 'place', token: '', name: '', address: '', vouching: null, registration: null };
 
 /** Setting up a place: what is decided before there is an account waits in this tab until there is one to decide it. */
 export class Setup {
   readonly #api: SettingsApi;
+  readonly #status: StatusApi;
   readonly #store: TextStore;
   readonly #progress;
   readonly #problems = signal<ReadonlyMap<string, string>>(new Map());
   readonly #relay = signal<RelayTestReply | ApiError | null>(null);
-  readonly #restart = signal(false);
+  readonly #certificate = signal<CertificateInfo | null>(null);
+  #asking: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(api: SettingsApi, store: TextStore) {
+  constructor(api: SettingsApi, status: StatusApi, store: TextStore) {
     this.#api = api;
+    this.#status = status;
     this.#store = store;
     this.#progress = signal(read(store));
   }
@@ -44,7 +56,7 @@ export class Setup {
     return this.#progress;
   }
 
-  /** What is wrong with the settings of the first step. */
+  /** What is wrong with the settings of the first steps. */
   get problems(): ReadonlySignal<ReadonlyMap<string, string>> {
     return this.#problems;
   }
@@ -54,9 +66,16 @@ export class Setup {
     return this.#relay;
   }
 
-  /** Whether something that was decided holds only after a restart. */
-  get restart(): ReadonlySignal<boolean> {
-    return this.#restart;
+  /** The certificate that the server shows, while it is followed. */
+  get certificate(): ReadonlySignal<CertificateInfo | null> {
+    return this.#certificate;
+  }
+
+  /** Whether the public authority has given the certificate for the address. */
+  get isVouchedFor(): boolean {
+    const host = hostOf(this.#progress.value.address);
+    const shown = this.#certificate.value;
+    return shown !== null && shown.source === 'acme' && shown.names.includes(host);
   }
 
   /** Whether setting up was begun in this tab. */
@@ -85,7 +104,7 @@ export class Setup {
     return after[0] ?? 'meeting';
   }
 
-  decide(decided: Partial<Pick<Progress, 'name' | 'address' | 'registration'>>): void {
+  decide(decided: Partial<Pick<Progress, 'name' | 'address' | 'vouching' | 'registration'>>): void {
     this.#keep(decided);
     this.#problems.value = new Map();
   }
@@ -102,14 +121,16 @@ export class Setup {
   }
 
   /**
-   * Tells the server what was decided. True when it holds; otherwise the first step has the problems, when they are about what is
-   * asked there.
+   * Tells the server what was decided. True when it holds; otherwise one of the first steps has the problems, when they are about
+   * what is asked there.
    */
   async apply(): Promise<boolean> {
-    const { name, address, registration } = this.#progress.value;
+    const { name, address, vouching, registration } = this.#progress.value;
     const wanted: SettingChange[] = [];
     if (name.trim() !== '') wanted.push({ key: 'server.name', value: name.trim() });
     wanted.push({ key: 'server.public_url', value: address.trim() === '' ? null : address.trim() });
+    // Without an address there is nothing that anybody else could vouch for, and the server knows that by itself.
+    wanted.push({ key: 'tls.mode', value: address.trim() === '' ? null : vouching });
     if (registration) wanted.push({ key: 'accounts.registration', value: registration });
     try {
       const { settings } = await this.#api.read();
@@ -117,16 +138,17 @@ export class Setup {
       // What somebody wrote into a file stands, and what holds already needs no change.
       const changes = wanted.filter(({ key, value }) => {
         const setting = known(key);
-        return setting !== undefined && !isFixed(setting) && (setting.value ?? null) !== value;
+        if (setting === undefined || isFixed(setting)) return false;
+        return setting.value !== (value ?? setting.default);
       });
-      if (changes.length > 0) this.#restart.value = (await this.#api.change({ changes })).waiting.length > 0;
+      if (changes.length > 0) await this.#api.change({ changes });
       this.#problems.value = new Map();
       return true;
     } catch (error) {
       const failure = ApiError.from(error);
       if (failure.problems.length === 0) throw failure;
       this.#problems.value = problemsByKey(failure);
-      this.go('place');
+      this.go(failure.problems.some(({ key }) => key.startsWith('server.')) ? 'place' : 'certificate');
       return false;
     }
   }
@@ -137,7 +159,22 @@ export class Setup {
     this.#relay.value = await this.#api.testRelay().catch((error: unknown) => ApiError.from(error));
   }
 
+  /** Asks for the certificate again and again, until it is there or nobody wants to know any more. Never rejects. */
+  async followCertificate(): Promise<void> {
+    this.stopFollowing();
+    // What can't be asked for now is asked for again.
+    const status = await this.#status.read().catch(() => null);
+    if (status) this.#certificate.value = status.certificate;
+    if (!this.isVouchedFor) this.#asking = setTimeout(() => void this.followCertificate(), ASK_EVERY_MS);
+  }
+
+  stopFollowing(): void {
+    clearTimeout(this.#asking);
+    this.#asking = undefined;
+  }
+
   dispose(): void {
+    this.stopFollowing();
     this.#relay.value = null;
   }
 
@@ -147,9 +184,15 @@ export class Setup {
   }
 }
 
-/** The kind of an address decides how its certificate is made. */
+/** The name or address alone, of an origin as people write it. */
+export function hostOf(address: string): string {
+  const authority = address.trim().replace(/^https:\/\//i, '').replace(/\/.*$/, '').toLowerCase();
+  return authority.startsWith('[') ? authority.slice(1, authority.indexOf(']')) : authority.replace(/:\d*$/, '');
+}
+
+/** Whether an authority would likely vouch for this host. A suggestion, which the reader may overrule: the server finds out. */
 export function isPublicName(host: string): boolean {
-  const name = host.replace(/^https:\/\//, '').replace(/[:/].*$/, '');
+  const name = hostOf(host);
   if (!/^[a-z0-9.-]+\.[a-z]{2,}$/i.test(name)) return false;
   return !/\.(local|lan|home|internal|localhost|test|invalid|home\.arpa)$/i.test(name);
 }
@@ -161,9 +204,10 @@ function read(store: TextStore): Progress {
     if (typeof stored !== 'object' || stored === null) return BEGIN;
     const record = stored as Record<string, unknown>;
     const text = (name: keyof Progress): string => (typeof record[name] === 'string' ? record[name] : '');
+    const vouching = record['vouching'] === 'acme' || record['vouching'] === 'local' ? record['vouching'] : null;
     const registration = record['registration'] === 'open' || record['registration'] === 'closed' ? record['registration'] : null;
     const step = STEPS.find((known) => known === record['step']) ?? 'place';
-    return { step, token: text('token'), name: text('name'), address: text('address'), registration };
+    return { step, token: text('token'), name: text('name'), address: text('address'), vouching, registration };
   } catch {
     return BEGIN;
   }

@@ -1,3 +1,4 @@
+import { Authority } from './harness/authority';
 import type { Person } from './harness/people';
 import { ADMIN, Hearth } from './harness/server';
 import { expect, test } from './harness/test';
@@ -24,7 +25,8 @@ test('O2: the one-time link leads through all steps to a first meeting, back and
     await grace.button('Continue').click();
 
     await expectStep(grace, 'Certificate');
-    await expect(page.getByRole('main')).toContainText('lodge.example.org is a public name');
+    await expect(page.getByRole('radio', { name: 'A public authority' })).toBeChecked();
+    await expect(page.getByRole('main')).toContainText('lodge.example.org must lead to this server');
     await page.reload();
     await expectStep(grace, 'Certificate');
     await grace.button('Back').click();
@@ -32,7 +34,8 @@ test('O2: the one-time link leads through all steps to a first meeting, back and
     await page.getByLabel('Address').fill('');
     await expect(page.getByLabel('Address')).toHaveValue('');
     await grace.button('Continue').click();
-    await expect(page.getByRole('main')).toContainText('a name or address of your own network');
+    await expect(page.getByRole('main')).toContainText('known by names of your own network');
+    await expect(page.getByRole('radio'), 'there is nothing to choose').toHaveCount(0);
     await expect(page.getByRole('link', { name: 'How to trust it on a phone or a computer' })).toHaveAttribute('href', '/trust');
     await grace.button('Continue').click();
 
@@ -74,6 +77,72 @@ test('O2: the one-time link leads through all steps to a first meeting, back and
     await expect(linus.page.getByRole('main'), 'the link worked once').toContainText('This place is set up already.');
   } finally {
     await server.dispose();
+  }
+});
+
+test('O2: setting up with a public name ends with a certificate for it, without a restart and without leaving the page', async ({ people }) => {
+  const authority = await Authority.prepare();
+  const server = await Hearth.start(authority.settings);
+  try {
+    const grace = await people.arrive('Ada', { called: ADMIN.name, at: server });
+    const { page } = grace;
+    await page.goto(server.setupLink);
+    const address = `https://meet.hearth-club.net:${server.port}`;
+    await page.getByLabel('Address').fill(address);
+    await grace.button('Continue').click();
+    await page.getByRole('radio', { name: 'This server itself' }).check();
+    await expect(page.getByRole('link', { name: 'How to trust it on a phone or a computer' })).toBeVisible();
+    await page.getByRole('radio', { name: 'A public authority' }).check();
+    await grace.button('Continue').click();
+    await page.getByLabel('Name', { exact: true }).fill(ADMIN.name);
+    await page.getByLabel('E-mail address').fill(ADMIN.email);
+    await page.getByLabel('Password', { exact: true }).fill(ADMIN.password);
+    await grace.button('Create admin account').click();
+    await expectStep(grace, 'Accounts');
+    await grace.button('Continue').click();
+    await expectStep(grace, 'Relay');
+    await grace.button('Continue').click();
+    await expectStep(grace, 'First meeting');
+    const main = page.getByRole('main');
+    await expect(main).toContainText('The certificate for meet.hearth-club.net is not here yet.');
+    await expect(main, 'what is in the way is told').toContainText("can't be asked");
+    await authority.start(server.port);
+    await expect(main).toContainText('The certificate for meet.hearth-club.net is here.', { timeout: 60_000 });
+    await expect(page.getByRole('link', { name: address })).toHaveAttribute('href', address);
+    await grace.button('Start the first meeting').click();
+    await expect(page, 'who came by another name goes on by it').toHaveURL(/\/m\/[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}$/);
+    await grace.getReady();
+    await grace.enter();
+  } finally {
+    await server.dispose();
+    await authority.dispose();
+  }
+});
+
+test('R26: what is wrong with the certificate stands on the administrators’ first page, and goes when it is mended', async ({ people }) => {
+  const authority = await Authority.prepare();
+  const server = await Hearth.start(authority.settings);
+  try {
+    await server.setUp();
+    const grace = await people.arrive('Ada', { called: ADMIN.name, at: server });
+    const { page } = grace;
+    await grace.signIn(ADMIN.email, ADMIN.password);
+    await grace.open('/admin/settings');
+    await page.getByLabel('Address', { exact: true }).fill(`https://meet.hearth-club.net:${server.port}`);
+    await page.getByLabel('Where it comes from').selectOption('A public authority (ACME)');
+    await grace.button('Save changes').click();
+    await expect(page.getByText('Saved.')).toBeVisible();
+    await grace.open('/admin');
+    const problems = page.getByRole('region', { name: 'Needs your attention' });
+    await expect(problems).toContainText('The certificate authority localhost can\'t be asked', { timeout: 20_000 });
+    await expect(problems).toContainText('Meanwhile this server\'s own certificate authority stands in');
+    await expect(page.getByRole('region', { name: 'Certificate' })).toContainText('This server’s own authority');
+    await authority.start(server.port);
+    await expect(page.getByRole('region', { name: 'Certificate' })).toContainText('A public authority, renewed by itself', { timeout: 60_000 });
+    await expect(problems).toHaveCount(0);
+  } finally {
+    await server.dispose();
+    await authority.dispose();
   }
 });
 

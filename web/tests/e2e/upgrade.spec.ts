@@ -9,6 +9,8 @@ import { Hearth } from './harness/server';
 const RESTARTS = 10;
 /** What is promised for calls that go through the relay. */
 const RELAYED_BACK_WITHIN_MS = 15_000;
+/** Any interruption that a person would call one takes longer: to make a connection anew, or to find another way for it, takes several seconds. */
+const WINDOW_MS = 3_000;
 /** This many new pictures are no leftovers of a buffer. */
 const SEVERAL_FRAMES = 10;
 
@@ -39,6 +41,12 @@ async function expectBack(...people: Person[]): Promise<void> {
   }
 }
 
+/** What changes with each restart of ICE, on both sides of each connection. */
+function iceGenerations(person: Person): Promise<string[]> {
+  return person.page.evaluate(() => window.probe.connections.flatMap(({ localDescription, remoteDescription }) =>
+    [localDescription, remoteDescription].flatMap((description) => description?.sdp.match(/^a=ice-ufrag:\S+/gm) ?? [])));
+}
+
 function received(person: Person, type: string): number {
   return person.messages.filter((message) => message.direction === 'received' && message.type === type).length;
 }
@@ -48,7 +56,9 @@ test('R20: ten restarts in the middle of a direct call: pictures go on all the t
   const [ada, ben] = await people.meet(code, ['Ada', 'Ben']);
   await expectAllToMeet([ada, ben]);
   const expectSameSeats = await rememberSeats(ada, ben);
-  await Promise.all([ada, ben].map((person) => person.page.evaluate(() => window.probe.watchStillness())));
+  const generations = (): Promise<string[][]> => Promise.all([ada, ben].map(iceGenerations));
+  const generationsBefore = await generations();
+  await Promise.all([ada, ben].map((person) => person.page.evaluate((milliseconds) => window.probe.watchStillness(milliseconds), WINDOW_MS)));
   const back: number[] = [];
   for (let restart = 1; restart <= RESTARTS; restart += 1) {
     const begin = Date.now();
@@ -68,7 +78,13 @@ test('R20: ten restarts in the middle of a direct call: pictures go on all the t
   }
   const still = await Promise.all([ada, ben].map((person) => person.page.evaluate(() => window.probe.longestStillMs)));
   console.log(`direct call: all as usual again ${back.join(', ')} ms after SIGTERM, a pause of the test included; longest time without a new picture ${still.join(' and ')} ms`);
-  for (const person of [ada, ben]) expect(await person.openConnections()).toBe(1);
+  for (const person of [ada, ben]) {
+    const windows = await person.page.evaluate(() => window.probe.decodedPerWindow);
+    expect(windows.length, 'it was looked at during each restart').toBeGreaterThanOrEqual(RESTARTS);
+    expect(windows.filter((decoded) => decoded === 0), `new pictures in each of ${windows.join(', ')}`).toEqual([]);
+    expect(await person.openConnections()).toBe(1);
+  }
+  expect(await generations(), 'ICE was never restarted').toEqual(generationsBefore);
   await expectAllToMeet([ada, ben]);
   await expectSameSeats();
 });

@@ -46,10 +46,30 @@ export class FakeStream {
   }
 }
 
+interface Encodings {
+  readonly encodings: RTCRtpEncodingParameters[];
+}
+
+/** The way that media takes, which changes when it is told to. */
+export class FakeIceTransport {
+  onselectedcandidatepairchange: (() => void) | null = null;
+  #pair: object | null = null;
+  getSelectedCandidatePair(): object | null {
+    return this.#pair;
+  }
+  takeAnotherWay(): void {
+    this.#pair = {};
+    this.onselectedcandidatepairchange?.();
+  }
+}
+
 export class FakeTransceiver {
   mid: string | null = null;
   direction = 'sendrecv';
   level = 0;
+  /** How often a whole picture was asked for. */
+  wholePictures = 0;
+  readonly iceTransport = new FakeIceTransport();
   readonly kind: string;
   readonly receiver;
   readonly sender;
@@ -60,14 +80,16 @@ export class FakeTransceiver {
     const parameters = { encodings: [{}] as RTCRtpEncodingParameters[] };
     this.sender = {
       track: null as unknown,
+      transport: { iceTransport: this.iceTransport },
       // The track changes a moment after it was asked for, as in browsers.
       replaceTrack: async (track: unknown): Promise<void> => {
         await Promise.resolve();
         this.sender.track = track;
       },
       getParameters: () => structuredClone(parameters),
-      setParameters: async ({ encodings }: { encodings: RTCRtpEncodingParameters[] }): Promise<void> => {
+      setParameters: async ({ encodings }: Encodings, options?: { encodingOptions: { keyFrame: boolean }[] }): Promise<void> => {
         parameters.encodings = encodings;
+        if (options?.encodingOptions.every(({ keyFrame }) => keyFrame)) this.wholePictures += 1;
       },
     };
   }
@@ -148,13 +170,15 @@ export class FakePeerConnection {
   setConfiguration(configuration: RTCConfiguration): void {
     this.configuration = configuration;
   }
-  /** Media takes a relay of this side's. */
+  /** Media takes a relay of this side's, or one of the other's. */
   relayed = false;
+  relayedThere = false;
   async getStats(): Promise<Map<string, Record<string, unknown>>> {
     const local = { id: 'L', type: 'local-candidate', candidateType: this.relayed ? 'relay' : 'host' };
-    const pair = { id: 'P', type: 'candidate-pair', localCandidateId: 'L' };
+    const remote = { id: 'R', type: 'remote-candidate', candidateType: this.relayedThere ? 'relay' : 'host' };
+    const pair = { id: 'P', type: 'candidate-pair', localCandidateId: 'L', remoteCandidateId: 'R' };
     const transport = { id: 'T', type: 'transport', selectedCandidatePairId: 'P' };
-    return new Map([local, pair, transport].map((entry) => [entry.id, entry]));
+    return new Map([local, remote, pair, transport].map((entry) => [entry.id, entry]));
   }
   getTransceivers(): FakeTransceiver[] {
     return [...this.#transceivers];

@@ -9,6 +9,20 @@ import { IceServers } from './IceServers';
 
 const t = words.words;
 
+/** Settings that are one of a few words. */
+const CHOICES: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
+  'accounts.registration': [
+    ['open', t('registration.open')],
+    ['closed', t('registration.closed')],
+  ],
+  'tls.mode': [
+    ['auto', t('tls.auto')],
+    ['acme', t('tls.acme')],
+    ['local', t('tls.local')],
+    ['files', t('tls.files')],
+  ],
+};
+
 interface Properties {
   readonly editor: SettingsEditor;
   readonly setting: SettingInfo;
@@ -59,12 +73,16 @@ function Control({ id, name, editor, setting, fixed, invalid }: ControlPropertie
     );
   }
   if (typeof draft !== 'string') return <IceServers servers={draft} fixed={fixed} edit={(servers) => editor.edit(key, servers)} />;
-  if (key === 'accounts.registration') {
+  const choices = CHOICES[key];
+  if (choices) {
     return (
       <Labelled id={id} name={name}>
         <select id={id} class="select" value={draft} disabled={fixed} {...described} onChange={(event) => editor.edit(key, event.currentTarget.value)}>
-          <option value="open">{t('registration.open')}</option>
-          <option value="closed">{t('registration.closed')}</option>
+          {choices.map(([value, label]) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
         </select>
       </Labelled>
     );

@@ -16,6 +16,7 @@ const t = words.words;
 /** The settings in the order in which people look for them. Whatever is in none of these comes last. */
 const GROUPS = [
   { title: t('group.place'), keys: ['server.name', 'server.public_url'] },
+  { title: t('group.certificate'), keys: ['tls.mode', 'tls.acme_contact'] },
   { title: t('group.accounts'), keys: ['accounts.registration'] },
   { title: t('group.meetings'), keys: ['meetings.max_participants', 'meetings.guests_allowed', 'meetings.resume_window_seconds', 'meetings.ping_timeout_seconds'] },
   {

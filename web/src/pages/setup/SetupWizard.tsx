@@ -2,6 +2,7 @@ import '../../styles/settings.css';
 import type { ComponentChildren, ComponentType, JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { SettingsApi } from '../../api/settings';
+import { StatusApi } from '../../api/status';
 import { useOwned, usePageHeading, useUi } from '../../components/context';
 import { Header } from '../../components/Header';
 import { Mark } from '../../components/icons';
@@ -31,7 +32,7 @@ const PAGES: Readonly<Record<Step, ComponentType<StepProperties>>> = {
 /** Leads from the one-time link, whose secret stands behind `#`, to a first meeting. */
 export function SetupWizard(): JSX.Element {
   const { app } = useUi();
-  const setup = useOwned(() => new Setup(new SettingsApi(app.client), app.tab));
+  const setup = useOwned(() => new Setup(new SettingsApi(app.client), new StatusApi(app.client), app.tab));
   useToken(setup);
   const user = app.session.user.value;
   const server = app.session.server.value;

@@ -1,3 +1,4 @@
+import type { Signal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
 import { ErrorNote } from '../../components/Field';
 import type { Form } from '../../components/form';
@@ -13,6 +14,33 @@ interface Properties extends StepProperties {
   readonly skip?: () => void;
   readonly skipLabel?: string;
   readonly children?: ComponentChildren;
+}
+
+interface ChoiceProperties<T extends string> {
+  readonly name: string;
+  readonly value: T;
+  readonly chosen: Signal<T>;
+  readonly label: string;
+  readonly hint: string;
+}
+
+/** One of several answers to a question. */
+export function Choice<T extends string>({ name, value, chosen, label, hint }: ChoiceProperties<T>): JSX.Element {
+  return (
+    <label class="choice">
+      <input
+        type="radio"
+        name={name}
+        value={value}
+        checked={chosen.value === value}
+        onChange={() => {
+          chosen.value = value;
+        }}
+      />
+      <span>{label}</span>
+      <span class="hint">{hint}</span>
+    </label>
+  );
 }
 
 /** The card of one step: what is asked, and the ways on and back. */

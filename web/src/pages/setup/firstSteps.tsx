@@ -3,11 +3,12 @@ import type { JSX } from 'preact';
 import { useUi } from '../../components/context';
 import { Field } from '../../components/Field';
 import { useForm } from '../../components/form';
+import { WarningIcon } from '../../components/icons';
 import { setup as words } from '../../i18n/setup';
-import { isPublicName } from '../../state/setup';
+import { hostOf, isPublicName, type Vouching } from '../../state/setup';
 import { EmailField, NameField, PasswordField } from '../entry';
 import type { StepProperties } from './SetupWizard';
-import { StepForm } from './StepForm';
+import { Choice, StepForm } from './StepForm';
 
 const t = words.words;
 
@@ -65,31 +66,42 @@ export function PlaceStep({ setup, hasAccount }: StepProperties): JSX.Element {
   );
 }
 
-/** By which certificate the server is known, and what that asks of people. */
+/** Who vouches for the server, and what that asks of people. */
 export function CertificateStep({ setup, hasAccount }: StepProperties): JSX.Element {
   const { app } = useUi();
-  const host = setup.progress.value.address || window.location.host;
+  const { address, vouching } = setup.progress.value;
   const ownAuthority = app.session.server.value?.ownAuthority ?? true;
-  const form = useForm([], async () => setup.go(setup.next(hasAccount)));
-  const named = host.replace(/^https:\/\//, '');
+  const chosen = useSignal<Vouching>(vouching ?? (isPublicName(address) ? 'acme' : 'local'));
+  const problem = setup.problems.value.get('tls.mode');
+  const next = setup.next(hasAccount);
+  // What somebody else vouches for already, by files for example, needs no choice.
+  const mayChoose = address !== '' && (ownAuthority || vouching !== null);
+  const form = useForm([], async () => {
+    if (mayChoose) setup.decide({ vouching: chosen.value });
+    if (hasAccount && !(await setup.apply())) return;
+    setup.go(next);
+  });
   return (
     <StepForm setup={setup} hasAccount={hasAccount} form={form}>
-      {isPublicName(host) ? (
-        <>
-          <p>{t('certificate.public', { host: named })}</p>
-          <p class="soft">{t('certificate.fine')}</p>
-        </>
-      ) : (
-        <>
-          <p>{t(ownAuthority ? 'certificate.local' : 'certificate.vouched')}</p>
-          {ownAuthority && (
-            <p>
-              <a href="/trust" target="_blank" rel="noopener">
-                {t('certificate.trust')}
-              </a>
-            </p>
-          )}
-        </>
+      {mayChoose && (
+        <div class="stack" role="radiogroup" aria-label={t('step.certificate')}>
+          <Choice name="vouching" value="acme" chosen={chosen} label={t('certificate.acme')} hint={t('certificate.acmeHint', { host: hostOf(address) })} />
+          <Choice name="vouching" value="local" chosen={chosen} label={t('certificate.local')} hint={t('certificate.localHint')} />
+        </div>
+      )}
+      {problem !== undefined && (
+        <p class="note warn" role="alert">
+          <WarningIcon />
+          <span>{problem}</span>
+        </p>
+      )}
+      {!mayChoose && <p>{t(ownAuthority ? 'certificate.unnamed' : 'certificate.vouched')}</p>}
+      {ownAuthority && (!mayChoose || chosen.value === 'local') && (
+        <p>
+          <a href="/trust" target="_blank" rel="noopener">
+            {t('certificate.trust')}
+          </a>
+        </p>
       )}
     </StepForm>
   );

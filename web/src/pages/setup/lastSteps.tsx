@@ -7,9 +7,10 @@ import { useForm } from '../../components/form';
 import { WarningIcon } from '../../components/icons';
 import { setup as words } from '../../i18n/setup';
 import { meetingPath } from '../../router';
+import { hostOf, type Setup } from '../../state/setup';
 import type { Registration } from '../../wire/Registration';
 import type { StepProperties } from './SetupWizard';
-import { StepForm } from './StepForm';
+import { Choice, StepForm } from './StepForm';
 
 const t = words.words;
 
@@ -23,26 +24,11 @@ export function PeopleStep({ setup, hasAccount }: StepProperties): JSX.Element {
     await app.session.start();
     setup.go('relay');
   });
-  const choice = (value: Registration): JSX.Element => (
-    <label class="choice">
-      <input
-        type="radio"
-        name="registration"
-        value={value}
-        checked={chosen.value === value}
-        onChange={() => {
-          chosen.value = value;
-        }}
-      />
-      <span>{t(`people.${value}`)}</span>
-      <span class="hint">{t(`people.${value}Hint`)}</span>
-    </label>
-  );
   return (
     <StepForm setup={setup} hasAccount={hasAccount} form={form} skip={() => setup.go('relay')}>
       <div class="stack" role="radiogroup" aria-label={t('step.people')}>
-        {choice('open')}
-        {choice('closed')}
+        <Choice name="registration" value="open" chosen={chosen} label={t('people.open')} hint={t('people.openHint')} />
+        <Choice name="registration" value="closed" chosen={chosen} label={t('people.closed')} hint={t('people.closedHint')} />
       </div>
     </StepForm>
   );
@@ -95,12 +81,33 @@ export function MeetingStep({ setup, hasAccount }: StepProperties): JSX.Element 
   };
   return (
     <StepForm setup={setup} hasAccount={hasAccount} form={form} submit={t('meeting.start')} skip={later} skipLabel={t('meeting.later')}>
-      {setup.restart.value && (
-        <p class="note warn" role="status">
-          <WarningIcon />
-          <span>{t('meeting.restart')}</span>
-        </p>
-      )}
+      {setup.progress.value.vouching === 'acme' && <CertificateProgress setup={setup} />}
     </StepForm>
+  );
+}
+
+/** Whether the authority has given the certificate, or what is in the way of it. */
+function CertificateProgress({ setup }: { setup: Setup }): JSX.Element {
+  useEffect(() => {
+    void setup.followCertificate();
+    return () => setup.stopFollowing();
+  }, [setup]);
+  const { address } = setup.progress.value;
+  const host = hostOf(address);
+  const shown = setup.certificate.value;
+  if (setup.isVouchedFor) {
+    return (
+      <p class="note good" role="status">
+        <span>
+          {t('meeting.vouched', { host })} <a href={address}>{address}</a>
+        </span>
+      </p>
+    );
+  }
+  return (
+    <div role="status" class="stack tight">
+      <p class="soft">{t('meeting.awaited', { host })}</p>
+      {shown?.problem != null && <p class="small">{shown.problem}</p>}
+    </div>
   );
 }

@@ -16,8 +16,12 @@ export interface Probe {
   ear: AudioContext | null;
   /** When "Join meeting" was pressed, and when the first picture of somebody else was on the screen; milliseconds of this page. */
   joinPressedAt: number | null;
-  /** From its call on, keeps in mind the longest time in which no new picture of the others was shown. */
-  watchStillness(): void;
+  /**
+   * From its call on, counts the pictures that were decoded in each window of so many milliseconds, and keeps in mind the longest
+   * time in which no new picture of the others was shown.
+   */
+  watchStillness(windowMs: number): void;
+  readonly decodedPerWindow: number[];
   longestStillMs: number;
   firstPictureAt: number | null;
 }
@@ -49,8 +53,8 @@ export function installProbe(options: ProbeOptions): void {
   const probe: Probe = {
     connections: [], negotiations: 0, asking: 0, asked: 0, deviceTracks: [], violations: [], ears: new Map(), ear: null,
     joinPressedAt: null, firstPictureAt: null,
-    longestStillMs: 0,
-    watchStillness: () => {
+    longestStillMs: 0, decodedPerWindow: [],
+    watchStillness: (windowMs) => {
       let [shown, since] = [-1, performance.now()];
       setInterval(() => {
         const pictures = [...document.querySelectorAll<HTMLVideoElement>('article[data-participant]:not([data-self]) video')];
@@ -58,6 +62,16 @@ export function installProbe(options: ProbeOptions): void {
         if (now !== shown) [shown, since] = [now, performance.now()];
         probe.longestStillMs = Math.max(probe.longestStillMs, Math.round(performance.now() - since));
       }, 20);
+      const decoded = async (): Promise<number> => {
+        const reports = await Promise.all(probe.connections.map((connection) => connection.getStats()));
+        const incoming = reports.flatMap((report) => [...report.values()]).filter(({ type, kind }) => type === 'inbound-rtp' && kind === 'video');
+        return incoming.reduce((sum: number, { framesDecoded }) => sum + Number(framesDecoded ?? 0), 0);
+      };
+      let before: number | null = null;
+      setInterval(() => void decoded().then((now) => {
+        if (before !== null) probe.decodedPerWindow.push(now - before);
+        before = now;
+      }), windowMs);
     },
   };
   Object.defineProperty(window, 'probe', { value: probe });

@@ -195,7 +195,8 @@ function configuration(port: number, relayPort: number, relayTlsPort: number): s
   ].join('\n');
 }
 
-async function freeTcpPort(): Promise<number> {
+/** A port of TCP that nobody listens on at present. */
+export async function freeTcpPort(): Promise<number> {
   const socket = createServer();
   await new Promise<void>((listening) => socket.listen(0, '127.0.0.1', listening));
   const { port } = socket.address() as AddressInfo;
