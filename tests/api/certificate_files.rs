@@ -1,7 +1,6 @@
 //! Certificate and key in files of the administrator, which other programs write anew while the server runs.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use reqwest::{Client, StatusCode};
 use rustls::pki_types::CertificateDer;
@@ -9,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::harness::{Options, Person, TestServer, eventually};
+use crate::harness::{Options, Person, TestServer, eventually, tls};
 
 /// A certificate for localhost and its key, as PEM.
 struct Pair {
@@ -114,14 +113,8 @@ struct Kept(tokio_rustls::client::TlsStream<tokio::net::TcpStream>);
 
 impl Kept {
     async fn open(server: &TestServer, pair: &Pair) -> Self {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(pair.der.clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
         let stream = tokio::net::TcpStream::connect(server.socket_address()).await.unwrap();
-        let stream = tokio_rustls::TlsConnector::from(config).connect("localhost".try_into().unwrap(), stream);
-        let mut kept = Self(stream.await.unwrap());
+        let mut kept = Self(tls::shake_hands(stream, [pair.der.clone()], "localhost", &[]).await.unwrap());
         kept.still_answers().await;
         kept
     }

@@ -1,16 +1,14 @@
 //! Connections that want too much or nothing at all (attacks D1, D3, D5, W12; faults R23).
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
 
-use crate::harness::socket::secure;
+use crate::harness::socket::{secure, try_secure};
 use crate::harness::{Options, Person, Socket, TestServer, eventually, no_media};
 use crate::raw_h2::{DATA, OK, PING, RawH2, frame, get, post};
 
@@ -23,15 +21,7 @@ const WITHOUT_A_SEAT: usize = 10;
 
 /// Shakes hands for one protocol, where the server has a place left.
 async fn try_shake_hands(server: &TestServer, protocol: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(server.certificate().as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![protocol.to_vec()];
-    let stream = TcpStream::connect(server.socket_address()).await?;
-    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream);
-    let stream = stream.await?;
+    let stream = try_secure(server, TcpStream::connect(server.socket_address()).await?, protocol).await?;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
     Ok(stream)
 }
@@ -220,4 +210,28 @@ async fn d6_the_server_may_open_as_many_files_as_the_system_lets_it() {
     let numbers: Vec<_> = line.split_whitespace().skip(3).take(2).collect();
     assert_eq!(numbers[0], numbers[1], "{line}");
     assert_ne!(numbers[0], "512");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn d6_a_server_that_can_open_no_more_files_serves_who_is_there_and_recovers() {
+    const FILES: usize = 128;
+    let run_by = ["sh", "-c", &format!("ulimit -n {FILES}; exec \"$@\""), "sh"].map(str::to_owned).to_vec();
+    let server = TestServer::with(&Options { run_by, ..Options::default() });
+    let ben = Person::member(&server, "Ben").await;
+    let room = ben.create("Standup", json!({})).await;
+    let (mut socket, _) = Socket::enter(&server, &ben, &room, "Ben").await;
+    let mut flood = Vec::new();
+    for _ in 0..2 * FILES - 20 {
+        flood.push(TcpStream::connect(server.socket_address()).await.unwrap());
+    }
+    let refused = || server.log().matches("a connection could not be accepted").count();
+    eventually("there is no file left to open", async || refused() > 0).await;
+    socket.expect_quiet().await;
+    socket.send(&json!({"type": "chat", "id": "m1", "text": "is anybody there?"})).await;
+    socket.expect("chat").await;
+    drop(flood);
+    eventually("it takes connections again", async || try_shake_hands(&server, b"http/1.1").await.is_ok()).await;
+    ben.get("/api/auth/me").await.ok();
+    ben.create("Another", json!({})).await;
 }

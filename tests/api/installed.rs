@@ -16,10 +16,7 @@ const SETTINGS: &str = "[server]\nname = \"Chess club\"\nlisten = [\"127.0.0.1:8
 
 /// A machine whose `/etc/hearth/config.toml` holds `settings`, on which this script runs. `None` where none can be made.
 fn on_a_machine_with(settings: Option<&str>, script: &str) -> Option<(TempDir, Output)> {
-    let Some(way) = *WAY else {
-        eprintln!("skipped: this user may not make namespaces");
-        return None;
-    };
+    let way = WAY.as_ref()?;
     let dir = TempDir::new().unwrap();
     let etc = dir.path().join("etc");
     std::fs::create_dir_all(etc.join("hearth")).unwrap();
@@ -27,10 +24,10 @@ fn on_a_machine_with(settings: Option<&str>, script: &str) -> Option<(TempDir, O
         let text = settings.replace("DIR", dir.path().to_str().unwrap());
         std::fs::write(etc.join("hearth/config.toml"), text).unwrap();
     }
-    let mut command = Command::new("unshare");
+    let mut command = Command::new(&way[0]);
     forget_settings(&mut command);
     let script = format!("set -e\nip link set lo up\nmount --bind \"$DIR/etc\" /etc\ncd \"$DIR\"\n{script}");
-    command.args(way).args(["sh", "-c", &script]).env("DIR", dir.path()).env("PROGRAM", env!("CARGO_BIN_EXE_hearth"));
+    command.args(&way[1..]).args(["sh", "-c", &script]).env("DIR", dir.path()).env("PROGRAM", env!("CARGO_BIN_EXE_hearth"));
     let output = command.output().unwrap();
     Some((dir, output))
 }

@@ -1,11 +1,10 @@
 //! What the machine does to a running server: it sleeps, it forgets how to find names, it lets nothing be written (R14, R38, R41).
 
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Options, Person, Socket, TestServer, eventually};
+use crate::harness::{Options, Person, Socket, TestServer, eventually, world};
 
 #[tokio::test]
 async fn r14_a_machine_that_slept_goes_on_where_it_was() {
@@ -31,14 +30,9 @@ async fn r14_a_machine_that_slept_goes_on_where_it_was() {
 
 /// A way to start a program that sees other mounts than everybody else. `None` where this user may not.
 fn on_another_machine(commands: &str) -> Option<Vec<String>> {
-    let words = |script: &str| ["unshare", "--mount", "sh", "-c", script, "sh"].map(str::to_owned).to_vec();
-    let tried = words("exec true");
-    let works = Command::new(&tried[0]).args(&tried[1..]).status().is_ok_and(|status| status.success());
-    if !works {
-        eprintln!("skipped: this user may not make a mount namespace");
-        return None;
-    }
-    Some(words(&format!("set -e; {commands}; exec \"$@\"")))
+    let mut words = world(&["--mount"], &["mount", "-t", "tmpfs", "none", "/run"])?;
+    words.extend(["sh", "-c", &format!("set -e; {commands}; exec \"$@\""), "sh"].map(str::to_owned));
+    Some(words)
 }
 
 #[tokio::test]

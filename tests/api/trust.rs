@@ -3,16 +3,15 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::Arc;
 
 use data_encoding::BASE64;
 use hearth::tls::Names;
 use reqwest::{Method, StatusCode};
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 
-use crate::harness::{Person, TestServer};
+use crate::harness::{Person, TestServer, tls};
 
 /// Text as the server gives it to anybody who asks.
 async fn download(server: &TestServer, path: &str, content_type: &str) -> String {
@@ -29,14 +28,8 @@ async fn authority(server: &TestServer) -> CertificateDer<'static> {
 
 /// Shakes hands as a device that trusts this authority and asks for this name; the certificate that it was shown.
 async fn shown(server: &TestServer, authority: &CertificateDer<'static>, name: &str) -> std::io::Result<CertificateDer<'static>> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(authority.clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = builder.with_root_certificates(roots).with_no_client_auth();
     let stream = TcpStream::connect(server.socket_address()).await?;
-    let name = ServerName::try_from(name.to_owned()).unwrap();
-    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    let stream = tls::shake_hands(stream, [authority.clone()], name.to_owned(), &[]).await?;
     Ok(stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned())
 }
 

@@ -1,17 +1,14 @@
 //! A server that asks the authority for its certificate, and what clients see of it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::authority::{self, Authority, Wishes};
-use crate::harness::{Options, Port, TestServer};
+use crate::harness::{Options, Port, TestServer, tls};
 
 /// The name that certificates are for.
 pub const NAME: &str = "meet.hearth.test";
@@ -153,14 +150,6 @@ pub async fn shake_hands(
     name: ServerName<'static>,
     protocols: &[&[u8]],
 ) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut store = RootCertStore::empty();
-    for root in roots {
-        store.add(CertificateDer::from_pem_slice(root.as_bytes()).unwrap()).unwrap();
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config = builder.with_root_certificates(store).with_no_client_auth();
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    let stream = TcpStream::connect(address).await?;
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    let trusted: Vec<_> = roots.iter().map(|root| tls::certificate(root)).collect();
+    tls::shake_hands(TcpStream::connect(address).await?, trusted, name, protocols).await
 }

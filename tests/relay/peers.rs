@@ -14,6 +14,7 @@ use tokio::net::UdpSocket;
 use turn::proto::channum::ChannelNumber;
 
 use crate::client::{Client, build, code, peer, receive, udp};
+use crate::harness::world;
 use crate::site::{Site, settings, start};
 
 /// The port at which the canary listens on every address.
@@ -99,17 +100,9 @@ const PUBLIC: [&str; 2] = ["8.8.4.4", "2a00:1450::1"];
 
 /// Runs one of the ignored tests, which is named with its module, where it can do no harm.
 pub fn in_a_network_of_its_own(test: &str) {
-    let ways: [&[&str]; 2] = [&["--net"], &["--net", "--map-root-user"]];
-    let works = |way: &&&[&str]| {
-        let tried = Command::new("unshare").args(**way).args(["ip", "link", "set", "lo", "up"]).output();
-        tried.is_ok_and(|output| output.status.success())
-    };
-    let Some(way) = ways.iter().find(works) else {
-        eprintln!("skipped: this user may not make a network namespace, or unshare or ip is not there");
-        return;
-    };
-    let mut command = Command::new("unshare");
-    command.args(*way).arg(std::env::current_exe().unwrap());
+    let Some(words) = world(&["--net"], &["ip", "link", "set", "lo", "up"]) else { return };
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).arg(std::env::current_exe().unwrap());
     let output = command.args(["--exact", test, "--ignored", "--nocapture"]).output().unwrap();
     let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("1 passed"), "{said}\n{complained}");

@@ -10,16 +10,14 @@ use hearth::clock::Timestamp;
 use hearth::ids::{ParticipantId, Secret};
 use hearth::tls::{Identity, LocalCa, Names, server_config};
 use hearth::turn::{Counters, Limits, Settings, Tls};
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::ServerConfig;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use reqwest::{Method, StatusCode};
 
 use crate::client::{By, Client, PATIENCE, Pipe, REALM, SECRET, mint};
-use crate::harness::{Options, TestServer};
+use crate::harness::{Options, TestServer, tls};
 
 /// The certificate of relays that are started inside of a test. The program makes its own.
 static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
@@ -153,14 +151,8 @@ impl Site {
 
     /// Shakes hands as a client that trusts the server, and names these protocols.
     pub async fn shake_hands(&self, stream: TcpStream, protocols: &[&[u8]]) -> io::Result<TlsStream<TcpStream>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.server.certificate().as_bytes()).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         stream.set_nodelay(true)?;
-        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream).await
+        tls::shake_hands(stream, [tls::certificate(&self.server.certificate())], "localhost", protocols).await
     }
 
     /// A stream on which nothing has been said yet, but for the handshake.

@@ -11,15 +11,11 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How `unshare` makes worlds here; `None` where this user may not make any.
-pub static WAY: LazyLock<Option<&'static [&'static str]>> = LazyLock::new(|| {
-    const WAYS: [&[&str]; 2] = [&["--net", "--mount"], &["--net", "--mount", "--map-root-user"]];
-    let works = |way: &&&[&str]| {
-        let tried = Command::new("unshare").args(**way).args(["ip", "link", "add", "eth0", "type", "veth"]).output();
-        tried.is_ok_and(|output| output.status.success())
-    };
-    WAYS.iter().find(works).copied()
-});
+use crate::harness::world;
+
+/// How worlds are made here; `None` where this user may not make any.
+pub static WAY: LazyLock<Option<Vec<String>>> =
+    LazyLock::new(|| world(&["--net", "--mount"], &["ip", "link", "add", "eth0", "type", "veth"]));
 
 /// What is so in a world where nothing is wrong: an address of either family that looks public, and a name that leads to both.
 /// `hosts` changes where the name leads; the file stays the same, for a mount holds on to it.
@@ -108,10 +104,7 @@ impl World {
 
     /// `None` where no world can be made.
     pub fn examine(&self) -> Option<Examined> {
-        let Some(way) = *WAY else {
-            eprintln!("skipped: this user may not make network namespaces, or unshare and ip are not there");
-            return None;
-        };
+        let way = WAY.as_ref()?;
         let dir = TempDir::new().unwrap();
         for name in ["bin", "data"] {
             std::fs::create_dir(dir.path().join(name)).unwrap();
@@ -119,9 +112,9 @@ impl World {
         std::fs::write(dir.path().join("hearth.toml"), &self.config).unwrap();
         let script = dir.path().join("world.sh");
         std::fs::File::create(&script).unwrap().write_all(self.script().as_bytes()).unwrap();
-        let mut command = Command::new("unshare");
+        let mut command = Command::new(&way[0]);
         forget_settings(&mut command);
-        command.args(way).arg("sh").arg(&script).env("WORLD", dir.path()).env("PROGRAM", env!("CARGO_BIN_EXE_hearth"));
+        command.args(&way[1..]).arg("sh").arg(&script).env("WORLD", dir.path()).env("PROGRAM", env!("CARGO_BIN_EXE_hearth"));
         Some(Examined::read(&command.output().unwrap()))
     }
 

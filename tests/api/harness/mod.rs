@@ -4,7 +4,10 @@ pub mod document;
 mod person;
 mod server;
 pub mod socket;
+pub mod tls;
+mod worlds;
 
 pub use person::{Answer, Person};
 pub use server::{Options, Port, TestServer, eventually};
 pub use socket::{Socket, no_media};
+pub use worlds::world;

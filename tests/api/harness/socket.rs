@@ -1,10 +1,8 @@
 //! A socket that speaks `hearth.v1`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
@@ -14,7 +12,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderName, Request, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::{Person, TestServer};
+use super::{Person, TestServer, tls};
 
 /// Longest wait for a message that must come.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -197,17 +195,11 @@ pub async fn connect_tls_for(server: &TestServer, protocol: &[u8]) -> TlsStream<
 
 /// Shakes hands over a connection that stands.
 pub async fn secure(server: &TestServer, stream: TcpStream, protocol: &[u8]) -> TlsStream<TcpStream> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(server.certificate().as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    if !protocol.is_empty() {
-        config.alpn_protocols = vec![protocol.to_vec()];
-    }
-    let name = ServerName::try_from(server.name.clone()).unwrap();
-    tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+    try_secure(server, stream, protocol).await.unwrap()
+}
+
+/// The same, where the server may not have it.
+pub async fn try_secure(server: &TestServer, stream: TcpStream, protocol: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+    let protocols = if protocol.is_empty() { &[][..] } else { &[protocol] };
+    tls::shake_hands(stream, [tls::certificate(&server.certificate())], server.name.clone(), protocols).await
 }
