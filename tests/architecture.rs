@@ -41,7 +41,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "ids",
         ],
     ),
-    // It tells of the certificate and answers the authority that wants to see this server under its name.
+    // It tells of the certificate and of the backups, and answers the authority that wants to see this server under its name.
     (
         "http",
         &[
@@ -49,6 +49,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "hub",
             "doctor",
             "auth",
+            "backup",
             "turn::credentials",
             "tls",
             "wire",
