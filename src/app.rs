@@ -13,7 +13,6 @@ use rustls::{ServerConfig, ServerConnection};
 use tokio::net::TcpStream;
 
 use crate::auth::{self, Auth};
-use crate::backup::BackupWatch;
 use crate::clock::{Now, Timestamp};
 use crate::config::{self, Loaded, Sources};
 use crate::doctor::Doctor;
@@ -100,7 +99,6 @@ pub struct App {
     reloads: ReloadSignals,
     tasks: Tasks,
     vitals: Vitals,
-    backups: BackupWatch,
     announcement: Announcement,
 }
 
@@ -169,11 +167,10 @@ impl App {
         };
         let bound = doctor::Bound::of(&addresses, &plain.0, relay.as_ref())?;
         let doctor = Doctor::new(doctor::from_inside(&config, bound, held_to), tasks.clone());
-        let places = (data_dir.clone(), backup_directory(&config));
-        let api = Api::new(settings.http, parts.services(store.clone(), doctor, (certificate, authority), places), tasks.clone());
+        let data = (data_dir.clone(), keeping::start(&config, &store, &tasks));
+        let api = Api::new(settings.http, parts.services(store.clone(), doctor, (certificate, authority), data), tasks.clone());
         let settings = Arc::new(reload::HeldSettings::new(sources, loaded, parts, api.clone()));
         let api = api.kept_by(Arc::clone(&settings) as Arc<dyn SettingsKeeper>);
-        let backups = keeping::start(&config, &store, &tasks);
         Ok(Self {
             listeners,
             plain,
@@ -187,14 +184,8 @@ impl App {
             reloads,
             tasks,
             vitals,
-            backups,
             announcement,
         })
-    }
-
-    /// Tells how the automatic backups fare.
-    pub fn backups(&self) -> &BackupWatch {
-        &self.backups
     }
 
     /// Tells whoever started the server how to reach it. The lines are for people and for programs: `name: value`.

@@ -41,7 +41,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "ids",
         ],
     ),
-    // It tells of the certificate and answers the authority that wants to see this server under its name.
+    // It tells of the certificate and of the backups, and answers the authority that wants to see this server under its name.
     (
         "http",
         &[
@@ -49,6 +49,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "hub",
             "doctor",
             "auth",
+            "backup",
             "turn::credentials",
             "tls",
             "wire",
@@ -62,8 +63,9 @@ const TABLE: &[(&str, &[&str])] = &[
     // The welcome carries relay credentials, and they are minted where the list of ICE servers is made.
     ("signaling", &["hub", "auth", "turn::credentials", "wire", "meeting", "lifecycle", "ids"]),
     ("hub", &["turn", "store", "meeting", "lifecycle", "ids"]),
-    // It tries relay and certificate from outside, as a client of both, and asks whether a server holds the data.
-    ("doctor", &["control", "turn", "tls", "lifecycle", "interfaces", "ids"]),
+    // It tries relay and certificate from outside, as a client of both, asks whether a server holds the data, and counts room on the
+    // disk as the store does.
+    ("doctor", &["control", "store", "turn", "tls", "lifecycle", "interfaces", "ids"]),
     ("auth", &["store", "lifecycle", "private_files", "ids"]),
     // It copies the store whole, and files without knowing what stands in them.
     ("backup", &["store", "lifecycle", "private_files", "ids"]),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::{REALM, ice};
-use crate::config::{self, Config};
+use crate::config::{self, Config, PublicUrl};
 use crate::doctor::{RelaySettings, Report, Settings, examine as look};
 use crate::http::Listener;
 use crate::ids::Secret;
@@ -54,6 +54,7 @@ impl Bound {
 #[derive(Clone, Debug)]
 pub(super) struct Changing {
     public: Option<(String, u16)>,
+    of_the_internet: bool,
     stun_servers: Vec<StunServer>,
 }
 
@@ -61,6 +62,7 @@ impl Changing {
     pub(super) fn of(config: &Config) -> Self {
         Self {
             public: config.server.public_url.as_ref().map(|url| (url.host().to_owned(), url.port())),
+            of_the_internet: config.server.public_url.as_ref().is_some_and(PublicUrl::is_of_the_internet),
             stun_servers: ice::stun_servers(&config.ice),
         }
     }
@@ -79,9 +81,10 @@ pub(super) fn from_inside(
 }
 
 /// The configuration in the doctor's terms. `inside` says that the running server itself asks.
-fn settings(config: &Config, Changing { public, stun_servers }: &Changing, inside: bool) -> Settings {
+fn settings(config: &Config, Changing { public, of_the_internet, stun_servers }: &Changing, inside: bool) -> Settings {
     Settings {
         public: public.clone(),
+        of_the_internet: *of_the_internet,
         https: config.server.listen.clone(),
         http: config.server.listen_http.clone(),
         data_dir: config.server.data_dir.clone(),

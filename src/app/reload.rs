@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::auth::Auth;
+use crate::backup::BackupWatch;
 use crate::config::{Change, Config, Key, Loaded, Problem, Problems, Sources};
 use crate::doctor::Doctor;
 use crate::http::{Api, Places, Services};
@@ -43,7 +44,7 @@ impl Parts {
         store: Store,
         doctor: Doctor,
         (certificate, authority): (CertificateWatch, Authority),
-        (data_dir, backups): (PathBuf, PathBuf),
+        (data_dir, backups): (PathBuf, BackupWatch),
     ) -> Services {
         let Self { auth, hub, signaling, ice, .. } = self;
         Services {

@@ -147,7 +147,11 @@ fn refuse_foreign(dir: &Path) -> Result<(), ClaimError> {
     // What root owns, root can read and replace anyway.
     let (user, path) = (rustix::process::geteuid(), dir.display());
     if about.uid() != user.as_raw() && about.uid() != 0 {
-        let mend = format!("give it to the user that Hearth runs as: chown -R {} {path}", user.as_raw());
+        let mend = if user.is_root() {
+            format!("start Hearth as that user: sudo -u '#{}'", about.uid())
+        } else {
+            format!("give it to the user that Hearth runs as: chown -R {} {path}", user.as_raw())
+        };
         return refused("belongs to another user", mend);
     }
     if about.is_dir() && about.mode() & 0o002 != 0 {

@@ -40,10 +40,21 @@ pub struct BackupStatus {
     pub enabled: bool,
     /// Where they lie.
     pub directory: PathBuf,
-    /// When the newest was made.
+    /// When the newest was made that is whole; one of a time to come, left by a clock that was wrong, counts for none.
     pub last_at: Option<Timestamp>,
     /// Why the last attempt failed, until one succeeds.
     pub last_error: Option<String>,
+}
+
+impl BackupStatus {
+    /// What keeps backups from being made, as a sentence with the mend.
+    pub fn problem(&self) -> Option<String> {
+        let error = self.last_error.as_deref()?.trim_end_matches('.');
+        Some(format!(
+            "The daily backup could not be made: {error}. Mend that, or set backup.directory to a place with room; it is tried again \
+             every hour."
+        ))
+    }
 }
 
 /// Tells how the automatic backups fare. All clones are one.
@@ -68,17 +79,14 @@ pub fn keep_daily(settings: Daily, store: Store, tasks: &Tasks) -> BackupWatch {
     watch.change(|status| {
         status.enabled = settings.enabled;
         status.directory.clone_from(&settings.directory);
-        status.last_at = newest(&settings.directory).and_then(|path| time_of(&path));
     });
-    if settings.enabled {
-        let (watch, stop) = (watch.clone(), tasks.clone());
-        tasks.spawn(async move {
-            tokio::select! {
-                () = stop.stopping() => {}
-                () = work(settings, store, watch) => {}
-            }
-        });
-    }
+    let (told, stop) = (watch.clone(), tasks.clone());
+    tasks.spawn(async move {
+        tokio::select! {
+            () = stop.stopping() => {}
+            () = work(settings, store, told) => {}
+        }
+    });
     watch
 }
 
@@ -99,11 +107,16 @@ pub fn before_upgrade(snapshot: &Snapshot<'_>, data_dir: &Path, directory: &Path
 }
 
 async fn work(settings: Daily, store: Store, watch: BackupWatch) {
+    let last_at = on_the_disk(&settings, |settings| last_made(settings, Timestamp::now())).await;
+    watch.change(|status| status.last_at = last_at.flatten());
+    if !settings.enabled {
+        return;
+    }
     tokio::time::sleep(FIRST_LOOK).await;
     loop {
         let now = Timestamp::now();
         let mut pause = LOOK_EVERY;
-        if is_due(&settings, now) {
+        if on_the_disk(&settings, move |settings| is_due(settings, now)).await.unwrap_or_default() {
             match attempt(&settings, &store, now).await {
                 Ok(()) => watch.change(|status| (status.last_at, status.last_error) = (Some(now), None)),
                 Err(error) => {
@@ -117,11 +130,21 @@ async fn work(settings: Daily, store: Store, watch: BackupWatch) {
     }
 }
 
-/// Whether the newest backup, or else the store, is a day old. A time in the future, left by a clock that was wrong, counts for none.
-fn is_due(settings: &Daily, now: Timestamp) -> bool {
+/// Looks at the disk on a thread that may wait for it. `None` when the program ends meanwhile.
+async fn on_the_disk<T: Send + 'static>(settings: &Daily, look: impl FnOnce(&Daily) -> T + Send + 'static) -> Option<T> {
+    let settings = settings.clone();
+    tokio::task::spawn_blocking(move || look(&settings)).await.ok()
+}
+
+/// When the newest backup was made. A time in the future, left by a clock that was wrong, counts for none.
+fn last_made(settings: &Daily, now: Timestamp) -> Option<Timestamp> {
     let made = list(&settings.directory).unwrap_or_default();
-    let newest = made.iter().rev().filter_map(|path| time_of(path)).find(|time| *time <= now);
-    let since = newest.or_else(|| created_at(&settings.data_dir).filter(|time| *time <= now));
+    made.iter().rev().filter_map(|path| time_of(path)).find(|time| *time <= now)
+}
+
+/// Whether the newest backup, or else the store, is a day old.
+fn is_due(settings: &Daily, now: Timestamp) -> bool {
+    let since = last_made(settings, now).or_else(|| created_at(&settings.data_dir).filter(|time| *time <= now));
     since.is_none_or(|since| now.since(since) >= DAY)
 }
 

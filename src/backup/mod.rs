@@ -19,6 +19,7 @@ pub use claim::{Claim, ClaimError};
 pub use daily::{BackupStatus, BackupWatch, Daily, before_upgrade, keep_daily, newest};
 pub use format::{Damage, Header};
 pub use make::{BackupError, Summary, expected_bytes, of_running, refuse_without_room, write_archive, write_file};
+pub use parts::links_left_out;
 pub use restore::{Contents, RestoreError, Restored, examine, inspect, restore};
 
 /// The store's directory inside the data directory.

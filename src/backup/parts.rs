@@ -12,7 +12,36 @@ use crate::private_files::{directory_of, make_directory, sync_directory};
 /// What a file is called until it is whole.
 const UNFINISHED: &str = "new";
 
-/// Hands over each file with its path inside the backup. What goes away meanwhile, as unfinished files do, is passed over.
+/// The links among what belongs to a backup, by their paths below the data directory. What they lead to is in no backup: it may be
+/// anything, and would come back as a file of the data directory.
+///
+/// # Errors
+/// When a directory can't be read.
+pub fn links_left_out(data_dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut left_out = Vec::new();
+    for part in FILES.iter().chain(&DIRECTORIES) {
+        collect_links(data_dir, Path::new(part), 1, &mut left_out)?;
+    }
+    Ok(left_out)
+}
+
+fn collect_links(data_dir: &Path, name: &Path, depth: usize, into: &mut Vec<PathBuf>) -> io::Result<()> {
+    let kind = match fs::symlink_metadata(data_dir.join(name)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?.file_type(),
+    };
+    if kind.is_symlink() {
+        into.push(name.to_owned());
+    } else if kind.is_dir() && depth < MAX_DEPTH {
+        for entry in fs::read_dir(data_dir.join(name))? {
+            collect_links(data_dir, &name.join(entry?.file_name()), depth + 1, into)?;
+        }
+    }
+    Ok(())
+}
+
+/// Hands over each file with its path inside the backup. What goes away meanwhile, as unfinished files do, is passed over, and links
+/// are, with a warning.
 pub(super) fn each_file(data_dir: &Path, take: &mut dyn FnMut(&str, &[u8]) -> io::Result<()>) -> io::Result<()> {
     for file in FILES {
         each_below(&data_dir.join(file), file, 1, take)?;
@@ -41,6 +70,9 @@ fn each_below(path: &Path, name: &str, depth: usize, take: &mut dyn FnMut(&str, 
             each_below(&path.join(text), &format!("{name}/{text}"), depth + 1, take)?;
         }
         return Ok(());
+    }
+    if kind.is_symlink() {
+        tracing::warn!(path = %path.display(), "this is a link, so what it leads to is in no backup; put the file itself there");
     }
     if !kind.is_file() || path.extension().is_some_and(|ending| ending == UNFINISHED) {
         return Ok(());

@@ -70,6 +70,12 @@ fn make(config: &Config, target: &Target, out: &mut dyn Write, err: &mut dyn Wri
         Target::File(path) => best_effort(out, &told(&path.display().to_string())),
         Target::Output => best_effort(err, &told("The standard output")),
     }
+    for link in backup::links_left_out(data_dir).context("the data directory could not be searched for links")? {
+        let link = data_dir.join(link);
+        let warning =
+            format!("{} is a link: what it leads to is not in the backup. Put the file itself there.\n", link.display());
+        best_effort(err, &warning);
+    }
     Ok(())
 }
 

@@ -68,6 +68,11 @@ impl PublicUrl {
     pub fn port(&self) -> u16 {
         self.port
     }
+
+    /// Whether the host is one of the internet, for which a public authority may vouch.
+    pub fn is_of_the_internet(&self) -> bool {
+        is_public(self.host())
+    }
 }
 
 impl fmt::Display for PublicUrl {

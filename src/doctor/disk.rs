@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use super::finding::{Check, Finding};
+use crate::store::{self, MIN_FREE_BYTES, Space};
 
 const MIB: u64 = 1024 * 1024;
-/// Below this the store takes no more writes.
-const TOO_LITTLE: u64 = 64 * MIB;
 /// A week of backups and a long log fit into this.
 const ENOUGH: u64 = 512 * MIB;
 
@@ -14,19 +13,8 @@ const ENOUGH: u64 = 512 * MIB;
 pub(super) fn look(data_dir: &Path) -> Option<u64> {
     let absolute = std::path::absolute(data_dir).ok()?;
     let existing = absolute.ancestors().find(|path| path.exists())?;
-    free_bytes(existing)
-}
-
-#[cfg(unix)]
-fn free_bytes(path: &Path) -> Option<u64> {
-    let statistics = rustix::fs::statvfs(path).ok()?;
-    let full = statistics.f_files > 0 && statistics.f_favail == 0;
-    Some(if full { 0 } else { statistics.f_bavail.saturating_mul(statistics.f_frsize) })
-}
-
-#[cfg(not(unix))]
-fn free_bytes(_: &Path) -> Option<u64> {
-    None
+    let Space { free, takes_files, .. } = store::space(existing).ok()?;
+    Some(if takes_files { free } else { 0 })
 }
 
 pub(super) fn judge(data_dir: &Path, free: Option<u64>) -> Finding {
@@ -35,8 +23,12 @@ pub(super) fn judge(data_dir: &Path, free: Option<u64>) -> Finding {
     let (shown, place) = (free / MIB, data_dir.display());
     let mend =
         format!("find out what takes the room: sudo du -xh --max-depth=2 / | sort -h | tail; or move server.data_dir ({place})");
-    if free < TOO_LITTLE {
-        Finding::bad(CHECK, format!("Only {shown} MiB are free for the data; below 64 MiB nothing is stored any more."), mend)
+    if free < MIN_FREE_BYTES {
+        Finding::bad(
+            CHECK,
+            format!("Only {shown} MiB are free for the data; below {} MiB nothing is stored any more.", MIN_FREE_BYTES / MIB),
+            mend,
+        )
     } else if free < ENOUGH {
         Finding::warning(CHECK, format!("Only {shown} MiB are free for the data."), mend)
     } else {
@@ -54,8 +46,8 @@ mod tests {
     #[rstest]
     #[case(None, Outcome::Skipped)]
     #[case(Some(0), Outcome::Bad)]
-    #[case(Some(TOO_LITTLE - 1), Outcome::Bad)]
-    #[case(Some(TOO_LITTLE), Outcome::Warning)]
+    #[case(Some(MIN_FREE_BYTES - 1), Outcome::Bad)]
+    #[case(Some(MIN_FREE_BYTES), Outcome::Warning)]
     #[case(Some(ENOUGH), Outcome::Good)]
     fn o10_room_on_the_disk_is_judged_by_what_the_store_needs(#[case] free: Option<u64>, #[case] outcome: Outcome) {
         assert_eq!(judge(Path::new("/data"), free).outcome, outcome);

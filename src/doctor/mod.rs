@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::clock::Timestamp;
-use crate::turn::{self, StunServer};
+use crate::turn::{self, Outside, StunServer};
 
 mod certificate;
 mod clock;
@@ -36,13 +36,14 @@ pub use finding::{Check, Finding, Outcome, Report};
 pub use rounds::Doctor;
 
 use machine::Machine;
-use relay_address::Seen;
 
 /// What is meant to be so: the configuration, as far as the doctor needs it.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The name or address that people type, an IPv6 address without brackets, and the port that goes with it.
     pub public: Option<(String, u16)>,
+    /// Whether that is one of the internet, so that browsers expect an authority that they know to vouch for it.
+    pub of_the_internet: bool,
     /// Where HTTPS is to answer.
     pub https: Vec<SocketAddr>,
     /// Where plain HTTP is to answer, for whoever comes without TLS and for the authority that gives certificates.
@@ -153,10 +154,10 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 }
 
 /// The IPv4 address that people outside find this machine at, where a STUN server or the administrator says it.
-fn known_outside(settings: &Settings, seen: Seen) -> Option<Ipv4Addr> {
+fn known_outside(settings: &Settings, seen: Outside) -> Option<Ipv4Addr> {
     match seen {
-        Seen::At(address) => Some(address),
-        Seen::Unasked | Seen::Silent => settings.relay.as_ref().and_then(|relay| relay.external),
+        Outside::Known(address) => Some(address),
+        Outside::Unasked | Outside::Unknown => settings.relay.as_ref().and_then(|relay| relay.external),
     }
 }
 

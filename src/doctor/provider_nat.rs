@@ -4,20 +4,20 @@
 use super::Settings;
 use super::finding::{Check, Finding};
 use super::machine::Machine;
-use super::relay_address::Seen;
 use super::{is_ds_lite, is_private, is_shared};
+use crate::turn::Outside;
 
 const MEND: &str = "ask the provider for a public IPv4 address of your own (sometimes called dual stack), or use Hearth by IPv6, or \
                     on a rented server";
 
-pub(super) fn judge(settings: &Settings, machine: &Machine, seen: Seen) -> Finding {
+pub(super) fn judge(settings: &Settings, machine: &Machine, seen: Outside) -> Finding {
     const CHECK: Check = Check::ProviderNat;
     let relay = settings.relay.as_ref();
     let own = relay.and_then(|relay| relay.ipv4).or_else(|| machine.ipv4().first().copied());
     let external = relay.and_then(|relay| relay.external);
     let seen = match seen {
-        Seen::At(address) => Some(address),
-        Seen::Unasked | Seen::Silent => None,
+        Outside::Known(address) => Some(address),
+        Outside::Unasked | Outside::Unknown => None,
     };
     if let Some(shared) = [seen, external].into_iter().flatten().find(|address| is_shared(*address)) {
         let sentence = format!("The address outside, {shared}, is one that the provider shares among customers (CGNAT).");
@@ -66,7 +66,7 @@ mod tests {
     fn o10_shared_addresses_are_guessed(#[case] own: &[&str], #[case] seen: Option<&str>, #[case] outcome: Outcome) {
         let mut settings = settings("meet.example.org");
         settings.relay.as_mut().unwrap().ipv4 = None;
-        let seen = seen.map_or(Seen::Unasked, |address| Seen::At(address.parse().unwrap()));
+        let seen = seen.map_or(Outside::Unasked, |address| Outside::Known(address.parse().unwrap()));
         let found = judge(&settings, &machine(own), seen);
         assert_eq!(found.outcome, outcome, "{found:?}");
         assert_eq!(found.mend.is_some(), outcome == Outcome::Warning);

@@ -1,38 +1,19 @@
 //! Whether the address that the relay tells people is the one that this machine has outside, as a STUN server sees it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use super::finding::{Check, Finding};
-use super::machine::as_ipv4;
 use super::{Settings, is_private};
-use crate::turn::probe;
+use crate::turn::{Outside, find_outside};
 
 /// What STUN servers say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
-    /// There is nobody to ask.
-    Unasked,
-    /// Nobody answered.
-    Silent,
-    /// This machine comes from here.
-    At(Ipv4Addr),
-}
-
-pub(super) async fn ask(settings: &Settings) -> Seen {
-    if settings.stun_servers.is_empty() {
-        return Seen::Unasked;
-    }
+pub(super) async fn ask(settings: &Settings) -> Outside {
     let own = settings.relay.as_ref().and_then(|relay| relay.ipv4).unwrap_or(Ipv4Addr::UNSPECIFIED);
-    for server in &settings.stun_servers {
-        if let Some(address) = probe::seen_by(server, IpAddr::V4(own)).await.and_then(as_ipv4) {
-            return Seen::At(address);
-        }
-    }
-    Seen::Silent
+    find_outside(own, &settings.stun_servers).await
 }
 
 /// `by_name` is what the public name leads to, for whoever has to write an address down.
-pub(super) fn judge(settings: &Settings, seen: Seen, by_name: Option<Ipv4Addr>) -> Finding {
+pub(super) fn judge(settings: &Settings, seen: Outside, by_name: Option<Ipv4Addr>) -> Finding {
     const CHECK: Check = Check::RelayAddress;
     let Some(relay) = &settings.relay else {
         return Finding::skipped(CHECK, "The relay inside is switched off (relay.enabled).");
@@ -43,36 +24,36 @@ pub(super) fn judge(settings: &Settings, seen: Seen, by_name: Option<Ipv4Addr>) 
     let line = |address: Ipv4Addr| format!("write external_address = \"{address}\" into [relay]");
     let told = relay.external.unwrap_or(own);
     match seen {
-        Seen::At(address) if address == told => {
+        Outside::Known(address) if address == told => {
             Finding::good(CHECK, format!("The relay tells people {told}, and from there this machine is seen."))
         }
-        Seen::At(address) if relay.external.is_none() && is_private(own) => Finding::good(
+        Outside::Known(address) if relay.external.is_none() && is_private(own) => Finding::good(
             CHECK,
             format!(
                 "The relay at {own} tells people {address}, as a STUN server sees it; if that never changes, {}.",
                 line(address)
             ),
         ),
-        Seen::At(address) => {
+        Outside::Known(address) => {
             let sentence = format!("The relay tells people {told}, but a STUN server sees this machine at {address}.");
             Finding::bad(CHECK, sentence, line(address))
         }
-        Seen::Silent => Finding::warning(
+        Outside::Unknown => Finding::warning(
             CHECK,
             "No STUN server of ice.servers answers, so the address outside can't be compared.",
             "correct ice.servers, or let the firewall send UDP to port 3478 and receive the answers",
         ),
-        Seen::Unasked if told.is_loopback() => {
+        Outside::Unasked if told.is_loopback() => {
             Finding::skipped(CHECK, format!("The relay tells people {told}: it is for this machine alone."))
         }
-        Seen::Unasked if !is_private(own) && told == own => {
+        Outside::Unasked if !is_private(own) && told == own => {
             Finding::good(CHECK, format!("The relay tells people {told}, an address of this machine."))
         }
-        Seen::Unasked if relay.external.is_some() => Finding::skipped(
+        Outside::Unasked if relay.external.is_some() => Finding::skipped(
             CHECK,
             format!("The relay tells people {told}; a STUN server in ice.servers would let that be compared."),
         ),
-        Seen::Unasked => Finding::warning(
+        Outside::Unasked => Finding::warning(
             CHECK,
             format!("The relay tells people {own}, which only the local network reaches."),
             by_name.map_or_else(|| String::from("write the router's address outside as external_address into [relay]"), line),
@@ -112,7 +93,7 @@ mod tests {
         let relay = settings.relay.as_mut().unwrap();
         relay.ipv4 = Some(own.parse().unwrap());
         relay.external = external.map(|address| address.parse().unwrap());
-        let seen = seen.map_or(Seen::Unasked, |address| Seen::At(address.parse().unwrap()));
+        let seen = seen.map_or(Outside::Unasked, |address| Outside::Known(address.parse().unwrap()));
         let found = judge(&settings, seen, Some("192.0.2.80".parse().unwrap()));
         assert_eq!(found.outcome, outcome, "{found:?}");
         assert!(found.mend.unwrap_or_default().contains(mend));
@@ -120,6 +101,6 @@ mod tests {
 
     #[test]
     fn o10_a_stun_server_that_does_not_answer_is_told() {
-        assert_eq!(judge(&settings("meet.example.org"), Seen::Silent, None).outcome, Outcome::Warning);
+        assert_eq!(judge(&settings("meet.example.org"), Outside::Unknown, None).outcome, Outcome::Warning);
     }
 }

@@ -4,18 +4,15 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use fast_qr::{ECL, QRBuilder};
 
 use super::Api;
 use super::error::ApiError;
 use super::extract::{AdminCaller, ReachedHost};
+use super::qr;
 use crate::clock::{Tick, Timestamp};
 use crate::doctor::{self, Finding, Outcome};
 use crate::wire::doctor as wire;
 use crate::wire::error::ErrorBody;
-
-/// Empty squares around a QR code, as cameras need them.
-const QUIET_ZONE: usize = 4;
 
 /// Tells what the doctor found last.
 #[utoipa::path(
@@ -62,7 +59,7 @@ pub(super) async fn prepare(
     }
     let (token, expires_at) = api.doctor.outside().prepare(Timestamp::now());
     let link = format!("https://{authority}/check#{}", token.expose());
-    let qr = draw(&link);
+    let qr = qr::draw(&link).expect("a link to this server is shorter than the largest code holds");
     Ok(Json(wire::OutsideLink { link, qr, expires_at }))
 }
 
@@ -85,41 +82,4 @@ fn finding(Finding { check, outcome, sentence, mend }: Finding) -> wire::DoctorF
         Outcome::Bad => wire::DoctorOutcome::Bad,
     };
     wire::DoctorFinding { check: check.name(), outcome, sentence, mend }
-}
-
-/// One rectangle for each run of dark squares in a row.
-fn draw(link: &str) -> wire::QrCode {
-    let code = QRBuilder::new(link).ecl(ECL::M).build().expect("a link to this server is shorter than the largest code holds");
-    let mut path = String::new();
-    for y in 0..code.size {
-        let mut x = 0;
-        while x < code.size {
-            let run = code[y][x..].iter().take_while(|module| module.value()).count();
-            if run > 0 {
-                path.push_str(&format!("M{} {}h{run}v1h-{run}z", x + QUIET_ZONE, y + QUIET_ZONE));
-            }
-            x += run.max(1);
-        }
-    }
-    wire::QrCode { size: u32::try_from(code.size + 2 * QUIET_ZONE).expect("a code has at most 177 squares"), path }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_has_a_quiet_zone_and_its_three_corners() {
-        let code = draw("https://meet.example.org/check#0123456789abcdef");
-        let side = code.size - 2 * 4;
-        assert!(side >= 21 && (side - 17).is_multiple_of(4), "{side}");
-        for corner in [String::from("M4 4h7v1h-7z"), format!("M{} 4h7v1h-7z", side - 3), format!("M4 {}h7v1h-7z", side - 3)] {
-            assert!(code.path.contains(&corner), "{corner}");
-        }
-    }
-
-    #[test]
-    fn the_longest_link_fits() {
-        draw(&format!("https://{}/check#{}", "a".repeat(255), "b".repeat(32)));
-    }
 }

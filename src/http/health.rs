@@ -35,6 +35,12 @@ pub(super) fn problems(api: &Api) -> Vec<HealthProblem> {
     Trouble::of(api).map(Trouble::told).collect()
 }
 
+/// The same with what keeps backups from being made, which names places on the disk and so is not for everybody.
+pub(super) fn problems_for_administrators(api: &Api) -> Vec<HealthProblem> {
+    let backup = api.backups.status().problem().map(|message| HealthProblem { code: "backup_failed".into(), message });
+    problems(api).into_iter().chain(backup).collect()
+}
+
 /// What can be the matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {

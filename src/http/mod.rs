@@ -22,6 +22,7 @@ mod openapi;
 mod origin;
 mod places;
 mod plain;
+mod qr;
 mod server;
 mod settings;
 mod socket;
@@ -43,6 +44,7 @@ use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::{Auth, SharedToken};
+use crate::backup::BackupWatch;
 use crate::clock::Timestamp;
 use crate::doctor::Doctor;
 use crate::hub::{Hub, HubError};
@@ -112,8 +114,8 @@ pub struct Services {
     pub authority: Authority,
     /// Where the data are; its disk is watched.
     pub data_dir: PathBuf,
-    /// Where backups lie.
-    pub backups: PathBuf,
+    /// How the automatic backups fare.
+    pub backups: BackupWatch,
 }
 
 /// What handlers have at hand. Cheap to clone; all clones are one.
@@ -131,6 +133,7 @@ pub struct Api {
     limits: Arc<Limits>,
     seatless: Places,
     disk: DiskWatch,
+    backups: BackupWatch,
     started_at: Timestamp,
     tasks: Tasks,
     keeper: Option<Arc<dyn SettingsKeeper>>,
@@ -141,7 +144,7 @@ impl Api {
     pub fn new(settings: Settings, services: Services, tasks: Tasks) -> Self {
         let Services { auth, store, hub, signaling, ice, doctor, certificate, authority, data_dir, backups } = services;
         let seatless = Places::for_sockets_without_a_seat();
-        let disk = DiskWatch::new(&data_dir, &backups);
+        let disk = DiskWatch::new(&data_dir);
         let (limits, started_at) = (Arc::new(Limits::new(settings.rates)), Timestamp::now());
         let (settings, authority, keeper) = (Live::new(settings), Arc::new(authority), None);
         Self {
@@ -157,6 +160,7 @@ impl Api {
             limits,
             seatless,
             disk,
+            backups,
             started_at,
             tasks,
             keeper,

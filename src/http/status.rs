@@ -31,7 +31,7 @@ pub(super) async fn status(State(api): State<Api>, AdminCaller(admin): AdminCall
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: api.started_at,
         now: Timestamp::now(),
-        problems: health::problems(&api),
+        problems: health::problems_for_administrators(&api),
         meetings: meetings(api.hub.live(), admin),
         people: small(figures.seats as u64),
         totals: totals(&figures.totals),
@@ -102,7 +102,7 @@ async fn resources(api: &Api) -> Resources {
         most_files: process.most_descriptors,
         disk_free_bytes: disk.free_bytes,
         disk_total_bytes: disk.total_bytes,
-        last_backup: disk.last_backup,
+        last_backup: api.backups.status().last_at,
     }
 }
 

@@ -12,12 +12,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
-use fast_qr::convert::svg::SvgBuilder;
-use fast_qr::qr::QRBuilder;
 
 use super::Api;
 use super::error::ApiError;
 use super::extract::ReachedHost;
+use super::qr;
+use crate::signaling::{HTTPS_PORT, parts_of};
 use crate::tls::{Authority, Source};
 use crate::wire::trust::{TrustAuthority, TrustInfo, Voucher};
 
@@ -54,10 +54,10 @@ pub(super) async fn info(State(api): State<Api>, host: ReachedHost) -> Json<Trus
     ),
 )]
 pub(super) async fn code(State(api): State<Api>, host: ReachedHost) -> Result<impl IntoResponse, ApiError> {
-    let code = QRBuilder::new(address(&api, &host)).build().map_err(|_| {
+    let code = qr::draw(&address(&api, &host)).ok_or_else(|| {
         ApiError::new(StatusCode::BAD_REQUEST, "invalid_host", "This server's address is too long for a QR code.")
     })?;
-    Ok(([(CONTENT_TYPE, "image/svg+xml")], SvgBuilder::default().to_str(&code)))
+    Ok(([(CONTENT_TYPE, "image/svg+xml")], qr::picture(&code)))
 }
 
 /// Gives the certificate of the server's own authority, as text.
@@ -110,14 +110,12 @@ fn address(api: &Api, host: &ReachedHost) -> String {
 
 /// The name by which the server was reached, if it is one of its own that other devices can use, or else the best of those.
 fn own_authority(reached: &str, names: &[String]) -> String {
-    let (host, port) = match reached.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>())) {
-        Some((host, Ok(port))) => (host, format!(":{port}")),
-        _ => (reached, String::new()),
-    };
+    let (host, port) = parts_of(reached);
     let host = host.trim_matches(['[', ']']);
     let known = names.iter().find(|name| *name == host && usefulness(name) > Usefulness::Here);
     let best = known.or_else(|| names.iter().max_by_key(|name| usefulness(name))).map_or("localhost", String::as_str);
-    if best.contains(':') { format!("[{best}]{port}") } else { format!("{best}{port}") }
+    let best = if best.contains(':') { format!("[{best}]") } else { best.to_owned() };
+    if port == HTTPS_PORT { best } else { format!("{best}:{port}") }
 }
 
 /// How likely it is that a phone in the same house reaches the server by this name.

@@ -1,4 +1,4 @@
-//! How the process and its disk are: memory, descriptors, time on the processors, free space, the last backup.
+//! How the process and its disk are: memory, descriptors, time on the processors, free space.
 //!
 //! What the disk says is asked for on a thread that may block, and never twice at a time: a disk that hangs costs one thread and no
 //! answer, and whoever asks meanwhile is told what was known before.
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::store::{self, Space};
 
 /// What the system tells this process about itself, where there is such a thing.
 const OWN_STATUS: &str = "/proc/self/status";
@@ -81,23 +81,20 @@ pub(super) struct Disk {
     pub(super) free_bytes: Option<u64>,
     /// Space in all, in bytes.
     pub(super) total_bytes: Option<u64>,
-    /// When the last backup was made.
-    pub(super) last_backup: Option<Timestamp>,
 }
 
 /// Asks the disk.
 #[derive(Clone, Debug)]
 pub(super) struct DiskWatch {
     data_dir: Arc<Path>,
-    backups: Arc<Path>,
     known: Arc<Mutex<Disk>>,
     asking: Arc<AtomicBool>,
 }
 
 impl DiskWatch {
-    /// Of the disk that `data_dir` lies on. Backups lie in `backups`.
-    pub(super) fn new(data_dir: &Path, backups: &Path) -> Self {
-        Self { data_dir: data_dir.into(), backups: backups.into(), known: Arc::default(), asking: Arc::default() }
+    /// Of the disk that `data_dir` lies on.
+    pub(super) fn new(data_dir: &Path) -> Self {
+        Self { data_dir: data_dir.into(), known: Arc::default(), asking: Arc::default() }
     }
 
     /// What it says now, or what it said last when it hangs.
@@ -105,7 +102,7 @@ impl DiskWatch {
         if !self.asking.swap(true, Ordering::AcqRel) {
             let this = self.clone();
             let asked = tokio::task::spawn_blocking(move || {
-                let disk = ask(&this.data_dir, &this.backups);
+                let disk = ask(&this.data_dir);
                 *this.known.lock().unwrap_or_else(PoisonError::into_inner) = disk;
                 this.asking.store(false, Ordering::Release);
             });
@@ -116,27 +113,9 @@ impl DiskWatch {
     }
 }
 
-fn ask(data_dir: &Path, backups: &Path) -> Disk {
-    let (free_bytes, total_bytes) = space(data_dir).unzip();
-    Disk { free_bytes, total_bytes, last_backup: last_backup(backups) }
-}
-
-#[cfg(unix)]
-fn space(path: &Path) -> Option<(u64, u64)> {
-    let stat = rustix::fs::statvfs(path).ok()?;
-    Some((stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_blocks.saturating_mul(stat.f_frsize)))
-}
-
-#[cfg(not(unix))]
-fn space(_: &Path) -> Option<(u64, u64)> {
-    None
-}
-
-/// When the newest file was last written. One that begins with a dot is still being made.
-fn last_backup(dir: &Path) -> Option<Timestamp> {
-    let files = fs::read_dir(dir).ok()?.flatten().filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
-    let written = files.filter_map(|entry| Timestamp::of_writing(&entry.metadata().ok().filter(fs::Metadata::is_file)?));
-    written.max()
+fn ask(data_dir: &Path) -> Disk {
+    let (free_bytes, total_bytes) = store::space(data_dir).ok().map(|Space { free, total, .. }| (free, total)).unzip();
+    Disk { free_bytes, total_bytes }
 }
 
 #[cfg(test)]
@@ -154,27 +133,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_disk_tells_its_space_and_the_newest_backup() {
-        let dir = tempfile::tempdir().unwrap();
-        let backups = dir.path().join("backups");
-        let watch = DiskWatch::new(dir.path(), &backups);
-        let before = watch.read().await;
-        assert!(before.free_bytes.is_some() && before.total_bytes >= before.free_bytes, "{before:?}");
-        assert_eq!(before.last_backup, None);
-        fs::create_dir(&backups).unwrap();
-        let write = |name: &str, seconds| {
-            let file = fs::File::create(backups.join(name)).unwrap();
-            file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
-        };
-        write("old", 1_000);
-        write("new", 2_000);
-        write(".unfinished", 3_000);
-        assert_eq!(watch.read().await.last_backup, Some(Timestamp::from_millis(2_000_000)));
+    async fn the_disk_tells_its_space() {
+        let disk = DiskWatch::new(Path::new("/")).read().await;
+        assert!(disk.free_bytes.is_some() && disk.total_bytes >= disk.free_bytes, "{disk:?}");
     }
 
     #[tokio::test]
     async fn while_the_disk_is_being_asked_what_was_known_is_told() {
-        let watch = DiskWatch::new(Path::new("/"), Path::new("/nowhere"));
+        let watch = DiskWatch::new(Path::new("/"));
         watch.asking.store(true, Ordering::Release);
         let known = Disk { free_bytes: Some(7), ..Disk::default() };
         *watch.known.lock().unwrap() = known;

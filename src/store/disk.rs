@@ -100,8 +100,30 @@ impl Disk for DataDir {
 /// # Errors
 /// The system's.
 pub fn free_bytes(dir: &Path) -> io::Result<u64> {
+    Ok(space(dir)?.free)
+}
+
+/// Room on a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that an ordinary user may still write.
+    pub free: u64,
+    /// Bytes in all.
+    pub total: u64,
+    /// Whether it takes any more files, however small.
+    pub takes_files: bool,
+}
+
+/// The room on the file system of `dir`.
+///
+/// # Errors
+/// The system's.
+pub fn space(dir: &Path) -> io::Result<Space> {
     let stat = rustix::fs::statvfs(dir)?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+    // Some file systems don't count their files.
+    let takes_files = stat.f_files == 0 || stat.f_favail > 0;
+    Ok(Space { free: bytes(stat.f_bavail), total: bytes(stat.f_blocks), takes_files })
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 pub use accounts::{AccountRole, NewUser, User};
-pub use disk::free_bytes;
+pub use disk::{Space, free_bytes, space};
 pub use meetings::MeetingFilter;
 pub use migrate::SCHEMA;
 pub use sessions::{Advance, AdvanceRules, Session};
@@ -59,6 +59,9 @@ const NUDGE_AFTER: Duration = Duration::from_secs(10);
 /// After this long in addition, the write is given up. Whether it took place is then unknown.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(20);
 
+/// With less free space than this, writes are refused, where nobody says otherwise.
+pub const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Where the store lies and what it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -73,7 +76,7 @@ pub struct Settings {
 impl Settings {
     /// The usual settings: 60 s and 64 MiB.
     pub fn new(dir: PathBuf) -> Self {
-        Self { dir, open_timeout: Duration::from_secs(60), min_free_bytes: 64 * 1024 * 1024 }
+        Self { dir, open_timeout: Duration::from_secs(60), min_free_bytes: MIN_FREE_BYTES }
     }
 }
 

@@ -34,7 +34,7 @@ pub mod server;
 pub use addresses::{RelayAddresses, default_relay_ipv4, default_relay_ipv6};
 pub use counters::{Counters, Traffic};
 pub use io::is_without_family;
-pub use selftest::{Fault, Finding, Health, Step, StunServer, Tested};
+pub use selftest::{Fault, Finding, Health, Outside, Step, StunServer, Tested, find_outside};
 
 use self::credentials::SharedSecret;
 use self::io::Edge;

@@ -56,7 +56,7 @@ pub async fn answers_by_stream(mut stream: impl AsyncRead + AsyncWrite + Unpin) 
 }
 
 /// The address that packets from `own` come from, as a STUN server of others sees it. `None` when it does not answer.
-pub async fn seen_by(server: &StunServer, own: IpAddr) -> Option<IpAddr> {
+pub(super) async fn seen_by(server: &StunServer, own: IpAddr) -> Option<IpAddr> {
     let found = lookup_host((server.host.as_str(), server.port)).await.ok()?;
     let server = found.into_iter().find(|address| address.is_ipv4() == own.is_ipv4())?;
     Client::at(own, server).await.ok()?.binding().await.ok().map(|mapped| mapped.ip())

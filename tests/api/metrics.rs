@@ -181,10 +181,12 @@ fn base<'a>(sample: &'a str, kind: &str) -> &'a str {
 
 /// A server that has something to say of everything.
 async fn complete() -> TestServer {
-    let server = TestServer::with(&Options { self_test: true, ..Options::default() });
+    let mut server = TestServer::with(&Options { self_test: true, ..Options::default() });
+    assert!(server.stop().success());
     let backups = server.data_dir().join("backups");
     std::fs::create_dir_all(&backups).unwrap();
-    std::fs::write(backups.join("one"), "").unwrap();
+    std::fs::write(backups.join("hearth-20260101T000000Z.backup"), "").unwrap();
+    server.launch();
     let guest = Person::guest(&server);
     eventually("the relay has tested itself", async || figures(&guest).await.contains("hearth_relay_works")).await;
     server

@@ -222,3 +222,106 @@ async fn f2_what_is_told_about_a_backup_holds_no_secret() {
     let has = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
     assert!(has(b"$argon2id$") && !has(b"Ben keeps secrets"), "a backup has hashes and no passwords");
 }
+
+/// A figure of `/metrics`.
+async fn figure(person: &Person, name: &str) -> Option<f64> {
+    let answer = person.client.get(format!("{}/metrics", person.base)).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
+#[tokio::test]
+async fn administrators_and_figures_are_told_why_there_is_no_backup_until_there_is_one() {
+    let home = tempfile::tempdir().unwrap();
+    let place = home.path().join("file");
+    fs::write(&place, "no directory").unwrap();
+    let config = format!("[backup]\ndirectory = {:?}\n", place.display().to_string());
+    let mut server = TestServer::with(&Options { config, ..Options::default() });
+    let admin = Person::admin(&server).await;
+    let told = async || admin.get("/api/admin/status").await.ok();
+    assert_eq!(told().await["resources"]["lastBackup"], serde_json::Value::Null);
+    assert_eq!(figure(&admin, "hearth_backup_problem").await, Some(0.0));
+    assert_eq!(figure(&admin, "hearth_last_backup_timestamp_seconds").await, None);
+
+    assert!(server.stop().success());
+    age(&server);
+    server.launch();
+    eventually("the failure is told", async || !told().await["problems"].as_array().unwrap().is_empty()).await;
+    let status = told().await;
+    let (problem, log) = (&status["problems"][0], server.log());
+    let message = problem["message"].as_str().unwrap();
+    assert_eq!(problem["code"], "backup_failed");
+    assert!(message.contains(place.to_str().unwrap()) && message.contains("set backup.directory"), "{message}");
+    assert!(log.contains("the daily backup could not be made"), "{log}");
+    assert_eq!(figure(&admin, "hearth_backup_problem").await, Some(1.0));
+    // Where the data lie is nobody's business who asks whether the server works.
+    let ready = Person::guest(&server).get("/readyz").await;
+    assert!(ready.status == 200 && !ready.body.to_string().contains("backup"), "{}", ready.body);
+
+    // Something else that lies there is no backup of this server, however new it is.
+    assert!(server.stop().success());
+    fs::remove_file(&place).unwrap();
+    fs::create_dir(&place).unwrap();
+    fs::write(place.join("notes.txt"), "written just now").unwrap();
+    server.launch();
+    eventually("a backup is made", async || told().await["resources"]["lastBackup"].is_string()).await;
+    let status = told().await;
+    assert_eq!(status["problems"], serde_json::json!([]));
+    let made = backups(&place).into_iter().find(|name| name.starts_with("hearth-")).unwrap();
+    let at = status["resources"]["lastBackup"].as_str().unwrap();
+    let seconds: String = at.split(['.', 'Z']).next().unwrap().chars().filter(|c| !matches!(c, '-' | ':')).collect();
+    assert_eq!(made, format!("hearth-{seconds}Z.backup"));
+    assert_eq!(figure(&admin, "hearth_backup_problem").await, Some(0.0));
+    assert!(figure(&admin, "hearth_last_backup_timestamp_seconds").await.is_some());
+
+    // The next start finds it.
+    assert!(server.stop().success());
+    server.launch();
+    eventually("it is found again", async || told().await["resources"]["lastBackup"].is_string()).await;
+}
+
+#[tokio::test]
+async fn a_link_among_keys_and_certificates_is_named_and_what_it_leads_to_is_in_no_backup() {
+    let mut server = TestServer::start();
+    let home = tempfile::tempdir().unwrap();
+    let (file, secret) = (home.path().join("x.backup"), home.path().join("elsewhere.pem"));
+    fs::write(&secret, "a canary of another program").unwrap();
+    let link = server.data_dir().join("tls/mine.pem");
+    std::os::unix::fs::symlink(&secret, &link).unwrap();
+    for running in [true, false] {
+        if !running {
+            assert!(server.stop().success());
+        }
+        let told = said(hearth(&server.data_dir(), &["backup", file.to_str().unwrap()]).output().unwrap());
+        assert_eq!(told.code, Some(0), "{}", told.err);
+        assert!(told.err.contains(link.to_str().unwrap()) && told.err.contains("not in the backup"), "{}", told.err);
+        let bytes = fs::read(&file).unwrap();
+        assert!(!bytes.windows(8).any(|window| window == b"a canary"));
+    }
+    assert!(server.log().contains("this is a link"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn what_root_does_follows_no_link_out_of_the_data_directory() {
+    let home = tempfile::tempdir().unwrap();
+    let outside = home.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("shadow"), "root's own").unwrap();
+    if !crate::tools::can("chown", &["51234:51234", home.path().to_str().unwrap()]) {
+        return;
+    }
+    let mut server = TestServer::start();
+    assert!(server.stop().success());
+    let data_dir = server.data_dir();
+    let store = data_dir.join("store");
+    std::os::unix::fs::symlink(&outside, store.join("directory")).unwrap();
+    std::os::unix::fs::symlink(outside.join("shadow"), store.join("file")).unwrap();
+    fs::hard_link(outside.join("shadow"), store.join("second-name")).unwrap();
+    assert!(Command::new("chown").args(["-hR", "51234:51234"]).arg(&data_dir).status().unwrap().success());
+    std::os::unix::fs::chown(outside.join("shadow"), Some(0), Some(0)).unwrap();
+    run(&data_dir, &["upgrade-check"]).ok();
+    run(&data_dir, &["backup", home.path().join("x.backup").to_str().unwrap()]).ok();
+    let owner = |path: &Path| std::os::unix::fs::MetadataExt::uid(&fs::symlink_metadata(path).unwrap());
+    assert_eq!((owner(&outside), owner(&outside.join("shadow"))), (0, 0));
+    assert_eq!(owner(&store.join("db")), 51_234);
+}

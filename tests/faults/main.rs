@@ -21,7 +21,7 @@ mod killed;
 mod power;
 mod restores;
 mod secrets;
-#[expect(dead_code, reason = "the tests of the relay use more of it")]
+#[expect(dead_code, clippy::unused_async, reason = "the tests of the relay use more of it")]
 #[path = "../relay/site.rs"]
 mod site;
 mod slow;

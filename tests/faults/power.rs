@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use hearth::clock::Timestamp;
 use serde_json::json;
 
-use crate::harness::{Options, Person, TestServer};
+use crate::harness::{Options, Person, TestServer, eventually};
 use crate::tools::{again, can_trace, chance, rounds, try_create};
 
 const CALLS: &str =
@@ -324,13 +324,27 @@ struct Told {
     rooms: Vec<(u64, String)>,
 }
 
-/// A server that is recorded from its first start on, with what it acknowledged.
-async fn recorded(trace: &Path) -> (PathBuf, Told) {
-    let words = ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-ttt", "-y", "-xx", "-s", "9999999", "-A", "-o"];
-    let mut run_by: Vec<String> = words.map(str::to_owned).to_vec();
-    run_by.extend([trace.to_str().unwrap(), "-e", &format!("trace={CALLS}")].map(str::to_owned));
-    let mut server = TestServer::with(&Options { run_by, ..Options::default() });
-    let mut told = Told::default();
+/// A program that records the calls of another, each run into a file of its own below `dir`, named by its number.
+fn recorder(dir: &Path) -> Vec<String> {
+    let script = format!(
+        "exec strace -D -f -q --seccomp-bpf -ttt -y -xx -s 9999999 -e trace={CALLS} -o {0}/$(ls {0} | wc -l) \"$@\"",
+        dir.display()
+    );
+    ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec()
+}
+
+/// What was recorded of a run that has ended. The recorder writes its last line after the program's end.
+async fn of_run(dir: &Path, number: usize) -> String {
+    let read = || fs::read_to_string(dir.join(number.to_string())).unwrap_or_default();
+    let ended = [" +++ exited with 0 +++\n", " +++ killed by SIGKILL +++\n"];
+    eventually("the record is complete", async || ended.iter().any(|last| read().ends_with(last))).await;
+    read()
+}
+
+/// A server that is recorded from its first start on, with what was recorded and what it acknowledged.
+async fn recorded(dir: &Path) -> (PathBuf, String, Told) {
+    let mut server = TestServer::with(&Options { run_by: recorder(dir), ..Options::default() });
+    let (mut told, mut trace) = (Told::default(), String::new());
     Person::member(&server, "Ben").await;
     told.member = Timestamp::now().as_millis() + 1;
     for round in 0..3 {
@@ -354,11 +368,12 @@ async fn recorded(trace: &Path) -> (PathBuf, Told) {
         } else {
             server.kill();
         }
-        server.launch();
+        trace += &of_run(dir, round).await;
+        if round < 2 {
+            server.launch();
+        }
     }
-    let data_dir = server.data_dir();
-    assert!(server.stop().success());
-    (data_dir, told)
+    (server.data_dir(), trace, told)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -367,9 +382,8 @@ async fn r11_after_a_loss_of_power_at_any_moment_it_starts_with_all_that_was_ack
         return;
     }
     let home = tempfile::tempdir().unwrap();
-    let trace = home.path().join("trace");
-    let (root, told) = recorded(&trace).await;
-    let record = Record::read(&fs::read_to_string(&trace).unwrap(), &root);
+    let (root, trace, told) = recorded(home.path()).await;
+    let record = Record::read(&trace, &root);
     let syncs = record.calls.iter().filter(|call| matches!(call, Call::Sync(_))).count();
     assert!(syncs > 30 && record.events.len() > 200, "{syncs} syncs, {} events", record.events.len());
 

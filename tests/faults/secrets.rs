@@ -62,7 +62,7 @@ async fn f3_secrets_that_others_can_read_replace_or_lead_elsewhere_stop_the_star
         refused(&server, &[names[0].to_str().unwrap(), "belongs to another user", "chown"]);
         chown(&names[0], Some(0), None).unwrap();
         chown(&data_dir, Some(STRANGER), None).unwrap();
-        refused(&server, &["belongs to another user", "chown -R 0"]);
+        refused(&server, &["belongs to another user", "start Hearth as that user"]);
         chown(&data_dir, Some(0), None).unwrap();
     }
     server.launch();

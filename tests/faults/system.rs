@@ -183,7 +183,7 @@ async fn r9_a_directory_that_may_not_be_written_is_named_with_the_mend() {
         said(command.output().unwrap())
     };
     start(None).refused(1, &["store can't be used", "must be a directory that this user may read and write"]);
-    let whole = "mount -t tmpfs -o size=1m tmpfs \"$data\" && mount -o remount,ro \"$data\"";
+    let whole = "mount -t tmpfs -o size=1m,mode=700 tmpfs \"$data\" && mount -o remount,ro \"$data\"";
     start(Some(whole)).refused(1, &["the data directory", "--data-dir or server.data_dir"]);
     let file = home.path().join("file");
     fs::write(&file, "a file").unwrap();

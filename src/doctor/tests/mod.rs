@@ -12,6 +12,7 @@ pub(super) fn settings(name: &str) -> Settings {
     let everywhere = |port: u16| vec![SocketAddr::from(([0; 4], port)), SocketAddr::from(([0_u16; 8], port))];
     Settings {
         public: Some((name.to_owned(), 443)),
+        of_the_internet: true,
         https: everywhere(8443),
         http: Vec::new(),
         data_dir: PathBuf::from("/var/lib/hearth"),

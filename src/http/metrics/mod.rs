@@ -16,6 +16,7 @@ use super::error::ApiError;
 use super::extract::ClientAddress;
 use super::vitals::{Disk, Process};
 use crate::auth::AuthError;
+use crate::backup::BackupStatus;
 use crate::clock::Timestamp;
 use crate::hub::{DURATION_CLASSES, Figures, Totals};
 use crate::telemetry;
@@ -48,6 +49,7 @@ pub(super) async fn page(
         certificate: api.certificate.status(),
         process: Process::read(),
         disk: api.disk.read().await,
+        backups: api.backups.status(),
         store_degraded: api.store.is_degraded(),
         log: telemetry::figures(),
         started_at: api.started_at,
@@ -90,13 +92,14 @@ struct Seen {
     certificate: CertificateStatus,
     process: Process,
     disk: Disk,
+    backups: BackupStatus,
     store_degraded: bool,
     log: telemetry::Figures,
     started_at: Timestamp,
 }
 
 fn write(seen: &Seen) -> String {
-    let Seen { figures, certificate, process, disk, store_degraded, log, started_at } = seen;
+    let Seen { figures, certificate, process, disk, backups, store_degraded, log, started_at } = seen;
     let mut page = Exposition::default();
     add_meetings(&mut page, figures);
     if let Some(works) = figures.relay_works {
@@ -108,6 +111,7 @@ fn write(seen: &Seen) -> String {
     }
     add_certificate(&mut page, certificate);
     add_storage(&mut page, *store_degraded, disk);
+    add_backups(&mut page, backups);
     add_log(&mut page, log);
     add_process(&mut page, process, *started_at);
     page.into_text()
@@ -148,10 +152,15 @@ fn add_storage(page: &mut Exposition, degraded: bool, disk: &Disk) {
         page.gauge("hearth_disk_free_bytes", "Space left on the disk of the data directory.", &[("", free)]);
         page.gauge("hearth_disk_size_bytes", "Space in all on the disk of the data directory.", &[("", total)]);
     }
-    if let Some(last) = disk.last_backup {
-        let help = "When the last backup was made, in seconds since 1970. Absent until there is one.";
+}
+
+fn add_backups(page: &mut Exposition, backups: &BackupStatus) {
+    if let Some(last) = backups.last_at {
+        let help = "When the last daily backup was made, in seconds since 1970. Absent until there is one.";
         page.gauge("hearth_last_backup_timestamp_seconds", help, &[("", last.as_secs())]);
     }
+    let help = "Whether the last attempt at a daily backup failed (1) or not (0). The log and the admin page say why.";
+    page.gauge("hearth_backup_problem", help, &[("", u8::from(backups.last_error.is_some()))]);
 }
 
 fn add_log(page: &mut Exposition, log: &telemetry::Figures) {
@@ -211,7 +220,12 @@ mod tests {
             figures,
             certificate: certificate(),
             process: Process { resident_bytes: Some(4096), cpu_seconds: Some(1.5), ..Process::default() },
-            disk: Disk { free_bytes: Some(1), total_bytes: Some(2), last_backup: Some(Timestamp::from_millis(5_000)) },
+            disk: Disk { free_bytes: Some(1), total_bytes: Some(2) },
+            backups: BackupStatus {
+                last_at: Some(Timestamp::from_millis(5_000)),
+                last_error: Some(String::from("no room")),
+                ..BackupStatus::default()
+            },
             store_degraded: false,
             log: telemetry::Figures { dropped: 1, left_out: 2, panics: 3 },
             started_at: Timestamp::from_millis(1_600_000_000_000),
@@ -253,6 +267,7 @@ mod tests {
             "hearth_store_degraded 0",
             "hearth_disk_free_bytes 1",
             "hearth_last_backup_timestamp_seconds 5",
+            "hearth_backup_problem 1",
             "hearth_panics_total 3",
             r#"hearth_log_lines_missing_total{reason="blocked"} 1"#,
             r#"hearth_log_lines_missing_total{reason="limited"} 2"#,

@@ -23,11 +23,10 @@ mod outside;
 mod tests;
 
 pub use finding::{Fault, Finding, Step};
-pub use outside::StunServer;
+pub use outside::{Outside, StunServer, find as find_outside};
 
 pub(super) use client::Client;
 use finding::Places;
-use outside::Outside;
 
 /// How long after a test the next one comes.
 const AGAIN_AFTER: Duration = Duration::from_secs(3600);

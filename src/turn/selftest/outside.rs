@@ -17,7 +17,7 @@ pub struct StunServer {
 
 /// What is known of the address outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outside {
+pub enum Outside {
     /// There is nobody to ask.
     Unasked,
     /// Nobody answered.
@@ -33,7 +33,7 @@ pub(super) const fn is_translated(address: Ipv4Addr) -> bool {
 }
 
 /// Asks the servers, one after the other, for the address that packets from `own` come from.
-pub(super) async fn find(own: Ipv4Addr, servers: &[StunServer]) -> Outside {
+pub async fn find(own: Ipv4Addr, servers: &[StunServer]) -> Outside {
     for server in servers {
         if let Some(address) = ask(own, server).await {
             return Outside::Known(address);
