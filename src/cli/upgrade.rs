@@ -92,7 +92,7 @@ fn data_version(data_dir: &Path) -> Result<(u32, Option<String>)> {
         Ok(claim) => {
             let dir = data_dir.join(STORE);
             let settings = store::Settings { min_free_bytes: 0, ..store::Settings::new(dir.clone()) };
-            let schema = store::with_closed(&settings, |snapshot| snapshot.schema());
+            let schema = store::version_of(&settings);
             claim.give_to_owner(&dir).context("the files of the store could not be given back to their owner")?;
             Ok((schema?, None))
         }

@@ -42,7 +42,7 @@ pub use disk::{Space, free_bytes, space};
 pub use meetings::MeetingFilter;
 pub use migrate::SCHEMA;
 pub use sessions::{Advance, AdvanceRules, Session};
-pub use snapshot::{Exported, Import, Piece, Snapshot, refuse_if_in_use, steps_from, with_closed};
+pub use snapshot::{Exported, Import, Piece, Snapshot, refuse_if_in_use, steps_from, version_of, with_closed};
 
 use crate::clock::Tick;
 use disk::{DataDir, Disk};

@@ -148,6 +148,15 @@ pub fn with_closed<T>(settings: &Settings, look: impl FnOnce(&Snapshot<'_>) -> T
     }
 }
 
+/// The version of data that no server uses. Data of a newer version whose mark tells it are not opened. Blocking.
+///
+/// # Errors
+/// As [`with_closed`].
+pub fn version_of(settings: &Settings) -> Result<u32, OpenError> {
+    let newer = Mark::of(&settings.dir).map(|mark| mark.schema).filter(|schema| *schema > migrate::SCHEMA);
+    newer.map_or_else(|| with_closed(settings, |snapshot| snapshot.schema()), Ok)
+}
+
 /// What happens to older data: told to whoever upgrades, and done by [`Store::open_migrating`].
 pub fn steps_from(schema: u32) -> Vec<&'static str> {
     Plan::CURRENT.steps_from(schema).map(|step| step.tells).collect()

@@ -79,6 +79,10 @@ fn make_newer(data_dir: &Path) {
 /// Insists that this program refuses to serve data of the next version, tells both, and changes no byte of them.
 fn assert_refused_and_untouched(server: &TestServer, written_by: &str) {
     let before = contents(&server.data_dir());
+    let (code, report) = report(&server.data_dir());
+    assert_eq!((code, &report["ready"], &report["dataVersion"]), (Some(1), &Value::from(false), &Value::from(SCHEMA + 1)));
+    let problem = &report["problems"][0];
+    assert!(problem.as_str().unwrap().contains("Use the Hearth that wrote them"), "{problem}");
     let [newer, known] = [format!("data version {}", SCHEMA + 1), format!("up to version {SCHEMA}")];
     let own = concat!("Hearth ", env!("CARGO_PKG_VERSION"));
     for _ in 0..2 {
@@ -123,9 +127,6 @@ async fn r40_newer_data_are_refused_with_both_versions_and_left_as_they_are() {
     let data_dir = server.data_dir();
     make_newer(&data_dir);
     assert_refused_and_untouched(&server, "9.9.9");
-    let (code, report) = report(&data_dir);
-    assert_eq!((code, &report["ready"], &report["dataVersion"]), (Some(1), &Value::from(false), &Value::from(SCHEMA + 1)));
-    assert!(report["problems"][0].as_str().unwrap().contains("Use the Hearth that wrote them"), "{report}");
 
     // They can still be backed up, and such a backup is refused as well.
     let home = tempfile::tempdir().unwrap();

@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn nothing_is_said_of_what_is_not_there() {
         let mut seen = seen(quiet(None, None));
-        (seen.process, seen.disk) = (Process::default(), Disk::default());
+        (seen.process, seen.disk, seen.backups) = (Process::default(), Disk::default(), BackupStatus::default());
         let text = write(&seen);
         for part in ["hearth_relay", "process_resident", "process_cpu", "hearth_disk", "hearth_last_backup"] {
             assert!(!text.contains(part), "{part} is in {text}");
