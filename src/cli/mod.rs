@@ -1,15 +1,17 @@
-//! The command line: `hearth [serve]`, `hearth doctor`, `hearth health`, `hearth backup`, `hearth restore`, `hearth upgrade-check`,
-//! `hearth config check`, `show` and `example`.
+//! The command line: `hearth [serve]`, `hearth setup-link`, `hearth doctor`, `hearth health`, `hearth backup`, `hearth restore`,
+//! `hearth upgrade-check`, `hearth config check`, `show` and `example`.
 
 mod arguments;
 mod backup;
 mod doctor;
 mod health;
+mod setup_link;
 mod upgrade;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -19,6 +21,9 @@ use crate::config::{self, Config, Key, Loaded, LogFormat, Origin, Problems, Sour
 use crate::lifecycle::hardening;
 use crate::{app, telemetry};
 use arguments::{Arguments, Command, ConfigCommand, Options};
+
+/// Where the package has the settings.
+const INSTALLED: &str = "/etc/hearth/config.toml";
 
 /// How a run of the program ended, as its parent learns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +90,7 @@ fn dispatch(
     };
     match command.unwrap_or(Command::Serve) {
         Command::Serve => {
+            // The installed one is named by its unit; whoever starts a program by hand beside it means another.
             let journal_stream = env.iter().find(|(name, _)| name == "JOURNAL_STREAM").map(|(_, stream)| stream.clone());
             let sources = sources(options, env);
             match sources.load() {
@@ -101,15 +107,16 @@ fn dispatch(
         }
         Command::Restore { file } => with(options, env, out, err, |config, out, err| backup::restore(config, &file, out, err)),
         Command::UpgradeCheck { json } => with(options, env, out, err, |config, out, err| upgrade::check(config, json, out, err)),
+        Command::SetupLink => with(options, env, out, err, setup_link::print),
         Command::Health => match load(options, env) {
             Ok(config) => tell_health(&config, out, err),
             Err(problems) => show_problems(&problems, err),
         },
-        Command::Config { command: ConfigCommand::Check } => match sources(options, env).load() {
+        Command::Config { command: ConfigCommand::Check } => match installed(options, env).load() {
             Ok(_) => say(out, "The configuration is good.\n"),
             Err(problems) => show_problems(&problems, err),
         },
-        Command::Config { command: ConfigCommand::Show } => match sources(options, env).load() {
+        Command::Config { command: ConfigCommand::Show } => match installed(options, env).load() {
             Ok(loaded) => say(out, &shown(&loaded)),
             Err(problems) => show_problems(&problems, err),
         },
@@ -142,7 +149,19 @@ fn with(
 }
 
 fn load(options: Options, env: Vec<(String, String)>) -> Result<Config, Problems> {
-    sources(options, env).load().map(|loaded| loaded.config)
+    installed(options, env).load().map(|loaded| loaded.config)
+}
+
+/// For commands that are about a server: where none is named, the installed one is meant.
+fn installed(mut options: Options, env: Vec<(String, String)>) -> Sources {
+    let in_env = |name: &str| env.iter().any(|(key, value)| key == name && !value.is_empty());
+    let is_named =
+        options.config.is_some() || options.data_dir.is_some() || in_env("HEARTH_CONFIG") || in_env("HEARTH_SERVER_DATA_DIR");
+    // One that this user may not look at is there, and reading it says what is wrong.
+    if !is_named && Path::new(INSTALLED).try_exists().unwrap_or(true) {
+        options.config = Some(PathBuf::from(INSTALLED));
+    }
+    sources(options, env)
 }
 
 fn sources(options: Options, env: Vec<(String, String)>) -> Sources {

@@ -28,6 +28,7 @@ mod public_url;
 mod reload;
 mod self_test;
 mod settings;
+mod setup_link;
 mod shared_port;
 mod signaling;
 mod status;
