@@ -24,7 +24,7 @@ pub(super) fn bind_all(addresses: &[SocketAddr], key: &str, passed: &mut Passed)
         match passed.stream_at(address).map_or_else(|| Listener::bind(address), Listener::of) {
             Ok(listener) => listeners.push(listener),
             Err(error) if address.is_ipv6() && addresses.len() > 1 && turn::is_without_family(&error) => {
-                tracing::debug!(%address, "this machine has no IPv6; passed over");
+                tracing::info!(%address, "this machine has no IPv6; Hearth goes on without this address");
             }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 bail!("another program listens on {address}; stop it, or choose another address with {key}")
