@@ -109,6 +109,38 @@ ok "$(there hearth config check)"
 there systemd-analyze security --no-pager --threshold=15 hearth.service >"$work/security" || { cat "$work/security" >&2; fail "it is exposed too much"; }
 ok "$(tail -n 1 "$work/security" | sed 's/^[^O]*//')"
 
+# The probe takes the program's place in the unit, and so in its sandbox. Perl, which is no part of it, is let in with its libraries.
+install -D -m 0755 tests/packaging/sandbox.pl "$machine/usr/lib/hearth-probe/sandbox.pl"
+there /usr/bin/perl /usr/lib/hearth-probe/sandbox.pl >"$work/free"
+for possible in 'write /etc/hearth-probe' 'write /usr/bin/hearth-probe' 'write /root/hearth-probe' 'run a shell' ptrace 'raw socket' \
+    'packet socket' mount 'make a user namespace' 'listen below 1024'; do
+    grep -qx "$possible: done" "$work/free" || { cat "$work/free" >&2; fail "the probe does not work: $possible"; }
+done
+there mkdir -p /run/systemd/system/hearth.service.d
+cat >"$work/probe.conf" <<'EOF'
+[Service]
+Type=oneshot
+WatchdogSec=0
+Restart=no
+StandardOutput=file:/run/hearth-probe
+ExecStart=
+ExecStart=/usr/bin/perl /usr/lib/hearth-probe/sandbox.pl
+ExecPaths=/usr/bin/perl /usr/lib
+EOF
+there tee /run/systemd/system/hearth.service.d/probe.conf <"$work/probe.conf" >/dev/null
+there systemctl daemon-reload
+there systemctl restart hearth.service || fail "the probe can't run in the sandbox"
+there cat /run/hearth-probe >"$work/probed"
+there rm -r /run/hearth-probe /run/systemd/system/hearth.service.d /usr/lib/hearth-probe
+there systemctl daemon-reload
+[ "$(wc -l <"$work/probed")" = "$(wc -l <"$work/free")" ] || { cat "$work/probed" >&2; fail "the probe did not come to its end"; }
+[ "$(grep ': done$' "$work/probed")" = "write /var/lib/hearth/hearth-probe: done" ] || { cat "$work/probed" >&2; fail "the sandbox lets more through"; }
+there systemctl restart hearth.service
+probe ready "$address"
+ok "in its sandbox: $(grep -c refused "$work/probed") things are refused, among them a shell, ptrace, raw sockets and modules"
+there systemctl reload hearth.service
+must_be active hearth.service "after its settings were read again"
+
 there systemctl kill --signal=KILL hearth.service
 probe ready "$address"
 probe again "$address"
@@ -166,7 +198,7 @@ for port in 80 5349; do
     grep -q "Another program has TCP port $port" "$work/doctor" || { cat "$work/doctor" >&2; fail "the doctor does not see port $port"; }
 done
 kill "$others"
-wait "$others" || true
+wait "$others" 2>/dev/null || true
 others=
 there systemctl restart hearth.service
 for unit in $sockets hearth.service; do must_be active "$unit" "its port is free again"; done
