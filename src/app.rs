@@ -26,7 +26,7 @@ use crate::store::Store;
 use crate::tls::{self, Source};
 use crate::turn::{self, Relay, credentials::CredentialIssuer};
 use alive::Vitals;
-use listeners::{bind_all, own_address};
+use listeners::{Addresses, bind_all, bind_spare};
 use reload::{Parts, keep_reloading};
 use settings::Settings;
 
@@ -61,12 +61,14 @@ pub struct DamagedData;
 pub fn serve(loaded: Loaded, sources: Sources) -> Result<()> {
     let mut passed = Passed::take()?;
     raise_descriptor_limit();
+    let starting = supervisor::starting("Opening the data");
     // Until the very end, when the store is closed.
     let _claim = keeping::claim(&loaded.config)?;
     let store = keeping::open_store(&loaded.config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not start")?;
     let served = runtime.block_on(async {
         let app = App::build(loaded, sources, store, &mut passed).await?;
+        drop(starting);
         // It listens from its first poll on. Whoever has read the announcement may send a signal.
         let mut stop = pin!(stop_signal());
         if poll_immediate(stop.as_mut()).await.is_some() {
@@ -105,6 +107,8 @@ pub struct App {
 /// What whoever started the server needs to know.
 struct Announcement {
     address: String,
+    /// Where browsers of this and other machines find it.
+    reached: Addresses,
     fingerprint: String,
     /// The fingerprint of this server's own authority, where it vouches for the certificate.
     authority: Option<String>,
@@ -125,15 +129,15 @@ impl App {
         let settings = Settings::of(&config)?;
         let data_dir = &config.server.data_dir;
         let listeners = bind_all(&config.server.listen, "--listen or server.listen", passed)?;
-        let plain_listeners = bind_all(&config.server.listen_http, "server.listen_http", passed)?;
+        let plain_listeners = bind_spare(&config.server.listen_http, "server.listen_http", passed)?;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
-        let own_address = own_address(&addresses);
-        let address = settings.public_origin.clone().unwrap_or_else(|| own_address.clone());
+        let reached = Addresses::of(&config, &addresses);
+        let address = reached.public();
 
         let (certificates, authority) = certificates::keeper(&config, settings.certificate.clone(), Now::read())?;
         let (tls, certificate) = (certificates.server_config(), certificates.watch());
         let public_origin = Live::new(settings.public_origin.clone());
-        let plain = (plain_listeners, certificates::plain(&certificates, public_origin.clone(), &listeners, own_address));
+        let plain = (plain_listeners, certificates::plain(&certificates, public_origin.clone(), &listeners, reached.own()));
         let auth = Auth::open(auth_settings(&settings, data_dir), store.clone())?;
         let (relay, ice) = relay(&config.relay, &settings, (data_dir, &tls), passed, &tasks).await?;
         if let Some(relay) = relay.as_ref().filter(|_| config.relay.self_test) {
@@ -143,9 +147,13 @@ impl App {
         let hub = Hub::new(settings.hub, store.clone(), relay.clone(), tasks.clone());
         rebuild(&hub).await?;
         let signaling = Signaling::new(settings.signaling, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
-        let vitals = Vitals { address: address.clone(), store: store.clone(), hub: hub.clone(), relay: relay.clone() };
+        let bound = doctor::Bound::of(&config, &addresses, &plain.0, relay.as_ref())?;
+        let (lack, relay_alive) = (bound.lack(), relay.clone());
+        let vitals = Vitals { address: address.clone(), lack, store: store.clone(), hub: hub.clone(), relay: relay_alive };
+        let backups = keeping::start(&config, &store, (&auth, &reached), &tasks);
         let announcement = Announcement {
             address,
+            reached,
             fingerprint: certificate.status().fingerprint,
             authority: (certificate.status().source == Source::LocalCa).then(|| authority.fingerprint()),
             setup_token: auth.setup_token(Timestamp::now()).await?,
@@ -165,9 +173,8 @@ impl App {
             public_origin,
             doctor: held_to.clone(),
         };
-        let bound = doctor::Bound::of(&addresses, &plain.0, relay.as_ref())?;
         let doctor = Doctor::new(doctor::from_inside(&config, bound, held_to), tasks.clone());
-        let data = (data_dir.clone(), keeping::start(&config, &store, &tasks));
+        let data = (data_dir.clone(), backups);
         let api = Api::new(settings.http, parts.services(store.clone(), doctor, (certificate, authority), data), tasks.clone());
         let settings = Arc::new(reload::HeldSettings::new(sources, loaded, parts, api.clone()));
         let api = api.kept_by(Arc::clone(&settings) as Arc<dyn SettingsKeeper>);
@@ -193,17 +200,22 @@ impl App {
     /// # Errors
     /// When `out` can't be written.
     pub fn announce(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Announcement { address, fingerprint, authority, setup_token, open_registration } = &self.announcement;
+        let Announcement { address, reached, fingerprint, authority, setup_token, open_registration } = &self.announcement;
         writeln!(out, "Hearth {} is ready.", env!("CARGO_PKG_VERSION"))?;
         writeln!(out, "address: {address}")?;
         writeln!(out, "fingerprint: {fingerprint}")?;
         if let Some(authority) = authority {
             writeln!(out, "authority: {authority}")?;
-            writeln!(out, "trust: {address}/trust")?;
+            writeln!(out, "trust: {}/trust", reached.all().first().unwrap_or(address))?;
         }
         if let Some(token) = setup_token {
-            writeln!(out, "setup: {address}/setup#{}", token.expose())?;
-            writeln!(out, "Open the setup link to make the first admin. It works once, within 24 hours.")?;
+            for link in reached.setup_links(token) {
+                writeln!(out, "setup: {link}")?;
+            }
+            writeln!(
+                out,
+                "Open the setup link to make the first admin. It works once, within 24 hours; `hearth setup-link` makes another."
+            )?;
         }
         if *open_registration {
             writeln!(

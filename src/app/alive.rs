@@ -10,6 +10,8 @@ use crate::turn::Relay;
 pub(super) struct Vitals {
     /// Where people reach the server.
     pub address: String,
+    /// What it has to do without, to be put behind everything else.
+    pub lack: String,
     pub store: Store,
     pub hub: Hub,
     pub relay: Option<Relay>,
@@ -40,6 +42,6 @@ impl Vitals {
         }
         let figures = self.hub.figures();
         let trouble = if self.store.is_degraded() { "; the disk takes no writes" } else { "" };
-        Some(format!("{}: {} meetings, {} people{trouble}", self.address, figures.meetings, figures.seats))
+        Some(format!("{}: {} meetings, {} people{trouble}{}", self.address, figures.meetings, figures.seats, self.lack))
     }
 }

@@ -1,12 +1,13 @@
 //! What the configuration means to the [`doctor`](crate::doctor).
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{REALM, ice};
+use super::{REALM, ice, listeners};
 use crate::config::{self, Config, PublicUrl};
 use crate::doctor::{RelaySettings, Report, Settings, examine as look};
 use crate::http::Listener;
@@ -31,22 +32,42 @@ pub fn examine(config: &Config) -> Result<Report> {
     report.context("looking at everything took more than a minute; likely a disk or a name server hangs")
 }
 
-/// Where the running server listens, which the service manager may have decided.
+/// Where the running server listens, which the service manager may have decided, and where it should.
 pub(super) struct Bound {
     https: Vec<SocketAddr>,
     http: Vec<SocketAddr>,
     relay: Vec<SocketAddr>,
     relay_tls: Vec<SocketAddr>,
+    /// Those for plain HTTP and for the relay by TLS that are not ours, because another program had them at the start.
+    missing: Vec<SocketAddr>,
 }
 
 impl Bound {
-    pub(super) fn of(https: &[SocketAddr], http: &[Listener], relay: Option<&Relay>) -> io::Result<Self> {
+    /// `config` with the addresses of passed sockets in it.
+    pub(super) fn of(config: &Config, https: &[SocketAddr], http: &[Listener], relay: Option<&Relay>) -> io::Result<Self> {
+        let http: Vec<SocketAddr> = http.iter().map(Listener::local_addr).collect::<io::Result<_>>()?;
+        let relay_tls = relay.map(|relay| relay.tls_addrs().to_vec()).unwrap_or_default();
+        let mut missing = listeners::missing(&config.server.listen_http, &http);
+        missing.extend(relay.map(|_| listeners::missing(&config.relay.listen_tls, &relay_tls)).unwrap_or_default());
         Ok(Self {
             https: https.to_vec(),
-            http: http.iter().map(Listener::local_addr).collect::<io::Result<_>>()?,
+            http,
             relay: relay.map(|relay| relay.local_addrs().to_vec()).unwrap_or_default(),
-            relay_tls: relay.map(|relay| relay.tls_addrs().to_vec()).unwrap_or_default(),
+            relay_tls,
+            missing,
         })
+    }
+
+    /// What is missing, in words for the service manager's status; empty when nothing is.
+    pub(super) fn lack(&self) -> String {
+        // Where there is no IPv6, that of the other family is all there can be.
+        let counts = |address: &&SocketAddr| !(address.is_ipv6() && self.has(address.port()));
+        let ports: BTreeSet<u16> = self.missing.iter().filter(counts).map(SocketAddr::port).collect();
+        ports.iter().map(|port| format!("; port {port} is not ours")).collect()
+    }
+
+    fn has(&self, port: u16) -> bool {
+        self.http.iter().chain(&self.relay_tls).any(|address| address.port() == port)
     }
 }
 
@@ -75,9 +96,14 @@ pub(super) fn from_inside(
     changing: Live<Changing>,
 ) -> impl Fn() -> Settings + Send + Sync + 'static {
     let mut config = config.clone();
-    (config.server.listen, config.server.listen_http) = (bound.https, bound.http);
-    (config.relay.listen, config.relay.listen_tls) = (bound.relay, bound.relay_tls);
-    move || settings(&config, &changing.get(), true)
+    // What it should listen at and doesn't is still to be looked at.
+    config.server.listen_http.retain(|address| bound.missing.contains(address));
+    config.relay.listen_tls.retain(|address| bound.missing.contains(address));
+    config.server.listen_http.extend(bound.http);
+    config.relay.listen_tls.extend(bound.relay_tls);
+    (config.server.listen, config.relay.listen) = (bound.https, bound.relay);
+    let missing = bound.missing;
+    move || Settings { missing: missing.clone(), ..settings(&config, &changing.get(), true) }
 }
 
 /// The configuration in the doctor's terms. `inside` says that the running server itself asks.
@@ -91,6 +117,7 @@ fn settings(config: &Config, Changing { public, of_the_internet, stun_servers }:
         relay: config.relay.enabled.then(|| relay(config)),
         stun_servers: stun_servers.clone(),
         inside,
+        missing: Vec::new(),
     }
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow};
 
 use super::DamagedData;
+use super::listeners::Addresses;
+use crate::auth::Auth;
 use crate::backup::{self, BackupWatch, Claim, Daily, STORE};
 use crate::clock::Timestamp;
 use crate::config::Config;
@@ -51,12 +53,13 @@ pub(super) fn open_store(config: &Config) -> Result<Store> {
     })
 }
 
-/// Starts the daily backups, and answers commands that ask for one.
-pub(super) fn start(config: &Config, store: &Store, tasks: &Tasks) -> BackupWatch {
+/// Starts the daily backups, and answers commands.
+pub(super) fn start(config: &Config, store: &Store, doors: (&Auth, &Addresses), tasks: &Tasks) -> BackupWatch {
     let data_dir = config.server.data_dir.clone();
     match ControlSocket::bind(&data_dir) {
         Ok(socket) => {
-            let answers = Answers { data_dir: data_dir.clone(), store: store.clone() };
+            let (auth, addresses) = (doors.0.clone(), doors.1.clone());
+            let answers = Answers { data_dir: data_dir.clone(), store: store.clone(), auth, addresses };
             tasks.spawn(socket.serve(Arc::new(answers), tasks.clone()));
         }
         Err(error) => tracing::warn!(%error, "commands can't ask this server: `hearth backup` works only while it is stopped"),
@@ -70,16 +73,26 @@ pub(super) fn start(config: &Config, store: &Store, tasks: &Tasks) -> BackupWatc
 struct Answers {
     data_dir: PathBuf,
     store: Store,
+    auth: Auth,
+    addresses: Addresses,
 }
 
 impl Answerer for Answers {
     fn answer(&self, request: Request) -> BoxedAnswer {
         let (data_dir, store) = (self.data_dir.clone(), self.store.clone());
+        let (auth, addresses) = (self.auth.clone(), self.addresses.clone());
         Box::pin(async move {
             match request {
                 Request::Version => {
                     Given::Words(Reply::Version { version: String::from(env!("CARGO_PKG_VERSION")), schema: store::SCHEMA })
                 }
+                Request::SetupLink => Given::Words(match auth.setup_token(Timestamp::now()).await {
+                    Ok(Some(token)) => Reply::SetupLink { links: addresses.setup_links(&token) },
+                    Ok(None) => Reply::Refused {
+                        message: String::from("there are accounts already, so there is no setup link; sign in as the admin"),
+                    },
+                    Err(error) => Reply::Refused { message: error.to_string() },
+                }),
                 Request::Backup => match backup::of_running(&store, data_dir, Timestamp::now()).await {
                     Ok((file, _)) => Given::Backup(file),
                     Err(message) => Given::Words(Reply::Refused { message }),

@@ -5,12 +5,17 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context, Result, bail};
 
+use crate::config::Config;
 use crate::http::Listener;
-use crate::lifecycle::sockets::Passed;
+use crate::ids::Secret;
+use crate::lifecycle::sockets::{self, Passed};
 use crate::turn;
 
 /// Those below are for programs with a privilege.
 const FIRST_FREE_PORT: u16 = 1024;
+
+/// The port of an address that names none (RFC 9110 §4.2.2).
+const HTTPS_PORT: u16 = 443;
 
 /// Takes those of `passed` and binds the others; `key` is the setting to change where one can't be had.
 pub(super) fn bind_all(addresses: &[SocketAddr], key: &str, passed: &mut Passed) -> Result<Vec<Listener>> {
@@ -19,7 +24,7 @@ pub(super) fn bind_all(addresses: &[SocketAddr], key: &str, passed: &mut Passed)
         match passed.stream_at(address).map_or_else(|| Listener::bind(address), Listener::of) {
             Ok(listener) => listeners.push(listener),
             Err(error) if address.is_ipv6() && addresses.len() > 1 && turn::is_without_family(&error) => {
-                tracing::debug!(%address, "this machine has no IPv6; passed over");
+                tracing::info!(%address, "this machine has no IPv6; Hearth goes on without this address");
             }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 bail!("another program listens on {address}; stop it, or choose another address with {key}")
@@ -37,22 +42,108 @@ pub(super) fn bind_all(addresses: &[SocketAddr], key: &str, passed: &mut Passed)
     Ok(listeners)
 }
 
-/// The address of this machine that people are told where none is configured.
-pub(super) fn own_address(bound: &[SocketAddr]) -> String {
-    let local = |address: &SocketAddr| address.ip().is_unspecified() || address.ip().is_loopback();
-    match bound.first() {
-        Some(address) => {
-            let host = if local(address) { String::from("localhost") } else { host_of(address.ip()) };
-            // As browsers write it.
-            if address.port() == 443 { format!("https://{host}") } else { format!("https://{host}:{}", address.port()) }
+/// The same for something that the server can do without: what another program has is passed over, and told in the log.
+pub(super) fn bind_spare(addresses: &[SocketAddr], key: &str, passed: &mut Passed) -> Result<Vec<Listener>> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for &address in addresses {
+        match passed.stream_at(address).map_or_else(|| Listener::bind(address), Listener::of) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if address.is_ipv6() && addresses.len() > 1 && turn::is_without_family(&error) => {}
+            Err(error) if sockets::is_taken(&error) => sockets::warn_of_taken(address, key, &error),
+            Err(error) => return Err(error).with_context(|| format!("{address} can't be listened on; check {key}")),
         }
-        None => String::from("https://localhost"),
+    }
+    Ok(listeners)
+}
+
+/// The addresses that were `wanted` for something and are not `bound`, each once.
+pub(super) fn missing(wanted: &[SocketAddr], bound: &[SocketAddr]) -> Vec<SocketAddr> {
+    // The system chooses another port in place of 0.
+    wanted.iter().copied().filter(|address| address.port() != 0 && !bound.contains(address)).collect()
+}
+
+/// Where people find this server.
+#[derive(Clone, Debug)]
+pub(super) struct Addresses {
+    configured: Option<String>,
+    /// Where HTTPS answers.
+    bound: Vec<SocketAddr>,
+}
+
+impl Addresses {
+    pub(super) fn of(config: &Config, bound: &[SocketAddr]) -> Self {
+        Self { configured: config.server.public_url.as_ref().map(|url| url.origin().to_owned()), bound: bound.to_vec() }
+    }
+
+    /// The address that people are told: the configured one, or this machine's own.
+    pub(super) fn public(&self) -> String {
+        self.configured.clone().unwrap_or_else(|| self.own())
+    }
+
+    /// The address of this machine, whatever is configured.
+    pub(super) fn own(&self) -> String {
+        let local = |address: &SocketAddr| address.ip().is_unspecified() || address.ip().is_loopback();
+        let first = self.bound.first().copied().unwrap_or_else(|| SocketAddr::from(([0; 4], HTTPS_PORT)));
+        origin(if local(&first) { None } else { Some(first.ip()) }, first.port())
+    }
+
+    /// Every address by which a browser may get here, those for other machines first. Asked of the system each time.
+    pub(super) fn all(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        if self.configured.is_none() {
+            for bound in &self.bound {
+                all.extend(from_elsewhere(bound.ip()).map(|ip| origin(Some(ip), bound.port())));
+            }
+        }
+        let public = self.public();
+        if !all.contains(&public) {
+            all.push(public);
+        }
+        all
+    }
+
+    /// The link that makes the first admin, under each of them.
+    pub(super) fn setup_links(&self, token: &Secret<String>) -> Vec<String> {
+        self.all().iter().map(|address| format!("{address}/setup#{}", token.expose())).collect()
     }
 }
 
-fn host_of(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("[{address}]"),
+/// The address at which other machines reach what listens at `bound`.
+fn from_elsewhere(bound: IpAddr) -> Option<IpAddr> {
+    match bound {
+        bound if bound.is_loopback() => None,
+        bound if !bound.is_unspecified() => Some(bound),
+        // By the way that packets would take to the internet, which people's packets take back.
+        IpAddr::V4(any) => turn::default_relay_ipv4(&[SocketAddr::from((any, 0))]).map(IpAddr::V4),
+        IpAddr::V6(_) => turn::default_relay_ipv6().map(IpAddr::V6),
+    }
+}
+
+/// As browsers write it.
+fn origin(ip: Option<IpAddr>, port: u16) -> String {
+    let host = match ip {
+        None => String::from("localhost"),
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => format!("[{address}]"),
+    };
+    if port == HTTPS_PORT { format!("https://{host}") } else { format!("https://{host}:{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(config: &Config, bound: &[&str]) -> Vec<String> {
+        Addresses::of(config, &bound.iter().map(|at| at.parse().unwrap()).collect::<Vec<_>>()).all()
+    }
+
+    #[test]
+    fn people_are_told_addresses_that_lead_here() {
+        let config = Config::default();
+        assert_eq!(all(&config, &["127.0.0.1:8443", "[::1]:8443"]), ["https://localhost:8443"]);
+        assert_eq!(all(&config, &["192.0.2.7:443"]), ["https://192.0.2.7"], "nothing answers at localhost there");
+        assert_eq!(all(&config, &["[2001:db8::7]:8443"]), ["https://[2001:db8::7]:8443"]);
+        let everywhere = all(&config, &["0.0.0.0:443"]);
+        assert_eq!(everywhere.last().map(String::as_str), Some("https://localhost"));
     }
 }

@@ -20,7 +20,8 @@ pub(super) struct Arguments {
 /// Options that go before or after the command.
 #[derive(Debug, Default, Args)]
 pub(super) struct Options {
-    /// Read the settings from this file [or name it in the variable HEARTH_CONFIG]
+    /// Read the settings from this file [or name it in the variable HEARTH_CONFIG; commands about a server look into
+    /// /etc/hearth/config.toml where none is named]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Keep the data in this directory instead of server.data_dir
@@ -63,6 +64,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a new link for the first admin, and print it; the server must run
+    SetupLink,
     /// Ask the running server whether it can do its work; exits with 0 when it can
     Health,
     /// Look after the settings

@@ -1,11 +1,12 @@
-//! The command line: `hearth [serve]`, `hearth doctor`, `hearth health`, `hearth backup`, `hearth restore`, `hearth upgrade-check`,
-//! `hearth config check`, `show` and `example`.
+//! The command line: `hearth [serve]`, `hearth setup-link`, `hearth doctor`, `hearth health`, `hearth backup`, `hearth restore`,
+//! `hearth upgrade-check`, `hearth config check`, `show` and `example`.
 
 mod arguments;
 mod backup;
 mod doctor;
 mod health;
 mod settings_file;
+mod setup_link;
 mod upgrade;
 
 use std::ffi::OsString;
@@ -89,6 +90,7 @@ fn dispatch(
     };
     match command.unwrap_or(Command::Serve) {
         Command::Serve => {
+            // The installed one is named by its unit; whoever starts a program by hand beside it means another.
             let journal_stream = env.iter().find(|(name, _)| name == "JOURNAL_STREAM").map(|(_, stream)| stream.clone());
             let file = settings_file::named(&options, &env);
             let sources = Sources::new(file.as_deref(), env.into_iter(), options.into());
@@ -110,6 +112,7 @@ fn dispatch(
         Command::UpgradeCheck { json } => {
             with(load(options, env, installed), out, err, |config, out, err| upgrade::check(config, json, out, err))
         }
+        Command::SetupLink => with(load(options, env, installed), out, err, setup_link::print),
         Command::Health => match load(options, env, installed) {
             Ok(config) => tell_health(&config, out, err),
             Err(problems) => show_problems(&problems, err),

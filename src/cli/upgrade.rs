@@ -98,7 +98,7 @@ fn data_version(data_dir: &Path) -> Result<(u32, Option<String>)> {
         }
         Err(ClaimError::InUse { .. }) => match control::ask(data_dir, Request::Version)? {
             Told::Words(Reply::Version { version, schema }) => Ok((schema, Some(version))),
-            Told::Words(Reply::Backup { .. } | Reply::Refused { .. }) | Told::Backup { .. } => {
+            Told::Words(Reply::Backup { .. } | Reply::SetupLink { .. } | Reply::Refused { .. }) | Told::Backup { .. } => {
                 bail!("the running Hearth did not tell its version; look into its log")
             }
         },

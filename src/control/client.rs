@@ -54,7 +54,7 @@ pub fn ask(data_dir: &Path, request: Request) -> Result<Told, AskError> {
     match serde_json::from_str(&answer).map_err(io::Error::from)? {
         Reply::Refused { message } => Err(AskError::Refused(message)),
         Reply::Backup { bytes } => Ok(Told::Backup { bytes, stream: Box::new(reader.take(bytes)) }),
-        reply @ Reply::Version { .. } => Ok(Told::Words(reply)),
+        reply @ (Reply::Version { .. } | Reply::SetupLink { .. }) => Ok(Told::Words(reply)),
     }
 }
 

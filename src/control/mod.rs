@@ -31,6 +31,8 @@ pub enum Request {
     Version,
     /// For a backup.
     Backup,
+    /// For a new link that makes the first admin.
+    SetupLink,
 }
 
 /// What is answered.
@@ -43,6 +45,11 @@ pub enum Reply {
         version: String,
         /// The version of the data that it keeps.
         schema: u32,
+    },
+    /// A link that makes the first admin, once; links from before are void.
+    SetupLink {
+        /// The same link under each address that this machine may be reached at, likely ones first.
+        links: Vec<String>,
     },
     /// A backup follows.
     Backup {

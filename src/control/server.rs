@@ -146,6 +146,7 @@ mod tests {
         fn answer(&self, request: Request) -> BoxedAnswer {
             Box::pin(async move {
                 match request {
+                    Request::SetupLink => Given::Words(Reply::SetupLink { links: Vec::new() }),
                     Request::Version => Given::Words(Reply::Version { version: String::from("9.9.9"), schema: 7 }),
                     Request::Backup => {
                         let mut file = tempfile::tempfile().unwrap();

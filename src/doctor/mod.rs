@@ -56,6 +56,8 @@ pub struct Settings {
     pub stun_servers: Vec<StunServer>,
     /// Whether it is the running server itself that asks. Then no port is opened for a moment.
     pub inside: bool,
+    /// Where the running server should listen and doesn't, because another program was there first. These ports aren't its own.
+    pub missing: Vec<SocketAddr>,
 }
 
 /// What is meant to be so about the relay.

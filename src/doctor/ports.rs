@@ -101,7 +101,10 @@ pub(super) async fn try_all(settings: &Settings) -> Ports {
         let plain = relay.listen.iter().flat_map(|at| [(Kind::RelayUdp, *at), (Kind::RelayTcp, *at)]);
         plain.chain(relay.listen_tls.iter().map(|at| (Kind::RelayTls, *at)))
     });
+    // What the server never had it may open for a moment.
+    let is_own = |at: &SocketAddr| inside && !settings.missing.contains(at);
     let relay = relay.map(async |(kind, at)| {
+        let inside = is_own(&at);
         let state = match kind {
             Kind::RelayUdp => try_udp(at, inside).await,
             Kind::RelayTls => try_stream(at, Some(name), inside).await,
@@ -109,7 +112,7 @@ pub(super) async fn try_all(settings: &Settings) -> Ports {
         };
         Door { kind, at, state }
     });
-    let http = settings.http.iter().map(async |at| Door { kind: Kind::Http, at: *at, state: try_http(*at, inside).await });
+    let http = settings.http.iter().map(async |at| Door { kind: Kind::Http, at: *at, state: try_http(*at, is_own(at)).await });
     let (https, http, relay) = tokio::join!(join_all(https), join_all(http), join_all(relay));
     let presented = https.iter().find_map(|(_, presented)| presented.clone());
     let doors: Vec<Door> = https.into_iter().map(|(door, _)| door).chain(http).chain(relay).collect();
@@ -289,7 +292,7 @@ fn judge(kind: Kind, at: SocketAddr, state: State, running: bool) -> Finding {
     };
     match state {
         State::Ours => Finding::good(check, format!("On {upper} port {port}, {what} answers.")),
-        State::Free if running => Finding::bad(
+        State::Free | State::Forbidden if running => Finding::bad(
             check,
             format!("The server runs, but nothing listens on {upper} port {port}, which is for {what}."),
             format!("restart it, so that it takes {key} as it stands: sudo systemctl restart hearth"),

@@ -126,6 +126,23 @@ impl Passed {
     }
 }
 
+/// Whether an address can't be had because of another program: it has the port, or this user would need a socket of the service
+/// manager's, which did not get it either.
+pub fn is_taken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+}
+
+/// Says in the log that the server goes on without an address that it can do without. `key` is the setting that names it.
+pub fn warn_of_taken(address: SocketAddr, key: &str, error: &io::Error) {
+    let port = address.port();
+    tracing::warn!(
+        %address,
+        %error,
+        "port {port} is not ours, and Hearth goes on without it; `sudo ss -lptn 'sport = :{port}'` tells which program has it. Stop that \
+         one and restart Hearth, or take the address out of {key}"
+    );
+}
+
 impl Label {
     fn of(name: String, local: SocketAddr, socket: &SockRef<'_>) -> io::Result<Self> {
         let takes_both = local.is_ipv6() && !socket.only_v6()?;

@@ -1,12 +1,64 @@
 //! What the service manager is told (`sd_notify(3)`), and its watchdog. Where none listens, all of this does nothing.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Tasks;
+
+/// How often it is looked whether the start goes on.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// What time on the processors shows that it does: far less than any work takes, and far more than threads that only wait.
+const WORK: Duration = Duration::from_millis(1);
+/// How long the service manager is asked to wait from then on; a disk may take that long for one step.
+pub const STEP: Duration = Duration::from_secs(120);
+
+/// Asks the service manager, as long as this lives, not to give up on a start that takes long, as where data are backed up and brought
+/// to a new version. It is asked only while the program works: one that hangs is given up as usual, and started again.
+#[derive(Debug)]
+pub struct Starting {
+    /// Ends the thread when it is dropped.
+    _over: Option<Sender<Infallible>>,
+}
+
+/// The start begins. `status` is what people read in `systemctl status` meanwhile.
+pub fn starting(status: &str) -> Starting {
+    if std::env::var_os("NOTIFY_SOCKET").is_some() {
+        told(sd_notify::notify(&[NotifyState::Status(status)]));
+        let (over, is_over) = mpsc::channel();
+        let asking = std::thread::Builder::new().name(String::from("starting")).spawn(move || ask_for_patience(&is_over));
+        if let Err(error) = asking {
+            tracing::warn!(%error, "the service manager can't be asked for patience; a start that takes long may be given up");
+        }
+        return Starting { _over: Some(over) };
+    }
+    let _ = status;
+    Starting { _over: None }
+}
+
+fn ask_for_patience(is_over: &Receiver<Infallible>) {
+    let mut seen = work_of_others();
+    while is_over.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+        let worked = work_of_others();
+        if worked.saturating_sub(seen) >= WORK {
+            let microseconds = u32::try_from(STEP.as_micros()).expect("two minutes are fewer microseconds than u32 holds");
+            told(sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(microseconds)]));
+        }
+        seen = worked;
+    }
+}
+
+/// Time that the process has spent on the processors, without that of the thread that asks.
+fn work_of_others() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    let spent = |clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default();
+    spent(ClockId::ProcessCPUTime).saturating_sub(spent(ClockId::ThreadCPUTime))
+}
 
 /// Says that the program serves, or serves again after a reload. `status` is what people read in `systemctl status`.
 pub fn ready(status: &str) {

@@ -184,7 +184,7 @@ impl Relay {
         &self.local_addrs
     }
 
-    /// Where it listens for TLS, in the order of [`Tls::listen`].
+    /// Where it listens for TLS, in the order of [`Tls::listen`], without what another program has.
     pub fn tls_addrs(&self) -> &[SocketAddr] {
         &self.tls_addrs
     }

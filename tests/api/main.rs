@@ -10,7 +10,7 @@ mod certificate_files;
 mod config_check;
 mod connections;
 mod doctor;
-#[expect(dead_code, unused_imports, reason = "the tests of certificates use more of it")]
+#[expect(unused_imports, reason = "the tests of certificates use more of it")]
 mod harness;
 mod headers;
 mod health;
@@ -33,6 +33,7 @@ mod reload;
 mod seats;
 mod self_test;
 mod settings;
+mod setup_link;
 mod shared_port;
 mod signaling;
 mod status;

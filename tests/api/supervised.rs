@@ -1,7 +1,9 @@
 //! Under a service manager (row O5): what it is told, what the watchdog hears and when it hears nothing, and what the program gives up
 //! at its start (F1, F5, F10).
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt as _;
@@ -9,10 +11,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use hearth::lifecycle::supervisor;
 use reqwest::{Method, StatusCode};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Options, Person, TestServer};
+use crate::harness::{Options, Person, TestServer, eventually};
 
 /// How long something that must come may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,9 +39,13 @@ impl Manager {
 
     /// A server that it has started.
     fn start(&self, variables: &[String]) -> TestServer {
-        let notify = format!("NOTIFY_SOCKET={}", self.dir.path().join("notify").display());
-        let words = [String::from("env"), notify].into_iter().chain(variables.iter().cloned());
-        TestServer::with(&Options { run_by: words.collect(), ..Options::default() })
+        let run_by = self.words().into_iter().chain(variables.iter().cloned()).collect();
+        TestServer::with(&Options { run_by, ..Options::default() })
+    }
+
+    /// What makes a program one of its own.
+    fn words(&self) -> Vec<String> {
+        vec![String::from("env"), format!("NOTIFY_SOCKET={}", self.dir.path().join("notify").display())]
     }
 
     /// What it is told next, a line each; nothing when that takes longer than this.
@@ -84,6 +92,43 @@ async fn o5_the_service_manager_is_told_when_the_server_serves_and_when_it_stops
     assert!(server.wait().success());
 }
 
+#[tokio::test]
+async fn o5_a_taken_port_for_plain_http_or_the_relay_by_tls_keeps_nothing_from_starting() {
+    let (http, turns) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let [http_port, turns_port] = [&http, &turns].map(|taken| taken.local_addr().unwrap().port());
+    let manager = Manager::new();
+    let server = TestServer::with(&Options {
+        server: format!("listen_http = [\"127.0.0.1:{http_port}\"]"),
+        relay: format!("listen_tls = [\"127.0.0.1:{turns_port}\"]"),
+        run_by: manager.words(),
+        ..Options::default()
+    });
+    let lack: String = BTreeSet::from([http_port, turns_port]).iter().map(|port| format!("; port {port} is not ours")).collect();
+    let told = manager.hear_of("READY=1");
+    assert!(told.contains(&format!("STATUS={}: 0 meetings, 0 people{lack}", server.address)), "{told:?}");
+    for (port, key) in [(http_port, "server.listen_http"), (turns_port, "relay.listen_tls")] {
+        let told = |line: &str| line.contains(&format!("port {port} is not ours")) && line.contains(key);
+        eventually("the log tells", async || server.log().lines().any(told)).await;
+    }
+    let found_by = |report: &Value| {
+        let of = |check: &str| report["findings"].as_array().unwrap().iter().find(|finding| finding["check"] == check).cloned();
+        ["http_port", "relay_tls_port"].map(|check| of(check).unwrap_or_else(|| panic!("{check} is missing in {report}")))
+    };
+    let beside = server.command().args(["doctor", "--json"]).output().unwrap();
+    for found in found_by(&serde_json::from_slice(&beside.stdout).unwrap()) {
+        assert_eq!(found["outcome"], "bad", "{found}");
+        assert!(found["sentence"].as_str().unwrap().contains("Another program has TCP port"), "{found}");
+    }
+    // The ports are free again: what is missing now is a restart.
+    drop((http, turns));
+    let admin = Person::admin(&server).await;
+    admin.post_empty("/api/admin/doctor").await.ok();
+    eventually("the doctor is done", async || admin.get("/api/admin/doctor").await.ok()["running"] == false).await;
+    for found in found_by(&admin.get("/api/admin/doctor").await.ok()) {
+        assert!(found["mend"].as_str().is_some_and(|mend| mend.contains("sudo systemctl restart hearth")), "{found}");
+    }
+}
+
 #[test]
 fn o5_the_service_manager_is_told_when_the_settings_are_read_again() {
     let manager = Manager::new();
@@ -96,6 +141,61 @@ fn o5_the_service_manager_is_told_when_the_settings_are_read_again() {
     let told = manager.hear_of("READY=1");
     assert!(told.contains(&String::from("STATUS=The settings were read again")), "{told:?}");
     assert!(server.stop().success());
+}
+
+/// What starts a server whose writes to the disk each take so many microseconds; `None` where nobody may trace.
+fn on_a_disk(takes: u64, which: &str) -> Option<Vec<String>> {
+    let can_trace = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
+    if !can_trace.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: strace is not there, or may not trace");
+        return None;
+    }
+    let (calls, inject) = ("trace=fsync,fdatasync", format!("inject=fsync,fdatasync:delay_enter={takes}:when={which}"));
+    // As a grandchild, so that the server's process is the one that was started and is ended.
+    let words = ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", calls, "-e", &inject];
+    Some(words.map(str::to_owned).to_vec())
+}
+
+#[test]
+fn o5_while_the_start_goes_on_the_service_manager_is_asked_for_patience() {
+    let Some(slow) = on_a_disk(1_000_000, "1+1") else { return };
+    let manager = Manager::new();
+    let run_by = manager.words().into_iter().chain(slow).collect();
+    let mut server = TestServer::with(&Options { run_by, ..Options::default() });
+    let mut told: Vec<String> = Vec::new();
+    while !told.contains(&String::from("READY=1")) {
+        told.extend(manager.hear(PATIENCE));
+    }
+    let asked = format!("EXTEND_TIMEOUT_USEC={}", supervisor::STEP.as_micros());
+    assert!(told.iter().filter(|line| **line == asked).count() >= 2, "{told:?}");
+    assert!(server.stop().success());
+    while !manager.hear(WATCHDOG).is_empty() {}
+}
+
+#[test]
+fn o5_for_a_start_that_hangs_nobody_is_asked_for_patience() {
+    // In microseconds: longer than any test.
+    let Some(hung) = on_a_disk(600_000_000, "1") else { return };
+    let manager = Manager::new();
+    let server = TestServer::prepare();
+    server.configure(&Options::default());
+    let mut words = manager.words().into_iter().chain(hung).chain([String::from(env!("CARGO_BIN_EXE_hearth"))]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).args(["--config", server.config_file().to_str().unwrap()]);
+    command.args(["--data-dir", server.data_dir().to_str().unwrap()]).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut hanging = command.spawn().unwrap();
+    manager.hear_of("STATUS=Opening the data");
+    // What it did until then may still count.
+    manager.hear(WATCHDOG * 3);
+    let told = manager.hear(WATCHDOG * 7);
+    let is_there = hanging.try_wait().unwrap().is_none();
+    // Its end would wait for the tracer, which sleeps.
+    let status = fs::read_to_string(format!("/proc/{}/status", hanging.id())).unwrap();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).unwrap().trim().to_owned();
+    assert!(Command::new("kill").args(["-KILL", &tracer]).status().unwrap().success());
+    hanging.kill().unwrap();
+    hanging.wait().unwrap();
+    assert!(is_there && told.is_empty(), "{told:?}");
 }
 
 #[tokio::test]

@@ -72,8 +72,8 @@ launch() {
     done
 }
 
-# What launch's server said: the value after "NAME: ".
-said() { sed -n "s/^$1: //p" "$work/out"; }
+# What launch's server said: the first value after "NAME: ".
+said() { sed -n "s/^$1: //p" "$work/out" | head -n 1; }
 
 # stop SIGNAL: ends that server.
 stop() {

@@ -19,6 +19,7 @@ mod shares;
 mod site;
 mod streams;
 mod surroundings;
+mod surroundings_ipv6;
 mod tls;
 mod tools;
 mod ways;

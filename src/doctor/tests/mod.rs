@@ -28,6 +28,7 @@ pub(super) fn settings(name: &str) -> Settings {
         }),
         stun_servers: Vec::new(),
         inside: false,
+        missing: Vec::new(),
     }
 }
 

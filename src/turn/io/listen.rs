@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 
 use super::system;
-use crate::lifecycle::sockets::{Passed, stream_listener};
+use crate::lifecycle::sockets::{self, Passed, stream_listener};
 
 /// How many ports are tried for listeners that all want the same free one.
 const LISTEN_TRIES: usize = 16;
@@ -77,9 +77,18 @@ fn bind(addresses: &[SocketAddr], threads: usize) -> io::Result<Vec<Listener>> {
     outcome
 }
 
-/// The same for streams alone.
-pub(super) fn listen_for_streams(addresses: &[SocketAddr], passed: &mut Passed) -> io::Result<Vec<TcpListener>> {
-    bind_each(addresses, |address| passed.stream_at(address).map_or_else(|| streams_at(address), TcpListener::from_std))
+/// The same for streams by TLS alone. The relay can do without them, so what another program has is passed over, and told in the log.
+pub(super) fn listen_for_tls(addresses: &[SocketAddr], passed: &mut Passed) -> io::Result<Vec<TcpListener>> {
+    let listeners = bind_each(addresses, |address| {
+        match passed.stream_at(address).map_or_else(|| streams_at(address), TcpListener::from_std) {
+            Err(error) if sockets::is_taken(&error) => {
+                sockets::warn_of_taken(address, "relay.listen_tls", &error);
+                Ok(None)
+            }
+            outcome => outcome.map(Some),
+        }
+    })?;
+    Ok(listeners.into_iter().flatten().collect())
 }
 
 fn bind_each<T>(addresses: &[SocketAddr], mut bind: impl FnMut(SocketAddr) -> io::Result<T>) -> io::Result<Vec<T>> {

@@ -261,7 +261,7 @@ impl Edge {
         (listen, passed): (&[SocketAddr], &mut Passed),
         config: &Arc<ServerConfig>,
     ) -> io::Result<Vec<SocketAddr>> {
-        let listeners = listen::listen_for_streams(listen, passed)?;
+        let listeners = listen::listen_for_tls(listen, passed)?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect();
         for listener in listeners {
             self.tasks.spawn(Arc::clone(self).accept(listener, Some(Arc::clone(config))));
