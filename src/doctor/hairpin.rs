@@ -39,7 +39,7 @@ pub(super) async fn try_out(settings: &Settings, machine: &Machine, outside: Opt
     let port = settings.public.as_ref().map_or_else(|| settings.https_port(), |(_, port)| *port);
     let at = SocketAddr::from((outside, port));
     let answer = match ports.presented() {
-        Some(own) => compare(at, own.hash).await,
+        Some(own) => compare(at, settings.asked_name(), own.hash).await,
         None if ports.presence() == Presence::Absent => come_back(at, settings.https_port()).await,
         None => return Facts::Unknown,
     };
@@ -50,10 +50,11 @@ pub(super) async fn try_out(settings: &Settings, machine: &Machine, outside: Opt
     }
 }
 
-/// Whether the server there shows the certificate with this hash; `None` when nobody answers.
-async fn compare(at: SocketAddr, own: [u8; 32]) -> Option<bool> {
+/// Whether the server there shows the certificate with this hash to whoever asks for `name`; `None` when nobody answers. For another
+/// name it may have another certificate.
+async fn compare(at: SocketAddr, name: &str, own: [u8; 32]) -> Option<bool> {
     let stream = timeout(PATIENCE, TcpStream::connect(at)).await.ok()?.ok()?;
-    let shown = timeout(PATIENCE, tls::shake_hands(stream, &at.ip().to_string(), b"http/1.1")).await;
+    let shown = timeout(PATIENCE, tls::shake_hands(stream, name, b"http/1.1")).await;
     Some(shown.is_ok_and(|shown| shown.is_ok_and(|(_, presented)| presented.hash == own)))
 }
 

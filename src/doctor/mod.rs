@@ -93,6 +93,11 @@ impl RelaySettings {
 }
 
 impl Settings {
+    /// By which name people ask for the server.
+    fn asked_name(&self) -> &str {
+        self.public.as_ref().map_or("localhost", |(name, _)| name)
+    }
+
     fn https_port(&self) -> u16 {
         self.https.first().map_or(443, SocketAddr::port)
     }

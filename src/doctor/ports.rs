@@ -91,7 +91,7 @@ pub(super) struct Ports {
 }
 
 pub(super) async fn try_all(settings: &Settings) -> Ports {
-    let name = settings.public.as_ref().map_or("localhost", |(name, _)| name.as_str());
+    let name = settings.asked_name();
     let inside = settings.inside;
     let https = settings.https.iter().map(async |at| {
         let (state, presented) = try_https(*at, name, inside).await;

@@ -298,6 +298,18 @@ nft -f - <<'RULES'
     }
 
     #[test]
+    fn o10_nothing_is_found_where_the_name_and_the_address_have_certificates_of_their_own() {
+        if !has("nft") || Command::new("openssl").arg("version").output().is_err() {
+            return;
+        }
+        let world = behind(RETURNS);
+        let files = "[tls]\ncertificate_file = \"cert.pem\"\nkey_file = \"key.pem\"\n";
+        let before = "cd \"$WORLD\"\nopenssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -subj /CN=Hearth \
+                      -addext subjectAltName=DNS:meet.hearth.lan -keyout key.pem -out cert.pem 2>&-\nchmod 600 key.pem\n";
+        finds(&World { config: world.config.clone() + files, before: world.before.clone() + before, ..world }, &[]);
+    }
+
+    #[test]
     fn o10_a_router_that_leads_elsewhere_is_found() {
         if !has("nft") {
             return;
