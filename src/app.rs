@@ -134,7 +134,8 @@ impl App {
         let reached = Addresses::of(&config, &addresses);
         let address = reached.public();
 
-        let (certificates, authority) = certificates::keeper(&config, settings.certificate.clone(), Now::read())?;
+        let (certificates, authority) =
+            certificates::keeper(&config, settings.certificate.clone(), &plain_listeners, Now::read())?;
         let (tls, certificate) = (certificates.server_config(), certificates.watch());
         let public_origin = Live::new(settings.public_origin.clone());
         let plain = (plain_listeners, certificates::plain(&certificates, public_origin.clone(), &listeners, reached.own()));
@@ -170,12 +171,13 @@ impl App {
             relay: relay.clone(),
             connections: connections.clone(),
             certificates: certificates.wishes(),
+            certificate,
             public_origin,
             doctor: held_to.clone(),
         };
         let doctor = Doctor::new(doctor::from_inside(&config, bound, held_to), tasks.clone());
         let data = (data_dir.clone(), backups);
-        let api = Api::new(settings.http, parts.services(store.clone(), doctor, (certificate, authority), data), tasks.clone());
+        let api = Api::new(settings.http, parts.services(store.clone(), doctor, authority, data), tasks.clone());
         let settings = Arc::new(reload::HeldSettings::new(sources, loaded, parts, api.clone()));
         let api = api.kept_by(Arc::clone(&settings) as Arc<dyn SettingsKeeper>);
         Ok(Self {

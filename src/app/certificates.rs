@@ -11,12 +11,13 @@ use crate::http::{Listener, Plain};
 use crate::lifecycle::Live;
 use crate::tls::{AcmeSettings, Authority, ExternalAccount, Keeper, LocalCa, Names, Wanted, Wish, roots_from_file};
 
-/// The keeper of the certificate, and the authority of this server's own, which devices may trust.
-pub(super) fn keeper(config: &Config, wish: Wish, now: Now) -> Result<(Keeper, Authority)> {
+/// The keeper of the certificate, and the authority of this server's own, which devices may trust. `plain` are the listeners for plain
+/// HTTP that there really are.
+pub(super) fn keeper(config: &Config, wish: Wish, plain: &[Listener], now: Now) -> Result<(Keeper, Authority)> {
     let dir = config.server.data_dir.join("tls");
     let ca = LocalCa::open(&dir, now.wall)?;
     let authority = ca.authority().clone();
-    Ok((Keeper::open(&dir, wish, Arc::new(Names::of_this_machine), ca, now)?, authority))
+    Ok((Keeper::open(&dir, !plain.is_empty(), wish, Arc::new(Names::of_this_machine), ca, now)?, authority))
 }
 
 /// What is answered over plain HTTP. Those who come by a name that is none of ours are sent to `otherwise`.
@@ -52,7 +53,6 @@ fn acme(config: &Config, host: &str) -> Result<AcmeSettings, Problem> {
         profile: tls.acme_profile.clone(),
         external_account: tls.eab_key()?.zip(tls.acme_eab_key_id.clone()).map(|(key, key_id)| ExternalAccount { key_id, key }),
         roots,
-        by_http: !config.server.listen_http.is_empty(),
         retry: Duration::from_secs(tls.acme_retry_seconds.into()),
     })
 }

@@ -17,11 +17,14 @@ use crate::lifecycle::{Live, ReloadSignals, Tasks, supervisor};
 use crate::signaling::{IceDirectory, Signaling};
 use crate::store::Store;
 use crate::telemetry;
-use crate::tls::{Authority, CertificateWatch, Wishes};
+use crate::tls::{Authority, CertificateWatch, Source, Wanted, Wishes};
 use crate::turn::Relay;
 
 use super::doctor::Changing;
 use super::settings::Settings;
+
+/// Of addresses that name none. Only there are browsers promised anything.
+const HTTPS_PORT: u16 = 443;
 
 /// The parts that can be told other settings.
 pub(super) struct Parts {
@@ -32,6 +35,7 @@ pub(super) struct Parts {
     pub(super) relay: Option<Relay>,
     pub(super) connections: Places,
     pub(super) certificates: Wishes,
+    pub(super) certificate: CertificateWatch,
     /// Where plain HTTP leads.
     pub(super) public_origin: Live<Option<String>>,
     pub(super) doctor: Live<Changing>,
@@ -43,7 +47,7 @@ impl Parts {
         &self,
         store: Store,
         doctor: Doctor,
-        (certificate, authority): (CertificateWatch, Authority),
+        authority: Authority,
         (data_dir, backups): (PathBuf, BackupWatch),
     ) -> Services {
         let Self { auth, hub, signaling, ice, .. } = self;
@@ -54,7 +58,7 @@ impl Parts {
             signaling: signaling.clone(),
             ice: ice.clone(),
             doctor,
-            certificate,
+            certificate: self.certificate.clone(),
             authority,
             data_dir,
             backups,
@@ -131,7 +135,7 @@ impl HeldSettings {
     pub(super) fn reload(&self) -> Result<(), Problems> {
         let mut held = self.held();
         let loaded = self.sources.load()?;
-        let settings = Settings::of(&self.as_bound(&loaded.config))?;
+        let settings = Settings::of(&loaded.config)?;
         self.take_over(&mut held, loaded, settings);
         Ok(())
     }
@@ -143,7 +147,10 @@ impl HeldSettings {
     pub(super) fn set(&self, changes: &[Change]) -> Result<Loaded, Unchanged> {
         let mut held = self.held();
         let (loaded, text) = self.sources.load_with(changes)?;
-        let settings = Settings::of(&self.as_bound(&loaded.config))?;
+        let settings = Settings::of(&loaded.config)?;
+        if let Some(problem) = self.lock_out(&held.config, &loaded.config, &settings) {
+            return Err(Unchanged::Wrong(problem.into()));
+        }
         // Where the data are can't change while the server runs, whatever the file says by now.
         Sources::save(&self.started.server.data_dir, &text).map_err(Unchanged::Unwritten)?;
         self.take_over(&mut held, loaded, settings);
@@ -160,11 +167,23 @@ impl HeldSettings {
         loaded.config.differences(&self.started).into_iter().filter(|key| !key.live).collect()
     }
 
-    /// These settings on the ports that the server was started with, which decide how an authority can look it up.
-    fn as_bound(&self, config: &Config) -> Config {
-        let mut config = config.clone();
-        config.server.listen_http.clone_from(&self.started.server.listen_http);
-        config
+    /// Why this change would shut everybody out: whoever came to a name that others vouch for has a browser that takes nothing less
+    /// from it (RFC 6797), that of the administrator too. In the configuration file it can be done, by somebody who can undo it there.
+    fn lock_out(&self, held: &Config, changed: &Config, settings: &Settings) -> Option<Problem> {
+        let url = held.server.public_url.as_ref().filter(|url| url.port() == HTTPS_PORT && url.is_of_the_internet())?;
+        let is_promised = held.server.https_only && self.parts.certificate.status().source != Source::LocalCa;
+        let host = settings.certificate.host.as_deref();
+        let is_kept = settings.certificate.wanted != Wanted::Local || host.is_some_and(|host| host != url.host());
+        if !is_promised || is_kept {
+            return None;
+        }
+        let key = if changed.tls.mode == held.tls.mode { "server.public_url" } else { "tls.mode" };
+        let what = format!(
+            "browsers that have been to {} would not come back: they were promised a certificate that others vouch for",
+            url.host()
+        );
+        let mend = "set server.https_only = false in the configuration file first, and wait until everybody has come once more";
+        Some(Problem::new(key, what, mend))
     }
 
     fn take_over(&self, held: &mut Loaded, loaded: Loaded, settings: Settings) {

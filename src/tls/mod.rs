@@ -16,6 +16,7 @@ mod presented;
 mod schedule;
 mod status;
 mod supplied;
+mod undertaking;
 mod wish;
 
 use acceptor::server_config_answering;

@@ -19,8 +19,10 @@ const MAX_BYTES: u64 = 1024 * 1024;
 pub struct Supplied {
     certificate: PathBuf,
     key: PathBuf,
-    /// How the files were when they were read last.
+    /// How the files were when they were read last, whatever was found in them.
     read: Option<Stamps>,
+    /// How they were when it was told last that they can't be used.
+    told: Option<Stamps>,
     /// How the files were at the last look.
     seen: Option<Stamps>,
     /// Whether every user of this machine could read the key at the last look.
@@ -91,7 +93,7 @@ pub enum Concern {
 impl Supplied {
     /// The files of these names. Nothing is read yet.
     pub fn new(certificate: PathBuf, key: PathBuf) -> Self {
-        Self { certificate, key, read: None, seen: None, exposed: false }
+        Self { certificate, key, read: None, told: None, seen: None, exposed: false }
     }
 
     /// Reads the files, whether or not they have changed. Blocks on the disk.
@@ -100,14 +102,10 @@ impl Supplied {
     ///
     /// When a file is missing, can't be read, or is no certificate or not its key.
     pub fn read(&mut self) -> Result<Identity, SuppliedError> {
-        let before = self.stamps();
-        self.exposed = is_open_to_all(&self.key);
-        self.seen = Some(before.clone());
-        let outcome = self.read_pair();
-        if self.stamps() != before {
-            return Err(SuppliedError::InMotion(self.certificate.clone()));
+        let outcome = self.read_again();
+        if outcome.is_err() {
+            self.told.clone_from(&self.seen);
         }
-        self.read = Some(before);
         outcome
     }
 
@@ -123,9 +121,18 @@ impl Supplied {
         }
         let at_rest = self.seen.as_ref() == Some(&now);
         let read_before = self.read.clone();
-        match self.read() {
-            Ok(identity) => Change::New(identity),
-            Err(error) if at_rest && !matches!(error, SuppliedError::InMotion(_)) => Change::Unusable(error),
+        match self.read_again() {
+            Ok(identity) => {
+                self.told = None;
+                Change::New(identity)
+            }
+            Err(error) if at_rest && !matches!(error, SuppliedError::InMotion(_)) => {
+                if self.told.as_ref() == Some(&now) {
+                    return Change::None;
+                }
+                self.told = Some(now);
+                Change::Unusable(error)
+            }
             Err(_) => {
                 self.read = read_before;
                 Change::None
@@ -142,6 +149,22 @@ impl Supplied {
             .map(|host| Concern::OtherHost { host: host.to_owned(), names: identity.names().to_vec() });
         let exposed = self.exposed.then(|| Concern::ExposedKey(self.key.clone()));
         [expired, early, other, exposed].into_iter().flatten().collect()
+    }
+
+    fn read_again(&mut self) -> Result<Identity, SuppliedError> {
+        let before = self.stamps();
+        self.exposed = is_open_to_all(&self.key);
+        self.seen = Some(before.clone());
+        let outcome = self.read_pair();
+        if self.stamps() != before {
+            return Err(SuppliedError::InMotion(self.certificate.clone()));
+        }
+        // What could not be read may be readable the next time, though nobody has changed it: no file was free to open, or the disk
+        // had a moment of its own.
+        if !matches!(outcome, Err(SuppliedError::Unreadable { .. })) {
+            self.read = Some(before);
+        }
+        outcome
     }
 
     fn read_pair(&self) -> Result<Identity, SuppliedError> {

@@ -8,7 +8,7 @@ use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 
 use crate::authority::{Authority, Wishes};
-use crate::harness::{Options, Person, Port, Socket, TestServer, eventually};
+use crate::harness::{Answer, Options, Person, Port, Socket, TestServer, eventually};
 use crate::site::{HOUR, PATIENCE, shake_hands};
 
 const PUBLIC: &str = "meet.hearth-club.net";
@@ -23,10 +23,15 @@ struct Place {
 impl Place {
     /// `None` where there is no authority to be had.
     async fn start() -> Option<Self> {
+        Self::start_with("https_only = false").await
+    }
+
+    /// With these lines about the server.
+    async fn start_with(lines: &str) -> Option<Self> {
         let (mut server, http) = (TestServer::prepare(), Port::reserve());
         let (tls_port, http_port) = (server.port(), http.number);
         let authority = Authority::start(Wishes { tls_port, http_port, lifetime: HOUR, external_accounts: false }).await?;
-        server.configure(&Options { config: Self::settings(&authority), ..Options::default() });
+        server.configure(&Options { config: Self::settings(&authority), server: lines.to_owned(), ..Options::default() });
         server.launch();
         Some(Self { server, authority })
     }
@@ -57,9 +62,13 @@ impl Place {
 }
 
 async fn set(admin: &Person, changes: &[(&str, Value)]) -> Value {
+    try_set(admin, changes).await.ok()
+}
+
+async fn try_set(admin: &Person, changes: &[(&str, Value)]) -> Answer {
     let changes: Vec<_> = changes.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
     let body = json!({"changes": changes}).to_string().into_bytes();
-    admin.send(Method::PUT, "/api/admin/settings", &[("content-type", "application/json")], Some(body)).await.ok()
+    admin.send(Method::PUT, "/api/admin/settings", &[("content-type", "application/json")], Some(body)).await
 }
 
 async fn certificate(admin: &Person) -> Value {
@@ -94,6 +103,56 @@ async fn o2_a_public_name_that_is_set_in_the_browser_gets_its_certificate_withou
     place.comes_to_admit(PUBLIC, &root).await;
     assert_eq!(place.authority.orders(), 1);
     socket.expect_quiet().await;
+}
+
+#[tokio::test]
+async fn o2_another_authority_for_the_same_name_takes_nothing_away_before_it_has_given() {
+    let Some(place) = Place::start().await else { return };
+    let (ada, root) = (Person::admin(&place.server).await, place.authority.root().await);
+    set(&ada, &[("server.public_url", json!(format!("https://{PUBLIC}")))]).await;
+    place.comes_to_admit(PUBLIC, &root).await;
+    // Nobody listens there.
+    let nowhere = format!("https://localhost:{}/dir", Port::reserve().number);
+    let settings = Place::settings(&place.authority);
+    let line = settings.lines().find(|line| line.starts_with("acme_directory")).unwrap();
+    place.server.configure(&Options {
+        config: settings.replace(line, &format!("acme_directory = {nowhere:?}")),
+        server: String::from("https_only = false"),
+        ..Options::default()
+    });
+    place.server.signal("HUP");
+    eventually("it is told why", async || {
+        certificate(&ada).await["problem"].as_str().is_some_and(|problem| problem.contains("can't be asked"))
+    })
+    .await;
+    assert!(place.admits(PUBLIC, &root).await, "a certificate was taken away that is as good as before");
+    let told = certificate(&ada).await;
+    assert_eq!((&told["source"], &told["names"]), (&json!("acme"), &json!([PUBLIC])), "{told}");
+    assert!(!told["problem"].as_str().unwrap().contains("stands in"), "{told}");
+}
+
+#[tokio::test]
+async fn o2_nobody_can_shut_everybody_out_from_the_browser_that_insists_on_being_vouched_for() {
+    let Some(place) = Place::start_with("").await else { return };
+    let (ada, root) = (Person::admin(&place.server).await, place.authority.root().await);
+    let url = json!(format!("https://{PUBLIC}"));
+    // While nobody vouches yet, minds can be changed.
+    set(&ada, &[("server.public_url", url.clone()), ("tls.mode", json!("local"))]).await;
+    set(&ada, &[("tls.mode", Value::Null), ("server.public_url", Value::Null)]).await;
+    set(&ada, &[("server.public_url", url)]).await;
+    place.comes_to_admit(PUBLIC, &root).await;
+    eventually("it is told", async || certificate(&ada).await["source"] == "acme").await;
+    for (key, value) in [
+        ("tls.mode", json!("local")),
+        ("server.public_url", Value::Null),
+        ("server.public_url", json!(format!("https://{PUBLIC}:8443"))),
+    ] {
+        let refused = try_set(&ada, &[(key, value)]).await.refused(422, "invalid_settings");
+        let problem = &refused.body["error"]["problems"][0];
+        assert_eq!(problem["key"], key);
+        assert!(problem["mend"].as_str().unwrap().contains("server.https_only"), "{problem}");
+    }
+    set(&ada, &[("server.public_url", json!(format!("https://{OTHER}")))]).await;
 }
 
 #[tokio::test]

@@ -48,8 +48,6 @@ pub struct AcmeSettings {
     pub external_account: Option<ExternalAccount>,
     /// Whom to trust about who the authority is. `None` for those that browsers trust.
     pub roots: Option<Roots>,
-    /// Whether the server can be looked up over plain HTTP on port 80.
-    pub by_http: bool,
     /// How long to wait after a first failure.
     pub retry: Duration,
 }
@@ -101,6 +99,8 @@ pub(super) struct Suggestion {
 /// One authority, and what this server has from it.
 pub(super) struct AcmeClient {
     settings: AcmeSettings,
+    /// Whether the server can be looked up over plain HTTP on port 80.
+    by_http: bool,
     kept: Kept,
     challenges: Challenges,
     client: HttpsClient,
@@ -111,14 +111,14 @@ pub(super) struct AcmeClient {
 }
 
 impl AcmeClient {
-    /// Keeps its files in `dir`. Asks nobody yet.
-    pub(super) fn new(settings: AcmeSettings, dir: PathBuf, challenges: Challenges) -> Self {
+    /// Keeps its files in `dir`. `by_http` says whether the server can be looked up over plain HTTP on port 80. Asks nobody yet.
+    pub(super) fn new(settings: AcmeSettings, by_http: bool, dir: PathBuf, challenges: Challenges) -> Self {
         let roots = settings
             .roots
             .as_ref()
             .map(|Roots(roots)| (**roots).clone())
             .unwrap_or_else(|| RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
-        Self { settings, kept: Kept::new(dir), challenges, client: HttpsClient::new(roots), account: None, orders: 0 }
+        Self { settings, by_http, kept: Kept::new(dir), challenges, client: HttpsClient::new(roots), account: None, orders: 0 }
     }
 
     /// The certificate from earlier, whatever the clock says. Blocks on the disk.

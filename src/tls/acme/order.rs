@@ -100,7 +100,7 @@ fn profile<'a>(authority: &'a AcmeClient, account: &Account) -> Option<&'a str> 
 async fn prove(authority: &AcmeClient, order: &mut Order) -> Result<(bool, Vec<Answered>), AcmeError> {
     let failed = |error| AcmeError::new(&authority.host(), error);
     // With both ways open, one after the other is tried.
-    let by_http_first = authority.settings.by_http && authority.orders.is_multiple_of(2);
+    let by_http_first = authority.by_http && authority.orders.is_multiple_of(2);
     let (mut by_http, mut answered) = (false, Vec::new());
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
@@ -109,7 +109,7 @@ async fn prove(authority: &AcmeClient, order: &mut Order) -> Result<(bool, Vec<A
             continue;
         }
         let offers = |kind: ChallengeType| authorization.challenges.iter().any(|challenge| challenge.r#type == kind);
-        let (http, tls) = (authority.settings.by_http && offers(ChallengeType::Http01), offers(ChallengeType::TlsAlpn01));
+        let (http, tls) = (authority.by_http && offers(ChallengeType::Http01), offers(ChallengeType::TlsAlpn01));
         by_http = http && (by_http_first || !tls);
         let kind = if by_http { ChallengeType::Http01 } else { ChallengeType::TlsAlpn01 };
         let mut challenge = authorization.challenge(kind).ok_or(AcmeError::NoWay)?;
