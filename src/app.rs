@@ -131,13 +131,13 @@ impl App {
         let listeners = bind_all(&config.server.listen, "--listen or server.listen", passed)?;
         let plain_listeners = bind_spare(&config.server.listen_http, "server.listen_http", passed)?;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
-        let reached = Addresses::of(&config, &addresses);
+        let public_origin = Live::new(settings.public_origin.clone());
+        let reached = Addresses::of(public_origin.clone(), &addresses);
         let address = reached.public();
 
         let (certificates, authority) =
             certificates::keeper(&config, settings.certificate.clone(), &plain_listeners, Now::read())?;
         let (tls, certificate) = (certificates.server_config(), certificates.watch());
-        let public_origin = Live::new(settings.public_origin.clone());
         let plain = (plain_listeners, certificates::plain(&certificates, public_origin.clone(), &listeners, reached.own()));
         let auth = Auth::open(auth_settings(&settings, data_dir), store.clone())?;
         let (relay, ice) = relay(&config.relay, &settings, (data_dir, &tls), passed, &tasks).await?;
@@ -150,7 +150,7 @@ impl App {
         let signaling = Signaling::new(settings.signaling, hub.clone(), auth.clone(), ice.clone(), tasks.clone());
         let bound = doctor::Bound::of(&config, &addresses, &plain.0, relay.as_ref())?;
         let (lack, relay_alive) = (bound.lack(), relay.clone());
-        let vitals = Vitals { address: address.clone(), lack, store: store.clone(), hub: hub.clone(), relay: relay_alive };
+        let vitals = Vitals { addresses: reached.clone(), lack, store: store.clone(), hub: hub.clone(), relay: relay_alive };
         let backups = keeping::start(&config, &store, (&auth, &reached), &tasks);
         let announcement = Announcement {
             address,

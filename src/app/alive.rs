@@ -1,5 +1,6 @@
 //! What has to work for the program to count as alive, and how the service manager learns of it.
 
+use super::listeners::Addresses;
 use crate::hub::Hub;
 use crate::lifecycle::{Tasks, supervisor};
 use crate::store::Store;
@@ -9,7 +10,7 @@ use crate::turn::Relay;
 #[derive(Clone)]
 pub(super) struct Vitals {
     /// Where people reach the server.
-    pub address: String,
+    pub addresses: Addresses,
     /// What it has to do without, to be put behind everything else.
     pub lack: String,
     pub store: Store,
@@ -24,7 +25,7 @@ impl Vitals {
             status = self.prove() => status,
             () = tasks.stopping() => return,
         };
-        supervisor::ready(status.as_deref().unwrap_or(&self.address));
+        supervisor::ready(status.as_deref().unwrap_or(&self.addresses.public()));
         supervisor::keep_watch(&tasks, || self.prove()).await;
     }
 
@@ -42,6 +43,12 @@ impl Vitals {
         }
         let figures = self.hub.figures();
         let trouble = if self.store.is_degraded() { "; the disk takes no writes" } else { "" };
-        Some(format!("{}: {} meetings, {} people{trouble}{}", self.address, figures.meetings, figures.seats, self.lack))
+        Some(format!(
+            "{}: {} meetings, {} people{trouble}{}",
+            self.addresses.public(),
+            figures.meetings,
+            figures.seats,
+            self.lack
+        ))
     }
 }

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
-use crate::config::Config;
 use crate::http::Listener;
 use crate::ids::Secret;
+use crate::lifecycle::Live;
 use crate::lifecycle::sockets::{self, Passed};
 use crate::turn;
 
@@ -19,38 +20,45 @@ const HTTPS_PORT: u16 = 443;
 
 /// Takes those of `passed` and binds the others; `key` is the setting to change where one can't be had.
 pub(super) fn bind_all(addresses: &[SocketAddr], key: &str, passed: &mut Passed) -> Result<Vec<Listener>> {
+    bind_each(addresses, key, passed, |address, error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            bail!("another program listens on {address}; stop it, or choose another address with {key}")
+        }
+        io::ErrorKind::PermissionDenied if address.port() < FIRST_FREE_PORT => bail!(
+            "this user may not listen on {address}: start it by systemd with hearth.socket (if that has failed, one of its ports is \
+             taken: systemctl status hearth.socket tells which), give it the capability CAP_NET_BIND_SERVICE, or choose a port from \
+             1024 on with {key}"
+        ),
+        _ => Err(error).with_context(|| format!("{address} can't be listened on; check {key}")),
+    })
+}
+
+/// The same for something that the server can do without: what another program has is passed over, and told in the log.
+pub(super) fn bind_spare(addresses: &[SocketAddr], key: &str, passed: &mut Passed) -> Result<Vec<Listener>> {
+    bind_each(addresses, key, passed, |address, error| {
+        if !sockets::is_taken(&error) {
+            return Err(error).with_context(|| format!("{address} can't be listened on; check {key}"));
+        }
+        sockets::warn_of_taken(address, key, &error);
+        Ok(())
+    })
+}
+
+/// Binds as many as can be had. What `missed` makes of one that can't decides whether the others are of use.
+fn bind_each(
+    addresses: &[SocketAddr],
+    key: &str,
+    passed: &mut Passed,
+    missed: impl Fn(SocketAddr, io::Error) -> Result<()>,
+) -> Result<Vec<Listener>> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for &address in addresses {
         match passed.stream_at(address).map_or_else(|| Listener::bind(address), Listener::of) {
             Ok(listener) => listeners.push(listener),
             Err(error) if address.is_ipv6() && addresses.len() > 1 && turn::is_without_family(&error) => {
-                tracing::info!(%address, "this machine has no IPv6; Hearth goes on without this address");
+                tracing::info!(%address, key, "this machine has no IPv6; Hearth goes on without this address");
             }
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                bail!("another program listens on {address}; stop it, or choose another address with {key}")
-            }
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && address.port() < FIRST_FREE_PORT => bail!(
-                "this user may not listen on {address}: start it by systemd with hearth.socket (if that has failed, one of \
-                 its ports is taken: systemctl status hearth.socket tells which), give it the capability \
-                 CAP_NET_BIND_SERVICE, or choose a port from 1024 on with {key}"
-            ),
-            Err(error) => {
-                return Err(error).with_context(|| format!("{address} can't be listened on; check {key}"));
-            }
-        }
-    }
-    Ok(listeners)
-}
-
-/// The same for something that the server can do without: what another program has is passed over, and told in the log.
-pub(super) fn bind_spare(addresses: &[SocketAddr], key: &str, passed: &mut Passed) -> Result<Vec<Listener>> {
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for &address in addresses {
-        match passed.stream_at(address).map_or_else(|| Listener::bind(address), Listener::of) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if address.is_ipv6() && addresses.len() > 1 && turn::is_without_family(&error) => {}
-            Err(error) if sockets::is_taken(&error) => sockets::warn_of_taken(address, key, &error),
-            Err(error) => return Err(error).with_context(|| format!("{address} can't be listened on; check {key}")),
+            Err(error) => missed(address, error)?,
         }
     }
     Ok(listeners)
@@ -62,22 +70,23 @@ pub(super) fn missing(wanted: &[SocketAddr], bound: &[SocketAddr]) -> Vec<Socket
     wanted.iter().copied().filter(|address| address.port() != 0 && !bound.contains(address)).collect()
 }
 
-/// Where people find this server.
+/// Where people find this server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Addresses {
-    configured: Option<String>,
+    /// The origin that is configured at present.
+    configured: Live<Option<String>>,
     /// Where HTTPS answers.
-    bound: Vec<SocketAddr>,
+    bound: Arc<[SocketAddr]>,
 }
 
 impl Addresses {
-    pub(super) fn of(config: &Config, bound: &[SocketAddr]) -> Self {
-        Self { configured: config.server.public_url.as_ref().map(|url| url.origin().to_owned()), bound: bound.to_vec() }
+    pub(super) fn of(configured: Live<Option<String>>, bound: &[SocketAddr]) -> Self {
+        Self { configured, bound: bound.into() }
     }
 
     /// The address that people are told: the configured one, or this machine's own.
     pub(super) fn public(&self) -> String {
-        self.configured.clone().unwrap_or_else(|| self.own())
+        (*self.configured.get()).clone().unwrap_or_else(|| self.own())
     }
 
     /// The address of this machine, whatever is configured.
@@ -87,17 +96,16 @@ impl Addresses {
         origin(if local(&first) { None } else { Some(first.ip()) }, first.port())
     }
 
-    /// Every address by which a browser may get here, those for other machines first. Asked of the system each time.
+    /// Every address by which a browser may get here: the configured one, which may be wrong or not lead here yet, those for other
+    /// machines, and the one for this machine. Asked of the system each time.
     pub(super) fn all(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        if self.configured.is_none() {
-            for bound in &self.bound {
-                all.extend(from_elsewhere(bound.ip()).map(|ip| origin(Some(ip), bound.port())));
-            }
+        let mut all: Vec<String> = (*self.configured.get()).clone().into_iter().collect();
+        for bound in &*self.bound {
+            all.extend(from_elsewhere(bound.ip()).map(|ip| origin(Some(ip), bound.port())));
         }
-        let public = self.public();
-        if !all.contains(&public) {
-            all.push(public);
+        let own = self.own();
+        if !all.contains(&own) {
+            all.push(own);
         }
         all
     }
@@ -133,17 +141,19 @@ fn origin(ip: Option<IpAddr>, port: u16) -> String {
 mod tests {
     use super::*;
 
-    fn all(config: &Config, bound: &[&str]) -> Vec<String> {
-        Addresses::of(config, &bound.iter().map(|at| at.parse().unwrap()).collect::<Vec<_>>()).all()
+    fn all(configured: Option<&str>, bound: &[&str]) -> Vec<String> {
+        let bound: Vec<_> = bound.iter().map(|at| at.parse().unwrap()).collect();
+        Addresses::of(Live::new(configured.map(str::to_owned)), &bound).all()
     }
 
     #[test]
     fn people_are_told_addresses_that_lead_here() {
-        let config = Config::default();
-        assert_eq!(all(&config, &["127.0.0.1:8443", "[::1]:8443"]), ["https://localhost:8443"]);
-        assert_eq!(all(&config, &["192.0.2.7:443"]), ["https://192.0.2.7"], "nothing answers at localhost there");
-        assert_eq!(all(&config, &["[2001:db8::7]:8443"]), ["https://[2001:db8::7]:8443"]);
-        let everywhere = all(&config, &["0.0.0.0:443"]);
+        assert_eq!(all(None, &["127.0.0.1:8443", "[::1]:8443"]), ["https://localhost:8443"]);
+        assert_eq!(all(None, &["192.0.2.7:443"]), ["https://192.0.2.7"], "nothing answers at localhost there");
+        assert_eq!(all(None, &["[2001:db8::7]:8443"]), ["https://[2001:db8::7]:8443"]);
+        let everywhere = all(None, &["0.0.0.0:443"]);
         assert_eq!(everywhere.last().map(String::as_str), Some("https://localhost"));
+        let named = all(Some("https://meet.hearth-club.net"), &["192.0.2.7:443"]);
+        assert_eq!(named, ["https://meet.hearth-club.net", "https://192.0.2.7"], "a name may be misspelt, or lead nowhere yet");
     }
 }

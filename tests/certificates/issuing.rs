@@ -79,6 +79,16 @@ async fn o2_with_both_ways_open_the_one_that_works_is_found() {
 }
 
 #[tokio::test]
+async fn o2_where_another_program_has_port_80_nobody_is_invited_there() {
+    let Some(mut site) = Site::prepare(Plan { by_http: true, ..Plan::default() }).await else { return };
+    let other = std::net::TcpListener::bind(("127.0.0.1", site.http_port.number)).unwrap();
+    site.server.launch();
+    site.issued().await;
+    assert_eq!(site.authority.orders(), 1, "the first attempt was made where another program answers");
+    drop(other);
+}
+
+#[tokio::test]
 async fn o2_an_address_gets_a_certificate_too() {
     let Some(mut site) = Site::start(Plan { name: "127.0.0.1", ..Plan::default() }).await else { return };
     site.issued().await;

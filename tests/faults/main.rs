@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, reason = "tests that repeat something tell how often they did")]
 
 mod backups;
+mod certificates;
 #[expect(dead_code, reason = "the tests of the relay use more of it")]
 #[path = "../relay/client.rs"]
 mod client;
