@@ -20,16 +20,18 @@ const HTTPS_PORT: u16 = 443;
 
 /// Takes those of `passed` and binds the others; `key` is the setting to change where one can't be had.
 pub(super) fn bind_all(addresses: &[SocketAddr], key: &str, passed: &mut Passed) -> Result<Vec<Listener>> {
-    bind_each(addresses, key, passed, |address, error| match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            bail!("another program listens on {address}; stop it, or choose another address with {key}")
+    bind_each(addresses, key, passed, |address, error| {
+        if error.kind() == io::ErrorKind::AddrInUse {
+            bail!("another program listens on {address}; stop it, or choose another address with {key}");
         }
-        io::ErrorKind::PermissionDenied if address.port() < FIRST_FREE_PORT => bail!(
-            "this user may not listen on {address}: start it by systemd with hearth.socket (if that has failed, one of its ports is \
-             taken: systemctl status hearth.socket tells which), give it the capability CAP_NET_BIND_SERVICE, or choose a port from \
-             1024 on with {key}"
-        ),
-        _ => Err(error).with_context(|| format!("{address} can't be listened on; check {key}")),
+        if error.kind() == io::ErrorKind::PermissionDenied && address.port() < FIRST_FREE_PORT {
+            bail!(
+                "this user may not listen on {address}: start it by systemd with hearth.socket (if that has failed, one of its ports \
+                 is taken: systemctl status hearth.socket tells which), give it the capability CAP_NET_BIND_SERVICE, or choose a port \
+                 from 1024 on with {key}"
+            );
+        }
+        Err(error).with_context(|| format!("{address} can't be listened on; check {key}"))
     })
 }
 
