@@ -118,20 +118,19 @@ impl Keeper {
         let wish = self.wished.take();
         tracing::info!(name = wish.host.as_deref().unwrap_or("none"), "the certificate is to be another one");
         self.own.is_known_as(wish.host.as_deref());
-        let next = match self.resting.take_if(|resting| *resting.wish() == *wish) {
-            Some(resting) => resting,
-            None => {
-                let place = self.place.clone();
-                match tokio::task::spawn_blocking(move || Undertaking::begin(wish, &place, Now::read())).await {
-                    Ok(begun) => begun,
-                    Err(error) => {
-                        let mend = "Save the settings once more, or restart the server.";
-                        self.undertaking.fail(format!("The settings of the certificate were not taken over ({error}). {mend}"));
-                        return;
-                    }
-                }
+        let place = self.place.clone();
+        let begun = tokio::task::spawn_blocking(move || Undertaking::begin(wish, &place, Now::read())).await;
+        let mut next = match begun {
+            Ok(next) => next,
+            Err(error) => {
+                let mend = "Save the settings once more, or restart the server.";
+                self.undertaking.fail(format!("The settings of the certificate were not taken over ({error}). {mend}"));
+                return;
             }
         };
+        if let Some(rested) = self.resting.take_if(|rested| rested.wish() == next.wish()) {
+            next.go_on_from(rested);
+        }
         if let Some((identity, source)) = self.undertaking.fulfilment() {
             self.former = Some((identity.clone(), source));
         }

@@ -140,7 +140,8 @@ impl Supplied {
         }
     }
 
-    /// What is to be said of the certificate, as of the last look at the files. `host` is the name by which people know this server, where one is configured.
+    /// What is to be said of the certificate, as of the last look at the files. `host` is the name by which people know this server,
+    /// where one is configured.
     pub fn concerns(&self, identity: &Identity, host: Option<&str>, now: Timestamp) -> Vec<Concern> {
         let expired = (identity.not_after() < now).then(|| Concern::Expired(identity.not_after()));
         let early = (now < identity.not_before()).then(|| Concern::NotYetValid(identity.not_before()));

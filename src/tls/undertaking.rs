@@ -93,6 +93,13 @@ impl Undertaking {
         }
     }
 
+    /// The same was undertaken before and set aside. Unless it has come true meanwhile, its pauses go on.
+    pub(super) fn go_on_from(&mut self, rested: Self) {
+        if self.obtained.is_none() {
+            (self.schedule, self.failure) = (rested.schedule, rested.failure);
+        }
+    }
+
     /// Does what is due; how long nothing will be. Whoever calls it off loses nothing that a later begin doesn't find.
     pub(super) async fn round(&mut self) -> Duration {
         match &self.origin {
