@@ -13,6 +13,7 @@ interface Properties {
   placeholder?: string;
   maxLength?: number;
   spellcheck?: boolean;
+  disabled?: boolean;
   onInput?: (value: string) => void;
 }
 

@@ -54,7 +54,7 @@ export const en = {
   'home.welcome': 'A place to meet',
   'home.intro': 'Start a meeting, or join one with the code or link you were given.',
   'home.introGuest': 'Join with the code or link you were given. Sign in to host meetings of your own.',
-  'home.needsSetup': 'This place has no administrator yet. Open the one-time link that the server printed when it started.',
+  'home.needsSetup': 'This place has no administrator yet. Open the one-time link of this server: “sudo hearth setup-link”, typed on the server, shows it.',
   'home.newMeeting': 'New meeting',
   'home.meetingTitle': 'Meeting title',
   'home.meetingTitlePlaceholder': 'Weekly planning',

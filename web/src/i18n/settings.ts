@@ -1,3 +1,4 @@
+import type { SettingValue } from '../wire/SettingValue';
 import { vocabulary } from './index';
 
 /** The words of the page on which administrators change settings. */
@@ -8,7 +9,7 @@ export const settingsWords = {
   'settings.saving': 'Saving…',
   'settings.saved': 'Saved.',
   'settings.nothing': 'Nothing to save.',
-  'settings.waiting': 'Something of these holds only after the server was restarted: {keys}.',
+  'settings.waiting': 'These hold only after a restart of the server: {keys}.',
   'settings.restart': 'Needs a restart of the server.',
   'settings.file': 'Set in the configuration file. To change it, change it there.',
   'settings.environment': 'Set by the environment of the server. To change it, change it there.',
@@ -72,9 +73,9 @@ export const SETTING_NAMES: Readonly<Record<string, string>> = {
   'relay.enabled': 'The relay runs',
   'relay.external_address': 'Address outside',
   'relay.credential_ttl_seconds': 'Passwords for the relay are good for, in seconds',
-  'relay.max_allocations': 'Allocations at once',
-  'relay.max_allocations_per_address': 'Allocations of one address',
-  'relay.max_kbps_per_allocation': 'Bandwidth of one allocation, in kbit/s',
+  'relay.max_allocations': 'Relayed connections at once',
+  'relay.max_allocations_per_address': 'Relayed connections of one address at once',
+  'relay.max_kbps_per_allocation': 'Bandwidth of one relayed connection, in kbit/s',
   'relay.max_kbps_per_participant': 'Bandwidth of one person, in kbit/s',
   'relay.max_kbps': 'Bandwidth in all, in kbit/s',
   'ice.servers': 'Servers',
@@ -86,3 +87,28 @@ export const SETTING_NAMES: Readonly<Record<string, string>> = {
   'limits.chat_lines_per_ten_seconds': 'Lines of chat of one person in ten seconds',
   'log.level': 'What is logged',
 };
+
+const t = settings.words;
+
+/** Settings that are one of a few words, and what these are called here. */
+export const CHOICES: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
+  'accounts.registration': [
+    ['open', t('registration.open')],
+    ['closed', t('registration.closed')],
+  ],
+  'tls.mode': [
+    ['auto', t('tls.auto')],
+    ['acme', t('tls.acme')],
+    ['local', t('tls.local')],
+    ['files', t('tls.files')],
+  ],
+};
+
+/** What a setting is, in words. */
+export function told(key: string, value: SettingValue | undefined): string {
+  const choice = CHOICES[key]?.find(([one]) => one === value);
+  if (choice) return choice[1];
+  if (typeof value === 'boolean') return t(value ? 'settings.on' : 'settings.off');
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return t('settings.unset');
+  return Array.isArray(value) ? value.join(', ') : String(value);
+}

@@ -3,7 +3,7 @@ import { vocabulary } from './index';
 /** The words of setting up a new place. */
 export const setupWords = {
   'setup.title': 'Set up this place',
-  'setup.noToken': 'This page needs the one-time link that the server printed when it started. Open that link, whole.',
+  'setup.noToken': 'This page needs the one-time link of this server. “sudo hearth setup-link”, typed on the server, shows it. Open that link, whole.',
   'setup.done': 'This place is set up already.',
   'setup.step': 'Step {number} of {all}',
   'setup.continue': 'Continue',
@@ -27,7 +27,7 @@ export const setupWords = {
   'certificate.intro': 'The certificate tells browsers that they talk to this server and to nobody in between.',
   'certificate.acme': 'A public authority',
   'certificate.acmeHint':
-    'The server asks Let’s Encrypt by itself, and renews in time. For that, {host} must lead to this server, and port 443 or 80 must be open to the internet. By choosing this you agree to the authority’s terms.',
+    'The server asks a public authority by itself (Let’s Encrypt, unless the settings name another) and renews in time. For that, {host} must lead to this server, and port 443 must be open to the internet. By choosing this you agree to the authority’s terms.',
   'certificate.local': 'This server itself',
   'certificate.localHint': 'Right in a network of your own. Each device that shall come without a warning must be told once to trust this server.',
   'certificate.unnamed':
@@ -44,13 +44,14 @@ export const setupWords = {
   'people.closed': 'Nobody',
   'people.closedHint': 'Safest on the internet. Invite people to your meetings as guests.',
 
-  'relay.intro': 'Some networks don’t let browsers talk to each other directly. The relay carries their calls. It has just sent a packet through itself:',
+  'relay.intro': 'Some networks don’t let browsers talk to each other directly. The relay carries their calls. To test it, the server sends a packet through it:',
   'relay.testing': 'Testing the relay…',
   'relay.broken': 'Something is in the way of the relay. Calls that need no relay work all the same.',
   'relay.again': 'Test again',
   'relay.outside': 'Whether it can be reached from outside of your network, the doctor on the administrators’ pages can tell.',
 
   'meeting.intro': 'This place is ready. Start a first meeting, and send somebody the link.',
+  'meeting.overruled': 'This was decided elsewhere, and is not what you chose:',
   'meeting.awaited': 'The certificate for {host} is not here yet. The server goes on asking for it, and you need not wait. Until it comes, browsers warn before they go on.',
   'meeting.vouched': 'The certificate for {host} is here. From now on this place is found without a warning at',
   'meeting.title': 'First meeting',

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { FakeIceTransport } from '../../tests/fakes/FakePeerConnection';
 import { IMPOLITE, PeerPair, POLITE } from '../../tests/fakes/PeerPair';
 
 let pair: PeerPair;
@@ -138,6 +139,26 @@ describe('repair', () => {
     await pair.pass(1);
     expect(lanes.map(({ kind, wholePictures }) => [kind, wholePictures])).toEqual(lanes.map(({ kind }) => [kind, kind === 'video' ? 1 : 0]));
     expect(pictures).toHaveLength(2);
+  });
+
+  it('goes on through a restart in browsers that do not tell the way of media', async () => {
+    pair.dispose();
+    FakeIceTransport.tells = false;
+    try {
+      pair = new PeerPair();
+      await pair.pass(200);
+      expect(links()).toEqual(['connected', 'connected']);
+      pair.path.up = false;
+      await pair.pass(4_600);
+      pair.path.up = true;
+      await pair.pass(10_000);
+      expect(links()).toEqual(['connected', 'connected']);
+      expect(pair.count('offer', IMPOLITE), 'a restart lies in between').toBe(2);
+      const lanes = [pair.politeEnd, pair.impoliteEnd].flatMap((end) => end.getTransceivers());
+      expect(lanes.map(({ iceTransport }) => iceTransport.onselectedcandidatepairchange)).toEqual(lanes.map(() => null));
+    } finally {
+      FakeIceTransport.tells = true;
+    }
   });
 
   it('does nothing more once it is closed', async () => {

@@ -15,6 +15,8 @@ export class Way {
     const transport = sender.transport?.iceTransport ?? null;
     if (transport === null || transport === this.#transport) return;
     this.#transport = transport;
+    // Some browsers have the transport and can't tell its way, such as Firefox. There, the other side asks.
+    if (typeof transport.getSelectedCandidatePair !== 'function') return;
     let found = transport.getSelectedCandidatePair() !== null;
     transport.onselectedcandidatepairchange = () => {
       // The first picture of all is a whole one anyway.

@@ -6,6 +6,7 @@ import { CopyLink, meetingLink } from '../components/CopyLink';
 import { ErrorNote, Field } from '../components/Field';
 import { useForm } from '../components/form';
 import { ChevronIcon } from '../components/icons';
+import { TitledForm } from '../components/TitledForm';
 import { t } from '../i18n';
 import { meetingPath } from '../router';
 import type { Meetings } from '../state/meetings';
@@ -43,8 +44,7 @@ function CreateForm({ meetings, done }: { meetings: Meetings; done: (meeting: Me
     done(await meetings.create({ title: title.trim(), settings }));
   });
   return (
-    <form class="stack" ref={form.ref} onSubmit={form.onSubmit} noValidate>
-      <h2>{t('home.newMeeting')}</h2>
+    <TitledForm title={t('home.newMeeting')} form={form}>
       <Field
         name="title"
         label={t('home.meetingTitle')}
@@ -65,7 +65,7 @@ function CreateForm({ meetings, done }: { meetings: Meetings; done: (meeting: Me
       <button type="submit" class="button primary" disabled={form.busy.value}>
         {t('home.create')}
       </button>
-    </form>
+    </TitledForm>
   );
 }
 

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useUi } from '../components/context';
 import { Field } from '../components/Field';
 import { useForm } from '../components/form';
+import { TitledForm } from '../components/TitledForm';
 import { t } from '../i18n';
 import { meetingPath, parseMeetingCode } from '../router';
 
@@ -18,8 +19,7 @@ export function JoinByCode(): JSX.Element {
   );
   return (
     <section class="card">
-      <form class="stack" ref={form.ref} onSubmit={form.onSubmit} noValidate>
-        <h2>{t('home.joinTitle')}</h2>
+      <TitledForm title={t('home.joinTitle')} form={form}>
         <Field
           name="code"
           label={t('home.code')}
@@ -31,7 +31,7 @@ export function JoinByCode(): JSX.Element {
         <button type="submit" class="button">
           {t('home.join')}
         </button>
-      </form>
+      </TitledForm>
     </section>
   );
 }

@@ -1,35 +1,25 @@
 import type { JSX } from 'preact';
-import { usePageHeading } from '../components/context';
-import { Header } from '../components/Header';
 import { type Key, t } from '../i18n';
 import type { RoomPhase } from '../state/room';
+import { NoticeFrame } from './NoticeFrame';
 
 type Over = Extract<RoomPhase, { kind: 'left' | 'ended' | 'replaced' | 'failed' }>;
 
 /** What is shown when one is no longer in the meeting, and the ways on from there. */
 export function MeetingOver({ phase, again }: { phase: Over; again: () => void }): JSX.Element {
-  const title = t(TITLES[phase.kind]);
-  const heading = usePageHeading(title, true);
   return (
-    <div class="page">
-      <Header />
-      <main class="content centre stack loose">
-        <h1 ref={heading} tabIndex={-1}>
-          {title}
-        </h1>
-        <p class="soft">{explanation(phase)}</p>
-        <div class="buttons">
-          {phase.kind !== 'ended' && (
-            <button type="button" class="button primary large" onClick={again}>
-              {t(phase.kind === 'replaced' ? 'replaced.here' : 'left.rejoin')}
-            </button>
-          )}
-          <a class={phase.kind === 'ended' ? 'button primary large' : 'button large'} href="/">
-            {t('left.home')}
-          </a>
-        </div>
-      </main>
-    </div>
+    <NoticeFrame title={t(TITLES[phase.kind])} text={explanation(phase)} focus>
+      <div class="buttons">
+        {phase.kind !== 'ended' && (
+          <button type="button" class="button primary large" onClick={again}>
+            {t(phase.kind === 'replaced' ? 'replaced.here' : 'left.rejoin')}
+          </button>
+        )}
+        <a class={phase.kind === 'ended' ? 'button primary large' : 'button large'} href="/">
+          {t('left.home')}
+        </a>
+      </div>
+    </NoticeFrame>
   );
 }
 

@@ -6,6 +6,9 @@ import type { CertificateInfo } from '../wire/CertificateInfo';
 import type { ChangeSettingsRequest } from '../wire/ChangeSettingsRequest';
 import type { RelayTestReply } from '../wire/RelayTestReply';
 import type { ServerStatus } from '../wire/ServerStatus';
+import type { SettingInfo } from '../wire/SettingInfo';
+import type { SettingOrigin } from '../wire/SettingOrigin';
+import type { SettingValue } from '../wire/SettingValue';
 import type { SettingsReply } from '../wire/SettingsReply';
 import type { TextStore } from './environment';
 import { Setup, hostOf, isPublicName } from './setup';
@@ -30,7 +33,19 @@ class FakeSettings implements Pick<SettingsApi, 'read' | 'change' | 'testRelay'>
   async change(request: ChangeSettingsRequest): Promise<SettingsReply> {
     this.sent.push(request);
     if (this.refusal) throw this.refusal;
+    for (const { key, value } of request.changes) this.hold(key, value, 'browser');
     return this.reply;
+  }
+
+  /** What a setting is from now on, and who says so. */
+  hold(key: string, value: SettingValue | null, origin: SettingOrigin): void {
+    const settings = this.reply.settings.map((setting): SettingInfo => {
+      if (setting.key !== key) return setting;
+      const { value: _, ...rest } = setting;
+      const holds = value ?? setting.default;
+      return holds === undefined ? { ...rest, origin } : { ...rest, value: holds, origin };
+    });
+    this.reply = { ...this.reply, settings };
   }
 
   async testRelay(): Promise<RelayTestReply> {
@@ -55,8 +70,12 @@ class FakeStatus {
     problem: 'It is on its way.',
   };
 
+  /** What answers wait for. */
+  held: Promise<void> | null = null;
+
   async read(): Promise<Pick<ServerStatus, 'certificate'>> {
     this.asked += 1;
+    await this.held;
     return { certificate: this.certificate };
   }
 }
@@ -119,9 +138,14 @@ describe('setting up a place', () => {
         ],
       },
     ]);
-    one.decide({ address: '' });
     await one.apply();
     expect(api.sent.length, 'nothing is set that holds already').toBe(1);
+    one.decide({ address: '' });
+    await one.apply();
+    expect(api.sent.at(-1)?.changes).toEqual([
+      { key: 'server.public_url', value: null },
+      { key: 'tls.mode', value: null },
+    ]);
     one.decide({ address: 'https://meet.example.org' });
     api.refusal = new ApiError({ code: 'invalid_settings', message: 'No.', problems: [{ key: 'tls.mode', message: 'no', mend: 'write one' }] }, 422);
     expect(await one.apply()).toBe(false);
@@ -132,6 +156,7 @@ describe('setting up a place', () => {
     vi.useFakeTimers();
     const { status, setup: one } = setup();
     one.decide({ address: 'https://Meet.example.org:8443', vouching: 'acme' });
+    await one.apply();
     await one.followCertificate();
     expect([one.isVouchedFor, one.certificate.value?.problem]).toEqual([false, 'It is on its way.']);
     status.certificate = { ...status.certificate, source: 'acme', names: ['meet.example.org'], problem: null };
@@ -139,6 +164,88 @@ describe('setting up a place', () => {
     expect(one.isVouchedFor).toBe(true);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(status.asked, 'nobody asks for what has come').toBe(2);
+    vi.useRealTimers();
+  });
+
+  it('awaits no certificate for an address that was given and taken back', async () => {
+    vi.useFakeTimers();
+    const { api, status, setup: one } = setup();
+    one.decide({ address: 'https://meet.example.org' });
+    one.decide({ vouching: 'acme' });
+    one.decide({ address: '' });
+    expect(one.progress.value.vouching, 'nobody vouches for no name').toBeNull();
+    await one.apply();
+    expect([api.sent, one.awaited]).toEqual([[], null]);
+    await one.followCertificate();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(status.asked).toBe(0);
+    vi.useRealTimers();
+  });
+
+  it('goes by what a file says where it says something else, tells who said it, and does not await what will not come', async () => {
+    const { api, status, setup: one } = setup();
+    api.hold('tls.mode', 'local', 'environment');
+    one.decide({ address: 'https://meet.example.org', vouching: 'acme', registration: 'closed' });
+    expect([one.decidedBy('tls.mode'), one.overruled], 'nothing is known before there is an account').toEqual([null, []]);
+    await one.apply();
+    expect(one.overruled).toEqual([
+      { key: 'tls.mode', value: 'local', origin: 'environment' },
+      { key: 'accounts.registration', value: 'open', origin: 'file' },
+    ]);
+    expect([one.decidedBy('tls.mode'), one.decidedBy('server.public_url'), one.held('tls.mode')]).toEqual(['environment', null, 'local']);
+    await one.followCertificate();
+    expect([one.awaited, status.asked]).toEqual([null, 0]);
+  });
+
+  it('awaits a certificate for the address that a file gives, and for none that was written in vain', async () => {
+    vi.useFakeTimers();
+    const { api, status, setup: one } = setup();
+    api.hold('server.public_url', 'https://real.example.org', 'file');
+    one.decide({ address: 'https://meet.example.org', vouching: 'acme' });
+    await one.apply();
+    expect([one.address, one.awaited]).toEqual(['https://real.example.org', 'https://real.example.org']);
+    status.certificate = { ...status.certificate, source: 'acme', names: ['real.example.org'] };
+    await one.followCertificate();
+    expect(one.isVouchedFor).toBe(true);
+    one.dispose();
+    vi.useRealTimers();
+  });
+
+  it('awaits a certificate where the server asks for one by itself, and not where files are the certificate', async () => {
+    for (const [address, source, awaited] of [
+      ['https://meet.example.org', 'localCa', true],
+      ['https://meet.example.org', 'files', false],
+      ['https://meet.example.org:8443', 'localCa', false],
+      ['https://hearth.local', 'localCa', false],
+    ] as const) {
+      vi.useFakeTimers();
+      const { api, status, setup: one } = setup();
+      api.hold('server.public_url', address, 'file');
+      status.certificate = { ...status.certificate, source };
+      await one.followCertificate();
+      expect(one.awaited !== null, `${address}, ${source}`).toBe(awaited);
+      one.dispose();
+      vi.useRealTimers();
+    }
+  });
+
+  it('stops following the certificate even while a question is under way', async () => {
+    vi.useFakeTimers();
+    const { status, setup: one } = setup();
+    one.decide({ address: 'https://meet.example.org', vouching: 'acme' });
+    await one.apply();
+    let answer = (): void => undefined;
+    status.held = new Promise((resolve) => {
+      answer = resolve;
+    });
+    const following = one.followCertificate();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(status.asked, 'the question is under way').toBe(1);
+    one.stopFollowing();
+    answer();
+    await following;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([status.asked, one.certificate.value]).toEqual([1, null]);
     vi.useRealTimers();
   });
 

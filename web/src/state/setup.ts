@@ -6,6 +6,9 @@ import type { CertificateInfo } from '../wire/CertificateInfo';
 import type { RelayTestReply } from '../wire/RelayTestReply';
 import type { Registration } from '../wire/Registration';
 import type { SettingChange } from '../wire/SettingChange';
+import type { SettingInfo } from '../wire/SettingInfo';
+import type { SettingOrigin } from '../wire/SettingOrigin';
+import type { SettingValue } from '../wire/SettingValue';
 import type { TextStore } from './environment';
 import { isFixed, problemsByKey } from './settings';
 
@@ -32,6 +35,13 @@ interface Progress {
   readonly registration: Registration | null;
 }
 
+/** Something that was decided here, though a file or the like says something else, which holds. */
+export interface Overruled {
+  readonly key: string;
+  readonly value: SettingValue | undefined;
+  readonly origin: SettingOrigin;
+}
+
 const BEGIN: Progress = { step: 'place', token: '', name: '', address: '', vouching: null, registration: null };
 
 /** Setting up a place: what is decided before there is an account waits in this tab until there is one to decide it. */
@@ -43,7 +53,10 @@ export class Setup {
   readonly #problems = signal<ReadonlyMap<string, string>>(new Map());
   readonly #relay = signal<RelayTestReply | ApiError | null>(null);
   readonly #certificate = signal<CertificateInfo | null>(null);
+  readonly #settings = signal<readonly SettingInfo[]>([]);
   #asking: ReturnType<typeof setTimeout> | undefined;
+  /** Grows whenever the certificate is followed from anew or no more: answers that come later are none of anybody's. */
+  #following = 0;
 
   constructor(api: SettingsApi, status: StatusApi, store: TextStore) {
     this.#api = api;
@@ -71,11 +84,45 @@ export class Setup {
     return this.#certificate;
   }
 
+  /** Who decided a setting, where that can't be changed here; null where it can, or where nothing is known yet. */
+  decidedBy(key: string): SettingOrigin | null {
+    const setting = this.#known(key);
+    return setting !== undefined && isFixed(setting) ? setting.origin : null;
+  }
+
+  /** What a setting is, as the server last told. */
+  held(key: string): SettingValue | undefined {
+    return this.#known(key)?.value;
+  }
+
+  /** The address of this place: what was decided here, unless a file decides it. */
+  get address(): string {
+    const held = this.held('server.public_url');
+    return this.decidedBy('server.public_url') !== null && typeof held === 'string' ? held : this.#progress.value.address;
+  }
+
+  /** What was decided here in vain. */
+  get overruled(): readonly Overruled[] {
+    return this.#wanted().flatMap(({ key, value }) => {
+      const [setting, origin] = [this.#known(key), this.decidedBy(key)];
+      if (setting === undefined || origin === null || value === null || value === setting.value) return [];
+      return [{ key, value: setting.value, origin }];
+    });
+  }
+
+  /** The address for which the server asks a public authority, by what holds there; null where it asks none. */
+  get awaited(): string | null {
+    const [address, mode] = [this.held('server.public_url'), this.held('tls.mode')];
+    if (typeof address !== 'string' || address === '') return null;
+    // Left to itself, the server asks where the address can be vouched for and nobody gave it files.
+    const asksByItself = mode === 'auto' && isPublicName(address) && !/:\d+$/.test(address) && this.#certificate.value?.source !== 'files';
+    return mode === 'acme' || asksByItself ? address : null;
+  }
+
   /** Whether the public authority has given the certificate for the address. */
   get isVouchedFor(): boolean {
-    const host = hostOf(this.#progress.value.address);
-    const shown = this.#certificate.value;
-    return shown !== null && shown.source === 'acme' && shown.names.includes(host);
+    const [address, shown] = [this.awaited, this.#certificate.value];
+    return address !== null && shown !== null && shown.source === 'acme' && shown.names.includes(hostOf(address));
   }
 
   /** Whether setting up was begun in this tab. */
@@ -105,7 +152,8 @@ export class Setup {
   }
 
   decide(decided: Partial<Pick<Progress, 'name' | 'address' | 'vouching' | 'registration'>>): void {
-    this.#keep(decided);
+    // Nobody vouches for a name that there is not.
+    this.#keep(decided.address === '' ? { ...decided, vouching: null } : decided);
     this.#problems.value = new Map();
   }
 
@@ -125,23 +173,14 @@ export class Setup {
    * what is asked there.
    */
   async apply(): Promise<boolean> {
-    const { name, address, vouching, registration } = this.#progress.value;
-    const wanted: SettingChange[] = [];
-    if (name.trim() !== '') wanted.push({ key: 'server.name', value: name.trim() });
-    wanted.push({ key: 'server.public_url', value: address.trim() === '' ? null : address.trim() });
-    // Without an address there is nothing that anybody else could vouch for, and the server knows that by itself.
-    wanted.push({ key: 'tls.mode', value: address.trim() === '' ? null : vouching });
-    if (registration) wanted.push({ key: 'accounts.registration', value: registration });
     try {
-      const { settings } = await this.#api.read();
-      const known = (key: string) => settings.find((setting) => setting.key === key);
+      this.#settings.value = (await this.#api.read()).settings;
       // What somebody wrote into a file stands, and what holds already needs no change.
-      const changes = wanted.filter(({ key, value }) => {
-        const setting = known(key);
-        if (setting === undefined || isFixed(setting)) return false;
-        return setting.value !== (value ?? setting.default);
+      const changes = this.#wanted().filter(({ key, value }) => {
+        const setting = this.#known(key);
+        return setting !== undefined && !isFixed(setting) && setting.value !== (value ?? setting.default);
       });
-      if (changes.length > 0) await this.#api.change({ changes });
+      if (changes.length > 0) this.#settings.value = (await this.#api.change({ changes })).settings;
       this.#problems.value = new Map();
       return true;
     } catch (error) {
@@ -159,16 +198,28 @@ export class Setup {
     this.#relay.value = await this.#api.testRelay().catch((error: unknown) => ApiError.from(error));
   }
 
+  /** Learns what holds, and who decided it. Never rejects: what can't be asked for now is not known. */
+  async learn(): Promise<void> {
+    const reply = await this.#api.read().catch(() => null);
+    if (reply) this.#settings.value = reply.settings;
+  }
+
   /** Asks for the certificate again and again, until it is there or nobody wants to know any more. Never rejects. */
   async followCertificate(): Promise<void> {
     this.stopFollowing();
+    const following = this.#following;
+    if (this.#settings.value.length === 0) await this.learn();
+    const isKnown = this.#settings.value.length > 0;
     // What can't be asked for now is asked for again.
-    const status = await this.#status.read().catch(() => null);
+    const status = isKnown && this.awaited !== null ? await this.#status.read().catch(() => null) : null;
+    if (following !== this.#following) return;
     if (status) this.#certificate.value = status.certificate;
-    if (!this.isVouchedFor) this.#asking = setTimeout(() => void this.followCertificate(), ASK_EVERY_MS);
+    if (isKnown && (this.awaited === null || this.isVouchedFor)) return;
+    this.#asking = setTimeout(() => void this.followCertificate(), ASK_EVERY_MS);
   }
 
   stopFollowing(): void {
+    this.#following += 1;
     clearTimeout(this.#asking);
     this.#asking = undefined;
   }
@@ -176,6 +227,22 @@ export class Setup {
   dispose(): void {
     this.stopFollowing();
     this.#relay.value = null;
+  }
+
+  #known(key: string): SettingInfo | undefined {
+    return this.#settings.value.find((setting) => setting.key === key);
+  }
+
+  /** What was decided, as changes of settings. */
+  #wanted(): SettingChange[] {
+    const { name, address, vouching, registration } = this.#progress.value;
+    const wanted: SettingChange[] = [];
+    if (name.trim() !== '') wanted.push({ key: 'server.name', value: name.trim() });
+    wanted.push({ key: 'server.public_url', value: address.trim() === '' ? null : address.trim() });
+    // Without an address there is nothing that anybody else could vouch for, and the server knows that by itself.
+    wanted.push({ key: 'tls.mode', value: this.address.trim() === '' ? null : vouching });
+    if (registration) wanted.push({ key: 'accounts.registration', value: registration });
+    return wanted;
   }
 
   #keep(changed: Partial<Progress>): void {

@@ -1,4 +1,9 @@
-import { ADMIN } from './harness/server';
+import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { certificateFiles } from './harness/certificate';
+import { PATIENCE_MS } from './harness/people';
+import { ADMIN, Hearth } from './harness/server';
 import { expect, test } from './harness/test';
 
 test('O6: an administrator sees how the place is doing, kept up to date, and others are sent home', async ({ people, newMeeting }) => {
@@ -49,6 +54,39 @@ test('O6: an administrator sees how the place is doing, kept up to date, and oth
   await expect(linus.page.getByRole('main')).toContainText('This page is for the administrators of this place.');
   await linus.page.getByRole('main').getByRole('link', { name: 'Home' }).click();
   await expect(linus.page.getByRole('button', { name: 'Create meeting' })).toBeVisible();
+});
+
+test('O6: what is wrong with the backup and the certificate stands first, beside the disk, the version and the log’s own words', async ({ people }) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hearth-e2e-status-'));
+  // A directory can't be made below a file, whoever tries.
+  const file = join(folder, 'a-file');
+  await writeFile(file, '');
+  const tls = await certificateFiles(folder, 80, 10);
+  const server = await Hearth.start(`${tls}[backup]\ndirectory = "${join(file, 'backups')}"\n`);
+  try {
+    await server.setUp();
+    await server.stop();
+    const twoDaysAgo = new Date(Date.now() - 48 * 3600_000);
+    await utimes(join(server.dataFolder, 'store', 'created'), twoDaysAgo, twoDaysAgo);
+    await server.startAgain();
+    const grace = await people.arrive('Ada', { called: ADMIN.name, at: server });
+    await grace.signIn(ADMIN.email, ADMIN.password);
+    await grace.open('/admin');
+    const region = (name: string) => grace.page.getByRole('region', { name, exact: true });
+    await expect(region('Needs your attention')).toContainText('The daily backup could not be made', { timeout: PATIENCE_MS });
+    await expect(region('Needs your attention')).toContainText('set backup.directory to a place with room');
+    await expect(region('Needs your attention')).toContainText(/The certificate expires .+, and no other has come\./);
+    await expect(region('Certificate')).toContainText('Your own files');
+    await expect(region('Server')).toContainText(/Version\s*\d+\.\d+\.\d+/);
+    await expect(region('Server')).toContainText(/Free on the disk\s*[\d.,]+ [GTM]B of [\d.,]+ [GT]B/);
+    await expect(region('Server')).toContainText(/Last backup\s*None yet/);
+    const remarks = region('Warnings and errors').getByRole('listitem');
+    await expect(remarks.filter({ hasText: 'the daily backup could not be made' })).toContainText(/^Warning/);
+    await expect(remarks.filter({ hasText: 'less than a third of the certificate' })).toHaveCount(1);
+  } finally {
+    await server.dispose();
+    await rm(folder, { recursive: true });
+  }
 });
 
 test('A7: whoever comes to the first page loads nothing of the pages for administrators', async ({ people }) => {

@@ -2,9 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Page } from '@playwright/test';
 import type { ServerStatus } from '../../src/wire/ServerStatus';
+import type { SettingInfo } from '../../src/wire/SettingInfo';
+import type { SettingsReply } from '../../src/wire/SettingsReply';
 import { expect, test } from './harness/test';
 import { expectToSee } from './harness/senses';
-import { ADMIN } from './harness/server';
+import { ADMIN, Hearth } from './harness/server';
 
 // Pictures of the main screens for the README and for looking at. `npx playwright test --project=screenshots`.
 
@@ -85,6 +87,66 @@ for (const [device, screen] of Object.entries(DEVICES)) {
       await grace.page.route('**/api/admin/status', (route) => route.fulfill({ json: troubled }));
       await expect(grace.page.getByRole('region', { name: 'Needs your attention' })).toBeVisible();
       await take('22-status-trouble');
+    });
+
+    test(`screenshots of setting up and the settings: ${device}, ${colorScheme}`, async ({ people }) => {
+      const server = await Hearth.start('[accounts]\nregistration = "closed"\n');
+      try {
+        const grace = await people.arrive('Dia', { called: ADMIN.name, at: server, context: { ...screen, colorScheme } });
+        const { page } = grace;
+        const take = (what: string): Promise<Buffer> => page.screenshot({ path: `${FOLDER}/${what}-${device}-${colorScheme}.png`, fullPage: true });
+        const at = (title: string): Promise<void> => expect(page.getByRole('heading', { name: title, level: 1 })).toBeVisible();
+        await page.goto(`${server.origin}/setup`);
+        await at('Set up this place');
+        await take('30-setup-without-link');
+        await page.goto(server.setupLink);
+        await at('Name and address');
+        await page.getByLabel('Address').fill('http://meet.example.org');
+        await grace.button('Continue').click();
+        await take('31-setup-place-wrong');
+        await page.getByLabel('Address').fill('https://meet.example.org');
+        await grace.button('Continue').click();
+        await at('Certificate');
+        await take('32-setup-certificate');
+        // No authority is to be asked from here.
+        await page.getByRole('radio', { name: 'This server itself' }).check();
+        await take('33-setup-certificate-own');
+        await grace.button('Continue').click();
+        await at('Administrator');
+        await take('34-setup-account');
+        await page.getByLabel('Name', { exact: true }).fill(ADMIN.name);
+        await page.getByLabel('E-mail address').fill(ADMIN.email);
+        await page.getByLabel('Password', { exact: true }).fill(ADMIN.password);
+        await grace.button('Create admin account').click();
+        await at('Accounts');
+        await expect(page.getByRole('main')).toContainText('Set in the configuration file.');
+        await take('35-setup-people-fixed');
+        await grace.button('Continue').click();
+        await at('Relay');
+        await expect(page.getByRole('status')).toContainText('The relay works');
+        await take('36-setup-relay');
+        await grace.button('Continue').click();
+        await at('First meeting');
+        await take('37-setup-meeting');
+        // What the authority and a file would have to say.
+        await page.route('**/api/admin/settings', async (route) => {
+          const answer = await route.fetch();
+          const reply = (await answer.json()) as SettingsReply;
+          const fixed: Readonly<Record<string, Pick<SettingInfo, 'value' | 'origin'>>> = {
+            'server.name': { value: 'The Lodge', origin: 'environment' },
+            'tls.mode': { value: 'acme', origin: 'file' },
+          };
+          await route.fulfill({ json: { ...reply, settings: reply.settings.map((setting) => ({ ...setting, ...fixed[setting.key] })) } });
+        });
+        await page.reload();
+        await expect(page.getByRole('main')).toContainText('is not here yet');
+        await take('38-setup-meeting-overruled');
+        await grace.open('/admin/settings');
+        await expect(grace.button('Save changes')).toBeVisible();
+        await take('39-settings');
+      } finally {
+        await server.dispose();
+      }
     });
   }
 }

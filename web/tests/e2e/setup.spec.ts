@@ -38,6 +38,10 @@ test('O2: the one-time link leads through all steps to a first meeting, back and
     await expect(page.getByRole('main')).toContainText('lodge.example.org must lead to this server');
     await page.reload();
     await expectStep(grace, 'Certificate');
+    await grace.button('Continue').click();
+    await expectStep(grace, 'Administrator');
+    await grace.button('Back').click();
+    await expectStep(grace, 'Certificate');
     await grace.button('Back').click();
     await expect(page.getByLabel('Address')).toHaveValue('https://lodge.example.org');
     await page.getByLabel('Address').fill('');
@@ -73,6 +77,9 @@ test('O2: the one-time link leads through all steps to a first meeting, back and
     await grace.button('Continue').click();
 
     await expectStep(grace, 'First meeting');
+    await Promise.all([page.waitForResponse('**/api/admin/settings'), page.reload()]);
+    await expectStep(grace, 'First meeting');
+    await expect(page.getByRole('main'), 'what was chosen for an address that was taken back is not awaited').not.toContainText('The certificate for');
     await grace.button('Start the first meeting').click();
     await expect(page).toHaveURL(/\/m\/[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}$/);
     await grace.getReady();
@@ -128,6 +135,44 @@ test('O2: setting up with a public name ends with a certificate for it, without 
   }
 });
 
+test('O2: what a file decides is shown as decided in the steps of setting up, and nothing is awaited that will not come', async ({ people }) => {
+  const server = await Hearth.start('[tls]\nmode = "local"\n[accounts]\nregistration = "closed"\n');
+  try {
+    const grace = await people.arrive('Ada', { called: ADMIN.name, at: server });
+    const { page } = grace;
+    const main = page.getByRole('main');
+    await page.goto(server.setupLink);
+    await page.getByLabel('Address').fill('https://meet.hearth-club.net');
+    await grace.button('Continue').click();
+    await page.getByRole('radio', { name: 'A public authority' }).check();
+    await grace.button('Continue').click();
+    await page.getByLabel('Name', { exact: true }).fill(ADMIN.name);
+    await page.getByLabel('E-mail address').fill(ADMIN.email);
+    await page.getByLabel('Password', { exact: true }).fill(ADMIN.password);
+    await grace.button('Create admin account').click();
+    await expectStep(grace, 'Accounts');
+    await expect(page.getByRole('radio', { name: 'Nobody' })).toBeChecked();
+    await expect(page.getByRole('radio', { name: 'Nobody' })).toBeDisabled();
+    await expect(main).toContainText('Set in the configuration file.');
+    await grace.button('Back').click();
+    await expectStep(grace, 'Certificate');
+    await expect(page.getByRole('radio'), 'there is nothing to choose').toHaveCount(0);
+    await expect(main).toContainText('This server’s own authority');
+    await expect(main).toContainText('Set in the configuration file.');
+    await grace.button('Continue').click();
+    await grace.button('Continue').click();
+    await expectStep(grace, 'Relay');
+    await grace.button('Continue').click();
+    await expectStep(grace, 'First meeting');
+    await expect(main).toContainText('Where it comes from: This server’s own authority');
+    await expect(main).not.toContainText('is not here yet');
+    await grace.button('Not now').click();
+    await expect(grace.button('Create meeting')).toBeVisible();
+  } finally {
+    await server.dispose();
+  }
+});
+
 test('R26: what is wrong with the certificate stands on the administrators’ first page, and goes when it is mended', async ({ people }) => {
   const authority = await Authority.prepare();
   const server = await Hearth.start(authority.settings);
@@ -163,14 +208,14 @@ test('O5: an administrator changes settings in the browser, sees what is wrong b
     await expect(save).toBeDisabled();
     await page.getByLabel('Name', { exact: true }).fill('The Lodge');
     await page.getByLabel('Address', { exact: true }).fill('lodge.example.org');
-    await page.getByLabel('Connections at once').fill('3');
+    await page.getByLabel('Connections at once', { exact: true }).fill('3');
     await save.click();
     await expect(page.getByRole('region', { name: 'This place' })).toContainText('write it like "https://meet.example.org"');
     await expect(page.getByRole('region', { name: 'Limits' })).toContainText('write 10 or more');
     await expect(page.getByLabel('Address', { exact: true }), 'the first that is wrong has the focus').toBeFocused();
     await expect(page.getByLabel('Name', { exact: true })).toHaveValue('The Lodge');
     await page.getByLabel('Address', { exact: true }).fill('');
-    await page.getByLabel('Connections at once').fill('300');
+    await page.getByLabel('Connections at once', { exact: true }).fill('300');
     await grace.button('Add a server').click();
     await page.getByLabel('Addresses').fill('turn:turn.example.org');
     await page.getByLabel('How it is opened').selectOption('By a shared secret (use-auth-secret)');
@@ -184,12 +229,12 @@ test('O5: an administrator changes settings in the browser, sees what is wrong b
     await expect(page.getByRole('main')).toContainText('It is kept, and not shown.');
     await page.getByLabel('Address outside').fill('203.0.113.7');
     await save.click();
-    await expect(page.getByRole('main')).toContainText('holds only after the server was restarted: Address outside');
+    await expect(page.getByRole('main')).toContainText('hold only after a restart of the server: Address outside');
     await server.stop();
     await server.startAgain();
     await page.reload();
     await expect(page.getByLabel('Name', { exact: true })).toHaveValue('The Lodge');
-    await expect(page.getByRole('main')).not.toContainText('holds only after the server was restarted');
+    await expect(page.getByRole('main')).not.toContainText('hold only after a restart of the server');
     await grace.button('Back to the default: Hearth').click();
     await save.click();
     await expect(page.getByRole('banner')).toContainText('Hearth');

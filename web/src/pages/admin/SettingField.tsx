@@ -1,27 +1,13 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { useId } from 'preact/hooks';
 import { FieldError } from '../../components/Field';
-import { SETTING_NAMES, settings as words } from '../../i18n/settings';
+import { FixedNote } from '../../components/FixedNote';
+import { CHOICES, SETTING_NAMES, settings as words, told } from '../../i18n/settings';
 import { isFixed, kindOf, type SettingsEditor } from '../../state/settings';
 import type { SettingInfo } from '../../wire/SettingInfo';
-import type { SettingValue } from '../../wire/SettingValue';
 import { IceServers } from './IceServers';
 
 const t = words.words;
-
-/** Settings that are one of a few words. */
-const CHOICES: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
-  'accounts.registration': [
-    ['open', t('registration.open')],
-    ['closed', t('registration.closed')],
-  ],
-  'tls.mode': [
-    ['auto', t('tls.auto')],
-    ['acme', t('tls.acme')],
-    ['local', t('tls.local')],
-    ['files', t('tls.files')],
-  ],
-};
 
 interface Properties {
   readonly editor: SettingsEditor;
@@ -42,11 +28,11 @@ export function SettingField({ editor, setting }: Properties): JSX.Element {
       <p class="hint" id={`${id}-hint`}>
         {key === 'ice.servers' ? t('ice.intro') : doc}
       </p>
-      {fixed && <p class="aside-note">{t(origin === 'file' ? 'settings.file' : origin === 'flag' ? 'settings.flag' : 'settings.environment')}</p>}
+      <FixedNote origin={origin} />
       {!live && <p class="aside-note">{t('settings.restart')}</p>}
       {origin === 'browser' && (
         <button type="button" class="button plain" onClick={() => editor.edit(key, null)}>
-          {t('settings.usual', { usual: told(setting.default) })}
+          {t('settings.usual', { usual: told(key, setting.default) })}
         </button>
       )}
     </div>
@@ -104,7 +90,7 @@ function Control({ id, name, editor, setting, fixed, invalid }: ControlPropertie
         inputMode={kindOf(setting) === 'number' ? 'numeric' : 'text'}
         autocomplete="off"
         spellcheck={false}
-        placeholder={told(setting.default)}
+        placeholder={told(key, setting.default)}
         {...described}
         onInput={(event) => editor.edit(key, event.currentTarget.value)}
       />
@@ -119,10 +105,4 @@ function Labelled({ id, name, children }: { id: string; name: string; children: 
       {children}
     </>
   );
-}
-
-function told(value: SettingValue | undefined): string {
-  if (typeof value === 'boolean') return t(value ? 'settings.on' : 'settings.off');
-  if (value === undefined || (Array.isArray(value) && value.length === 0)) return t('settings.unset');
-  return Array.isArray(value) ? value.join(', ') : String(value);
 }

@@ -38,6 +38,9 @@ export function SetupWizard(): JSX.Element {
   const { step, token } = setup.progress.value;
   const isDone = server?.needsSetup === false;
   const mayGoOn = isDone ? user?.role === 'admin' && setup.begun : token !== '';
+  useEffect(() => {
+    if (isDone && mayGoOn) void setup.learn();
+  }, [setup, isDone, mayGoOn]);
   if (server === null || user === undefined) return <Frame step={null} intro={common('app.loading')} />;
   if (!mayGoOn) {
     return (

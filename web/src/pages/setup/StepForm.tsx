@@ -22,10 +22,12 @@ interface ChoiceProperties<T extends string> {
   readonly chosen: Signal<T>;
   readonly label: string;
   readonly hint: string;
+  /** Whether somebody else decided it. */
+  readonly fixed?: boolean;
 }
 
 /** One of several answers to a question. */
-export function Choice<T extends string>({ name, value, chosen, label, hint }: ChoiceProperties<T>): JSX.Element {
+export function Choice<T extends string>({ name, value, chosen, label, hint, fixed = false }: ChoiceProperties<T>): JSX.Element {
   return (
     <label class="choice">
       <input
@@ -33,6 +35,7 @@ export function Choice<T extends string>({ name, value, chosen, label, hint }: C
         name={name}
         value={value}
         checked={chosen.value === value}
+        disabled={fixed}
         onChange={() => {
           chosen.value = value;
         }}

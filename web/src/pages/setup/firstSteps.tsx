@@ -2,8 +2,10 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useUi } from '../../components/context';
 import { Field } from '../../components/Field';
+import { FixedNote } from '../../components/FixedNote';
 import { useForm } from '../../components/form';
 import { WarningIcon } from '../../components/icons';
+import { told } from '../../i18n/settings';
 import { setup as words } from '../../i18n/setup';
 import { hostOf, isPublicName, type Vouching } from '../../state/setup';
 import { EmailField, NameField, PasswordField } from '../entry';
@@ -23,15 +25,17 @@ export function PlaceStep({ setup, hasAccount }: StepProperties): JSX.Element {
   const { app } = useUi();
   const decided = setup.progress.peek();
   const name = useSignal(decided.name || (app.session.server.peek()?.name ?? ''));
-  const address = useSignal(decided.address || reachedBy());
+  // What was emptied once is not suggested again.
+  const address = useSignal(decided.address || (decided.name === '' ? reachedBy() : ''));
+  const [nameBy, addressBy] = [setup.decidedBy('server.name'), setup.decidedBy('server.public_url')];
   const problems = setup.problems.value;
   const next = setup.next(hasAccount);
   const misspelt = useSignal(false);
   const form = useForm([], async () => {
     const wanted = address.value.trim().replace(/\/$/, '');
-    misspelt.value = wanted !== '' && !/^https:\/\/[^/?#@\s]+$/i.test(wanted);
+    misspelt.value = addressBy === null && wanted !== '' && !/^https:\/\/[^/?#@\s]+$/i.test(wanted);
     if (misspelt.value) return;
-    setup.decide({ name: name.value.trim(), address: wanted });
+    setup.decide({ name: name.value.trim(), ...(addressBy === null && { address: wanted }) });
     if (hasAccount && !(await setup.apply())) return;
     setup.go(next);
   });
@@ -41,7 +45,8 @@ export function PlaceStep({ setup, hasAccount }: StepProperties): JSX.Element {
         name="place"
         label={t('place.name')}
         hint={t('place.nameHint')}
-        value={name.value}
+        value={nameBy === null ? name.value : String(setup.held('server.name') ?? '')}
+        disabled={nameBy !== null}
         maxLength={60}
         autocomplete="organization"
         error={problems.get('server.name')}
@@ -49,11 +54,13 @@ export function PlaceStep({ setup, hasAccount }: StepProperties): JSX.Element {
           name.value = text;
         }}
       />
+      <FixedNote origin={nameBy} />
       <Field
         name="address"
         label={t('place.address')}
         hint={t('place.addressHint')}
-        value={address.value}
+        value={addressBy === null ? address.value : setup.address}
+        disabled={addressBy !== null}
         placeholder="https://meet.example.org"
         autocomplete="url"
         spellcheck={false}
@@ -62,6 +69,7 @@ export function PlaceStep({ setup, hasAccount }: StepProperties): JSX.Element {
           address.value = text;
         }}
       />
+      <FixedNote origin={addressBy} />
     </StepForm>
   );
 }
@@ -69,13 +77,15 @@ export function PlaceStep({ setup, hasAccount }: StepProperties): JSX.Element {
 /** Who vouches for the server, and what that asks of people. */
 export function CertificateStep({ setup, hasAccount }: StepProperties): JSX.Element {
   const { app } = useUi();
-  const { address, vouching } = setup.progress.value;
+  const { vouching } = setup.progress.value;
+  const { address } = setup;
+  const decidedBy = setup.decidedBy('tls.mode');
   const ownAuthority = app.session.server.value?.ownAuthority ?? true;
   const chosen = useSignal<Vouching>(vouching ?? (isPublicName(address) ? 'acme' : 'local'));
   const problem = setup.problems.value.get('tls.mode');
   const next = setup.next(hasAccount);
   // What somebody else vouches for already, by files for example, needs no choice.
-  const mayChoose = address !== '' && (ownAuthority || vouching !== null);
+  const mayChoose = decidedBy === null && address !== '' && (ownAuthority || vouching !== null);
   const form = useForm([], async () => {
     if (mayChoose) setup.decide({ vouching: chosen.value });
     if (hasAccount && !(await setup.apply())) return;
@@ -95,7 +105,9 @@ export function CertificateStep({ setup, hasAccount }: StepProperties): JSX.Elem
           <span>{problem}</span>
         </p>
       )}
-      {!mayChoose && <p>{t(ownAuthority ? 'certificate.unnamed' : 'certificate.vouched')}</p>}
+      {decidedBy !== null && <p>{told('tls.mode', setup.held('tls.mode'))}</p>}
+      <FixedNote origin={decidedBy} />
+      {decidedBy === null && !mayChoose && <p>{t(ownAuthority ? 'certificate.unnamed' : 'certificate.vouched')}</p>}
       {ownAuthority && (!mayChoose || chosen.value === 'local') && (
         <p>
           <a href="/trust" target="_blank" rel="noopener">

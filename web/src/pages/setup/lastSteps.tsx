@@ -4,7 +4,9 @@ import { useEffect } from 'preact/hooks';
 import { ApiError } from '../../api/error';
 import { useUi } from '../../components/context';
 import { useForm } from '../../components/form';
+import { FixedNote } from '../../components/FixedNote';
 import { WarningIcon } from '../../components/icons';
+import { SETTING_NAMES, told } from '../../i18n/settings';
 import { setup as words } from '../../i18n/setup';
 import { meetingPath } from '../../router';
 import { hostOf, type Setup } from '../../state/setup';
@@ -17,9 +19,10 @@ const t = words.words;
 /** Who may make an account. */
 export function PeopleStep({ setup, hasAccount }: StepProperties): JSX.Element {
   const { app } = useUi();
+  const decidedBy = setup.decidedBy('accounts.registration');
   const chosen = useSignal<Registration>(setup.progress.value.registration ?? app.session.server.value?.registration ?? 'open');
   const form = useForm([], async () => {
-    setup.decide({ registration: chosen.value });
+    if (decidedBy === null) setup.decide({ registration: chosen.value });
     if (!(await setup.apply())) return;
     await app.session.start();
     setup.go('relay');
@@ -27,9 +30,10 @@ export function PeopleStep({ setup, hasAccount }: StepProperties): JSX.Element {
   return (
     <StepForm setup={setup} hasAccount={hasAccount} form={form} skip={() => setup.go('relay')}>
       <div class="stack" role="radiogroup" aria-label={t('step.people')}>
-        <Choice name="registration" value="open" chosen={chosen} label={t('people.open')} hint={t('people.openHint')} />
-        <Choice name="registration" value="closed" chosen={chosen} label={t('people.closed')} hint={t('people.closedHint')} />
+        <Choice name="registration" value="open" chosen={chosen} label={t('people.open')} hint={t('people.openHint')} fixed={decidedBy !== null} />
+        <Choice name="registration" value="closed" chosen={chosen} label={t('people.closed')} hint={t('people.closedHint')} fixed={decidedBy !== null} />
       </div>
+      <FixedNote origin={decidedBy} />
     </StepForm>
   );
 }
@@ -81,18 +85,39 @@ export function MeetingStep({ setup, hasAccount }: StepProperties): JSX.Element 
   };
   return (
     <StepForm setup={setup} hasAccount={hasAccount} form={form} submit={t('meeting.start')} skip={later} skipLabel={t('meeting.later')}>
-      {setup.progress.value.vouching === 'acme' && <CertificateProgress setup={setup} />}
+      <Overruled setup={setup} />
+      <CertificateProgress setup={setup} />
     </StepForm>
   );
 }
 
-/** Whether the authority has given the certificate, or what is in the way of it. */
-function CertificateProgress({ setup }: { setup: Setup }): JSX.Element {
+/** What was decided in an earlier step, and does not hold. */
+function Overruled({ setup }: { setup: Setup }): JSX.Element | null {
+  const { overruled } = setup;
+  if (overruled.length === 0) return null;
+  return (
+    <div class="stack tight">
+      <p>{t('meeting.overruled')}</p>
+      {overruled.map(({ key, value, origin }) => (
+        <div key={key}>
+          <p>
+            {SETTING_NAMES[key] ?? key}: {told(key, value)}
+          </p>
+          <FixedNote origin={origin} />
+        </div>
+      ))}
+    </div>
+  );
+}
+
+/** Whether the authority has given the certificate, or what is in the way of it; nothing where none is asked. */
+function CertificateProgress({ setup }: { setup: Setup }): JSX.Element | null {
   useEffect(() => {
     void setup.followCertificate();
     return () => setup.stopFollowing();
   }, [setup]);
-  const { address } = setup.progress.value;
+  const address = setup.awaited;
+  if (address === null) return null;
   const host = hostOf(address);
   const shown = setup.certificate.value;
   if (setup.isVouchedFor) {
