@@ -11,6 +11,7 @@ use hearth::ids::random_bytes;
 use serde_json::json;
 
 use crate::harness::{Answer, Person, TestServer};
+pub use crate::harness::{can, can_trace};
 
 /// How often a test repeats what it does.
 pub fn rounds(usually: usize) -> usize {
@@ -125,21 +126,6 @@ pub async fn again(server: &TestServer, name: &str) -> Person {
 /// Tries to create a meeting.
 pub async fn try_create(person: &Person) -> Answer {
     person.post("/api/meetings/create", &json!({"title": "Standup", "settings": {}})).await
-}
-
-/// Whether this may be done here; says so when it may not.
-pub fn can(tool: &str, arguments: &[&str]) -> bool {
-    let works = Command::new(tool).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let works = works.is_ok_and(|status| status.success());
-    if !works {
-        eprintln!("skipped: {tool} is not there, or may not do that");
-    }
-    works
-}
-
-/// Whether calls can be traced.
-pub fn can_trace() -> bool {
-    can("strace", &["-qq", "-o", "/dev/null", "true"])
 }
 
 /// Words that run a program with `injection`, and write what was traced to `output`. Its process is the one that is started.
