@@ -1,6 +1,6 @@
 //! What several of these tests do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -166,6 +166,22 @@ impl Tracer {
             std::thread::sleep(Duration::from_millis(10));
         }
         tracer
+    }
+
+    /// Whether some thread of this process is being held up: at each of a few looks it stood still on the tracer's word. One that
+    /// waits for work sleeps instead.
+    pub fn holds_up(&self, pid: u32) -> bool {
+        let standing = || {
+            let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten().map(|thread| thread.path());
+            let stands = |thread: &PathBuf| fs::read_to_string(thread.join("status")).is_ok_and(|it| it.contains("State:\tt"));
+            threads.filter(stands).collect::<BTreeSet<_>>()
+        };
+        let mut held = standing();
+        for _ in 0..5 {
+            std::thread::sleep(Duration::from_millis(10));
+            held = &held & &standing();
+        }
+        !held.is_empty()
     }
 }
 

@@ -131,8 +131,17 @@ impl Socket {
 
     /// Passes over what comes until a message of this type.
     pub async fn skip_to(&mut self, kind: &str) -> Value {
+        self.skip_within(PATIENCE, kind).await
+    }
+
+    /// The same for something that comes only when some seconds, of a setting, have gone by.
+    pub async fn skip_to_late(&mut self, kind: &str) -> Value {
+        self.skip_within(4 * PATIENCE, kind).await
+    }
+
+    async fn skip_within(&mut self, patience: Duration, kind: &str) -> Value {
         loop {
-            match self.next().await {
+            match self.next_within(patience).await {
                 Ok(message) if message["type"] == kind => return message,
                 Ok(_) => {}
                 Err(code) => panic!("closed with {code:?} before {kind}"),
@@ -151,8 +160,14 @@ impl Socket {
 
     /// The next message, or how the socket was closed.
     pub async fn next(&mut self) -> Result<Value, Option<CloseCode>> {
+        self.next_within(PATIENCE).await
+    }
+
+    async fn next_within(&mut self, patience: Duration) -> Result<Value, Option<CloseCode>> {
+        // Pings come as long as the server lives, and nobody waits for those.
+        let deadline = tokio::time::Instant::now() + patience;
         loop {
-            let received = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("nothing came in time");
+            let received = tokio::time::timeout_at(deadline, self.stream.next()).await.expect("nothing came in time");
             match received {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
                 Some(Ok(Message::Close(frame))) => return Err(frame.map(|frame| frame.code)),
