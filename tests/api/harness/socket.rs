@@ -29,6 +29,8 @@ pub struct Socket {
     pub participant: String,
     /// What takes it back.
     pub resume_token: String,
+    /// How many pings of the server came so far.
+    pub pings: usize,
 }
 
 impl Socket {
@@ -54,7 +56,7 @@ impl Socket {
             set(&mut request, name, value);
         }
         match tokio_tungstenite::client_async(request, stream).await {
-            Ok((stream, _)) => Ok(Self { stream, participant: String::new(), resume_token: String::new() }),
+            Ok((stream, _)) => Ok(Self { stream, participant: String::new(), resume_token: String::new(), pings: 0 }),
             Err(Error::Http(response)) => Err(response.status()),
             Err(error) => panic!("the socket did not open: {error}"),
         }
@@ -134,7 +136,18 @@ impl Socket {
         self.skip_within(PATIENCE, kind).await
     }
 
-    /// The same for something that comes only when some seconds, of a setting, have gone by.
+    /// Passes over what comes until a message of this type; false when the socket ends before.
+    pub async fn hears(&mut self, kind: &str) -> bool {
+        loop {
+            match self.next().await {
+                Ok(message) if message["type"] == kind => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Like [`Self::skip_to`], for something that comes only when some seconds, of a setting, have gone by.
     pub async fn skip_to_late(&mut self, kind: &str) -> Value {
         self.skip_within(4 * PATIENCE, kind).await
     }
@@ -171,6 +184,7 @@ impl Socket {
             match received {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
                 Some(Ok(Message::Close(frame))) => return Err(frame.map(|frame| frame.code)),
+                Some(Ok(Message::Ping(_))) => self.pings += 1,
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Err(None),
             }
