@@ -55,8 +55,10 @@ check: $(WEB_MODULES) ## Format, lints, types, and that generated files are curr
 .PHONY: unit
 unit: $(WEB_MODULES) ## Unit, property, contract, API, relay and fault tests
 	cd web && npm run --silent test
+	@tests/skipped.sh forget
 	cargo nextest run --locked
 	cargo test --quiet --locked --doc
+	@tests/skipped.sh tell
 
 .PHONY: faults
 faults: ## Kill, damage and fill up the real server a thousand times and more; ROUNDS=n for n rounds of the others

@@ -7,8 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use axum::body::Body;
+use hyper::Request;
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 
+use crate::harness::socket::connect_tls_for;
 use crate::harness::{Options, Person, Socket, TestServer, eventually, no_media, world};
 
 /// What a stranger would like to stand in the log.
@@ -149,6 +154,14 @@ fn piped(options: &Options) -> (TestServer, File, tempfile::TempDir) {
     (TestServer::with(&Options { run_by, ..options.clone() }), held, dir)
 }
 
+/// A connection by HTTP/2, whose library tells a hundred lines of each request at the level of trace.
+async fn h2(server: &TestServer) -> SendRequest<Body> {
+    let stream = TokioIo::new(connect_tls_for(server, b"h2").await);
+    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
 async fn blocked(person: &Person) -> u64 {
     let response = person.client.get(format!("{}/metrics", person.base)).send().await.unwrap();
     let text = response.text().await.unwrap();
@@ -158,23 +171,27 @@ async fn blocked(person: &Person) -> u64 {
 
 #[tokio::test]
 async fn r42_a_reader_who_stops_reading_the_log_stops_nobody_else() {
-    let (mut server, held, _dir) = piped(&logging("json", "level = \"trace\"\nlines_per_second = 0"));
+    // More chat than one person may usually write.
+    let more = "level = \"trace\"\nlines_per_second = 0\n[limits]\nchat_lines_per_ten_seconds = 1000";
+    let (mut server, held, _dir) = piped(&logging("json", more));
     let ben = Person::member(&server, "Ben").await;
     let room = ben.create("Standup", json!({})).await;
     let (mut host, _) = Socket::enter(&server, &ben, &room, "Ben").await;
     let (mut guest, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
     host.expect("participantJoined").await;
     // Long after the pipe and the queue are full, everything goes on.
+    let mut talkative = h2(&server).await;
     let mut lost = 0;
-    for round in 0..400 {
-        ben.get("/healthz").await.ok();
-        if round % 10 == 0 {
-            let text = format!("line {round}");
-            host.send(&json!({"type": "chat", "id": round.to_string(), "to": null, "text": text})).await;
-            let chat = guest.skip_to("chat").await;
-            assert_eq!(chat["message"]["text"], text);
-            lost = blocked(&ben).await;
+    for round in 0..100 {
+        for _ in 0..10 {
+            let asked = Request::get(format!("{}/healthz", server.address)).body(Body::empty()).unwrap();
+            assert_eq!(talkative.send_request(asked).await.unwrap().status(), 200);
         }
+        let text = format!("line {round}");
+        host.send(&json!({"type": "chat", "id": round.to_string(), "to": null, "text": text})).await;
+        let chat = guest.skip_to("chat").await;
+        assert_eq!(chat["message"]["text"], text);
+        lost = blocked(&ben).await;
         if lost > 1000 {
             break;
         }

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::json;
 
-use crate::harness::{Options, Person, TestServer};
+use crate::harness::{Options, Person, TestServer, skip};
 
 fn asked(server: &TestServer) -> Output {
     server.command().arg("setup-link").output().unwrap()
@@ -46,7 +46,7 @@ fn o4_the_printed_setup_link_leads_here_from_other_machines() {
     let words_of = |script: &str| ["unshare", "--net", "sh", "-ec", script, "sh"].map(str::to_owned);
     let tried = words_of(ON_A_NETWORK);
     if !Command::new(&tried[0]).args(&tried[1..]).arg("true").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: this user may not make a network namespace, or unshare or ip is not there");
+        skip("this user may not make a network namespace, or unshare or ip is not there");
         return;
     }
     let server = TestServer::prepare();

@@ -1,11 +1,9 @@
 //! How the server is doing: `GET /api/admin/status`, `/readyz`, and what of it is nobody else's to know.
 
-use std::process::Command;
-
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Options, Person, Socket, TestServer};
+use crate::harness::{Options, Person, Socket, TestServer, can_trace};
 
 const STATUS: &str = "/api/admin/status";
 
@@ -115,8 +113,7 @@ async fn steal_a_sign_in(server: &TestServer) {
 
 #[tokio::test]
 async fn r7_when_the_disk_fails_readiness_status_and_figures_say_so_and_calls_go_on() {
-    if !Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success()) {
-        eprintln!("skipped: strace is not there, or may not trace");
+    if !can_trace() {
         return;
     }
     let inject = "inject=fsync,fdatasync:error=EIO:when=60+";

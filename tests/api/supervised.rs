@@ -16,7 +16,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Options, Person, TestServer, eventually};
+use crate::harness::{Options, Person, TestServer, can_trace, eventually, skip};
 
 /// How long something that must come may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -145,9 +145,7 @@ fn o5_the_service_manager_is_told_when_the_settings_are_read_again() {
 
 /// What starts a server whose writes to the disk each take so many microseconds; `None` where nobody may trace.
 fn on_a_disk(takes: u64, which: &str) -> Option<Vec<String>> {
-    let can_trace = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
-    if !can_trace.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: strace is not there, or may not trace");
+    if !can_trace() {
         return None;
     }
     let (calls, inject) = ("trace=fsync,fdatasync", format!("inject=fsync,fdatasync:delay_enter={takes}:when={which}"));
@@ -215,14 +213,14 @@ async fn o5_the_watchdog_is_told_as_long_as_the_program_runs() {
 
 #[tokio::test]
 async fn o5_the_watchdog_hears_nothing_when_the_writer_or_a_thread_of_the_relay_hangs_although_pages_are_served() {
+    if !can_trace() {
+        return;
+    }
     let manager = Manager::new();
     let server = manager.start(&[watchdog()]);
     for thread in ["store-writer", "relay-0"] {
         manager.hear_of("WATCHDOG=1");
-        let Some(hung) = Hung::hang(server.pid(), thread) else {
-            eprintln!("skipped: strace is not there, or may not trace");
-            return;
-        };
+        let hung = Hung::hang(server.pid(), thread);
         assert!(manager.hears_nothing(), "{thread} hangs, and the watchdog was told that all is well");
         Person::guest(&server).get("/healthz").await.ok();
         drop(hung);
@@ -234,9 +232,7 @@ async fn o5_the_watchdog_hears_nothing_when_the_writer_or_a_thread_of_the_relay_
 struct Hung(Child);
 
 impl Hung {
-    fn hang(pid: u32, name: &str) -> Option<Self> {
-        let can_trace = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
-        can_trace.ok().filter(std::process::ExitStatus::success)?;
+    fn hang(pid: u32, name: &str) -> Self {
         let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|entry| entry.unwrap().path());
         let is_meant = |path: &std::path::PathBuf| fs::read_to_string(path.join("comm")).unwrap().trim() == name;
         let thread = threads.into_iter().find(is_meant).unwrap_or_else(|| panic!("there is no thread {name}"));
@@ -245,7 +241,7 @@ impl Hung {
         let inject = "inject=all:delay_enter=600000000";
         let mut strace = Command::new("strace");
         let strace = strace.args(["-qq", "-o", "/dev/null", "-e", inject, "-p", &thread]);
-        Some(Self(strace.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()))
+        Self(strace.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 }
 
@@ -334,7 +330,7 @@ fn f10_a_crash_leaves_no_core() {
     // What any other program would leave here.
     let crash = Command::new("sh").args(["-c", unlimited, directory, "sh", "-c", "kill -ABRT $$"]).status().unwrap();
     if !crash.core_dumped() {
-        eprintln!("skipped: this system keeps no cores");
+        skip("this system keeps no cores");
         return;
     }
     let run_by = ["sh", "-c", unlimited, directory].map(str::to_owned).to_vec();

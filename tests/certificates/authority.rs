@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::Port;
+use crate::harness::{Port, skip};
 
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -47,7 +47,7 @@ impl Authority {
     /// Starts an authority. `None`, with a line that says so, where Pebble is not installed.
     pub async fn start(wishes: Wishes) -> Option<Self> {
         if Command::new("pebble").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-            eprintln!("skipped: this needs the Debian package pebble, which tests/setup.sh installs");
+            skip("this needs the Debian package pebble, which tests/setup.sh installs");
             return None;
         }
         let dir = tempfile::tempdir().unwrap();

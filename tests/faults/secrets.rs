@@ -5,10 +5,14 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
+use axum::body::Body;
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
+use hyper::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::harness::socket::connect_tls_for;
 use crate::harness::{Options, Person, Socket, TestServer};
 use crate::tools::{run, said};
 
@@ -98,7 +102,7 @@ fn with_canaries(home: &Path) -> (TestServer, Vec<(String, Vec<u8>)>) {
     };
     let [metrics, shared, turn] = ["metrics", "shared", "turn"].map(|name| format!("canary-{name}-0123456789abcdef0123456789"));
     let config = format!(
-        "[log]\nlevel = \"debug\"\nlines_per_second = 0\n[metrics]\ntoken_file = {:?}\n[ice]\nservers = [{{ urls = \
+        "[log]\nlevel = \"trace\"\nlines_per_second = 0\n[metrics]\ntoken_file = {:?}\n[ice]\nservers = [{{ urls = \
          [\"turn:turn.example.org:3478\"], secret_file = {:?} }}]\n",
         plant("metrics", &metrics),
         plant("turn", &turn)
@@ -139,6 +143,7 @@ async fn f2_no_secret_stands_in_log_arguments_environment_figures_answers_or_the
     let token = server.setup_token.clone().unwrap();
     let late = json!({"token": token, "email": "e@example.org", "name": "E", "password": "correct horse battery"});
     assert!(!Person::guest(&server).post("/api/setup", &late).await.status.is_success());
+    say_by_http2(&server, ben.token.as_deref().unwrap()).await;
     socket.send(&json!({"type": "resume", "resumeToken": "x", "media": null})).await;
     socket.send(&json!({"type": "ping"})).await;
 
@@ -178,6 +183,18 @@ async fn f2_no_secret_stands_in_log_arguments_environment_figures_answers_or_the
     let failing = said(server.command().output().unwrap());
     assert_eq!(failing.code, Some(1));
     assert_absent(&secrets, "a refusal to start", format!("{}{}", failing.out, failing.err).as_bytes());
+}
+
+/// Sends secrets in a header and in a body by HTTP/2, whose library tells much of what it does.
+async fn say_by_http2(server: &TestServer, token: &str) {
+    let stream = TokioIo::new(connect_tls_for(server, b"h2").await);
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let mut connections = tokio::task::JoinSet::new();
+    connections.spawn(connection);
+    let body = json!({"email": "ben@example.org", "password": "Ben keeps secrets"}).to_string();
+    let asked = Request::post(format!("{}/api/auth/login", server.address));
+    let asked = asked.header("content-type", "application/json").header("authorization", format!("Bearer {token}"));
+    assert_eq!(sender.send_request(asked.body(Body::from(body)).unwrap()).await.unwrap().status(), 200);
 }
 
 /// The code of Ben's meeting, as his list tells it.

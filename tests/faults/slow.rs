@@ -42,8 +42,7 @@ async fn r8_while_a_write_waits_for_a_slow_disk_messages_are_passed_and_meetings
     let mut writes = tokio::task::JoinSet::new();
     let writer = ben.clone();
     writes.spawn(async move { try_create(&writer).await });
-    // Until it has come to the disk.
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    eventually("it has come to the disk", async || tracer.holds_up(server.pid())).await;
     for line in 0..10 {
         let text = format!("line {line}");
         host.send(&json!({"type": "chat", "id": line.to_string(), "to": null, "text": text})).await;
@@ -60,16 +59,22 @@ async fn r8_while_a_write_waits_for_a_slow_disk_messages_are_passed_and_meetings
     writes.join_next().await.unwrap().unwrap().ok();
 }
 
-/// Asks for so many meetings at once, and tells what came of it. When `enough` were refused, `tracer` lets the disk be fast again.
-async fn create_all(server: &TestServer, ben: &Person, count: usize, enough: usize, tracer: Tracer) -> Vec<(StatusCode, Value)> {
+/// Asks for so many meetings at once while the disk is slow, and tells what came of it. When `enough` were refused, it is fast again.
+async fn create_all(server: &TestServer, ben: &Person, count: usize, enough: usize) -> Vec<(StatusCode, Value)> {
     let mut asked = tokio::task::JoinSet::new();
-    for first in (0..count).step_by(STREAMS) {
+    let mut senders = Vec::new();
+    // Before the server is traced, which makes each of its calls slow.
+    for _ in 0..count.div_ceil(STREAMS) {
         let stream = TokioIo::new(connect_tls_for(server, b"h2").await);
         let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
         asked.spawn(async move {
             connection.await.unwrap();
             None
         });
+        senders.push(sender);
+    }
+    let mut tracer = Some(slow_down(server, 1000));
+    for (sender, first) in senders.into_iter().zip((0..count).step_by(STREAMS)) {
         for _ in first..count.min(first + STREAMS) {
             let body = json!({"title": "Standup", "settings": {}}).to_string();
             let request = Request::post(format!("{}/api/meetings/create", server.address))
@@ -82,14 +87,14 @@ async fn create_all(server: &TestServer, ben: &Person, count: usize, enough: usi
                 let answer = sender.send_request(request).await.unwrap();
                 let status = answer.status();
                 let body = to_bytes(Body::new(answer.into_body()), 1 << 20).await.unwrap();
-                Some((status, serde_json::from_slice(&body).unwrap()))
+                Some((status, serde_json::from_slice::<Value>(&body).unwrap()))
             });
         }
     }
-    let (mut answers, mut refused, mut tracer) = (Vec::new(), 0, Some(tracer));
+    let (mut answers, mut refused) = (Vec::new(), 0);
     while let Some(answer) = asked.join_next().await {
         let Some(answer) = answer.unwrap() else { continue };
-        refused += usize::from(!answer.0.is_success());
+        refused += usize::from(answer.1["error"]["code"] == "storage_unavailable");
         if refused >= enough {
             drop(tracer.take());
         }
@@ -107,14 +112,15 @@ async fn r8_more_writes_than_may_wait_for_a_slow_disk_are_refused_and_none_that_
     let ben = Person::member(&server, "Ben").await;
     let room = ben.create("Standup", json!({})).await;
     let (mut host, _) = Socket::enter(&server, &ben, &room, "Ben").await;
-    let tracer = slow_down(&server, 1000);
-    let answers = create_all(&server, &ben, MAY_WAIT + BEYOND, BEYOND, tracer).await;
-    let (made, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(status, _)| status.is_success());
-    for (status, body) in &refused {
-        assert_eq!((status.as_u16(), &body["error"]["code"]), (503, &json!("storage_unavailable")), "{body}");
-    }
-    println!("r8: {} writes were taken, {} refused", made.len(), refused.len());
-    assert!(refused.len() >= BEYOND && made.len() >= 1024, "{} were taken and {} refused", made.len(), refused.len());
+    let answers = create_all(&server, &ben, MAY_WAIT + BEYOND, BEYOND).await;
+    let (made, others): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(status, _)| status.is_success());
+    assert!(others.iter().all(|(status, _)| *status == 503), "{others:?}");
+    let with_code = |code: &str| others.iter().filter(|(_, body)| body["error"]["code"] == code).count();
+    // On a busy machine some wait for longer than an answer may take. Those were taken, and may come to be.
+    let (refused, waited) = (with_code("storage_unavailable"), with_code("timed_out"));
+    println!("r8: {} writes were taken, {waited} waited for too long, {refused} were refused", made.len());
+    assert_eq!(refused + waited, others.len(), "{others:?}");
+    assert!(refused >= BEYOND && made.len() + waited >= 1024, "{} of {waited} more were taken and {refused} refused", made.len());
     host.send(&json!({"type": "ping"})).await;
     host.skip_to("pong").await;
     eventually("it takes writes again", async || try_create(&ben).await.status.is_success()).await;

@@ -1,6 +1,6 @@
 //! What several of these tests do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use hearth::ids::random_bytes;
 use serde_json::json;
 
 use crate::harness::{Answer, Person, TestServer};
+pub use crate::harness::{can, can_trace};
 
 /// How often a test repeats what it does.
 pub fn rounds(usually: usize) -> usize {
@@ -127,21 +128,6 @@ pub async fn try_create(person: &Person) -> Answer {
     person.post("/api/meetings/create", &json!({"title": "Standup", "settings": {}})).await
 }
 
-/// Whether this may be done here; says so when it may not.
-pub fn can(tool: &str, arguments: &[&str]) -> bool {
-    let works = Command::new(tool).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let works = works.is_ok_and(|status| status.success());
-    if !works {
-        eprintln!("skipped: {tool} is not there, or may not do that");
-    }
-    works
-}
-
-/// Whether calls can be traced.
-pub fn can_trace() -> bool {
-    can("strace", &["-qq", "-o", "/dev/null", "true"])
-}
-
 /// Words that run a program with `injection`, and write what was traced to `output`. Its process is the one that is started.
 pub fn traced(calls: &str, injection: &str, output: &Path) -> Vec<String> {
     let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:{injection}"));
@@ -180,6 +166,22 @@ impl Tracer {
             std::thread::sleep(Duration::from_millis(10));
         }
         tracer
+    }
+
+    /// Whether some thread of this process is being held up: at each of a few looks it stood still on the tracer's word. One that
+    /// waits for work sleeps instead.
+    pub fn holds_up(&self, pid: u32) -> bool {
+        let standing = || {
+            let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten().map(|thread| thread.path());
+            let stands = |thread: &PathBuf| fs::read_to_string(thread.join("status")).is_ok_and(|it| it.contains("State:\tt"));
+            threads.filter(stands).collect::<BTreeSet<_>>()
+        };
+        let mut held = standing();
+        for _ in 0..5 {
+            std::thread::sleep(Duration::from_millis(10));
+            held = &held & &standing();
+        }
+        !held.is_empty()
     }
 }
 

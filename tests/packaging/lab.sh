@@ -6,7 +6,7 @@ PATH=$PATH:/usr/sbin:/sbin
 address=10.77.0.1
 
 skip() {
-    echo "$lab: skipped, because $1."
+    tests/skipped.sh note "$lab" "$1"
     exit 0
 }
 ok() { echo "  ok: $1"; }

@@ -14,7 +14,7 @@ use tokio::net::UdpSocket;
 use turn::proto::channum::ChannelNumber;
 
 use crate::client::{Client, build, code, peer, receive, udp};
-use crate::harness::world;
+use crate::harness::{skip, world};
 use crate::site::{Site, settings, start};
 
 /// The port at which the canary listens on every address.
@@ -118,7 +118,7 @@ pub fn alone_in_this_network() -> bool {
     let devices = std::fs::read_to_string("/proc/self/net/dev").unwrap();
     let alone = devices.lines().skip(2).all(|line| line.trim_start().starts_with("lo:"));
     if !alone {
-        eprintln!("skipped: this test changes routes, and is run by another one in a network of its own");
+        skip("this test changes routes, and is run by another one in a network of its own");
     }
     alone
 }

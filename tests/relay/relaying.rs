@@ -15,6 +15,7 @@ use turn::proto::reqfamily::REQUESTED_FAMILY_IPV6;
 use webrtc_util::Conn;
 
 use crate::client::{Canary, Client, PATIENCE, REALM, build, code, mint, peer, receive, udp};
+use crate::harness::skip;
 use crate::site::{Site, settings, start, with_all_of_loopback, with_local_peers};
 
 fn channel(number: u16) -> Box<dyn Setter> {
@@ -135,7 +136,8 @@ async fn t11_behind_a_nat_relays_meet_by_their_outside_address() {
 #[tokio::test]
 async fn ipv6_relays_meet_where_there_is_an_ipv6_address() {
     if UdpSocket::bind("[::1]:0").await.is_err() {
-        return; // A machine without IPv6 can't show this.
+        skip("this machine has no IPv6");
+        return;
     }
     let site = start(Settings { relay_ipv6: Some(Ipv6Addr::LOCALHOST), ..settings() }).await;
     let (mut one, mut two) = (site.client().await, site.client().await);
@@ -283,7 +285,8 @@ async fn t28_what_goes_over_an_allocations_share_is_dropped_and_counted() {
 #[tokio::test]
 async fn one_allocation_relays_for_both_families() {
     if UdpSocket::bind("[::1]:0").await.is_err() {
-        return; // A machine without IPv6 can't show this.
+        skip("this machine has no IPv6");
+        return;
     }
     let loopback = vec![(Ipv4Addr::LOCALHOST.into(), 32), (Ipv6Addr::LOCALHOST.into(), 128)];
     let site = start(Settings { relay_ipv6: Some(Ipv6Addr::LOCALHOST), allow_peers: loopback, ..settings() }).await;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::process::Command;
 use std::time::Duration;
 
 use hearth::ids::ParticipantId;
@@ -15,7 +14,7 @@ use turn::proto::channum::ChannelNumber;
 use turn::proto::lifetime::Lifetime;
 
 use crate::client::{By, Canary, Client, PATIENCE, build, code, mint, peer, udp};
-use crate::harness::{Options, eventually};
+use crate::harness::{Options, can_trace, eventually};
 use crate::peers::{alone_in_this_network, in_a_network_of_its_own, ip};
 use crate::site::{Site, settings, start, start_with, with_local_peers};
 
@@ -101,9 +100,7 @@ async fn insist(client: &Client, request: &Message) -> Message {
 
 /// Relays while the system refuses every third of these calls.
 async fn relays_although(calls: &str, error: &str) {
-    let can_trace = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
-    if !can_trace.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: strace is not there, or may not trace");
+    if !can_trace() {
         return;
     }
     let traced = tempfile::NamedTempFile::new().unwrap();

@@ -11,6 +11,7 @@ use turn::proto::data::Data;
 use turn::proto::reqfamily::REQUESTED_FAMILY_IPV6;
 
 use crate::client::{Canary, Client, build, code, peer, receive, udp};
+use crate::harness::skip;
 use crate::peers::{in_a_network_of_its_own, ip, lead_everything_here};
 use crate::site::{settings, start, with_local_peers};
 
@@ -21,7 +22,7 @@ async fn bind(client: &Client, number: u16, to: &str) -> u16 {
 #[tokio::test]
 async fn clients_by_udp_over_ipv6_are_relayed_at_both_families() {
     if UdpSocket::bind("[::1]:0").await.is_err() {
-        println!("skipped: this machine has no IPv6");
+        skip("this machine has no IPv6");
         return;
     }
     let site = start(Settings {

@@ -1,10 +1,9 @@
 //! One thing after the other is broken, and the doctor finds exactly that. Each test stands in a module that is named for the check
 //! that must find it; `o10_every_check_has_a_test_that_breaks_exactly_that_thing` looks whether there is one for each.
 
-use std::process::Command;
-
 use super::certificate;
 use super::world::{CONFIG, World, before, configured, during, finds, other_program_at};
+use crate::harness::{can, can_trace};
 
 /// The check that a test breaks: the module in which it stands is named for it.
 macro_rules! check {
@@ -13,13 +12,9 @@ macro_rules! check {
     };
 }
 
-/// Whether a tool is there without which a test can't break its thing; says so otherwise.
+/// Whether a tool is there without which a test can't break its thing; otherwise the test is skipped.
 fn has(tool: &str) -> bool {
-    let there = Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
-    if !there {
-        eprintln!("skipped: {tool} is not there");
-    }
-    there
+    can(tool, &["--version"])
 }
 
 /// Lets the packets of the world that match this rule be dropped.
@@ -432,9 +427,7 @@ mod interfaces {
 
     #[test]
     fn o10_a_sandbox_that_hides_the_addresses_is_found() {
-        let can_trace = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
-        if !can_trace.is_ok_and(|status| status.success()) {
-            eprintln!("skipped: strace is not there, or may not trace");
+        if !can_trace() {
             return;
         }
         // As under RestrictAddressFamilies= without netlink. With both addresses configured, no socket is bound before that one.

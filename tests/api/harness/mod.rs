@@ -3,11 +3,13 @@
 pub mod document;
 mod person;
 mod server;
+mod skipping;
 pub mod socket;
 pub mod tls;
 mod worlds;
 
 pub use person::{Answer, Person};
 pub use server::{Options, Port, TestServer, eventually};
+pub use skipping::{can, can_trace, skip};
 pub use socket::{Socket, no_media};
 pub use worlds::world;

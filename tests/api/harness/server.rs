@@ -69,7 +69,8 @@ impl TestServer {
         Self::prepared(&Options::default())
     }
 
-    fn prepared(options: &Options) -> Self {
+    /// The same, for a server that is started by these words.
+    pub fn prepared(options: &Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("hearth.toml");
         Self {

@@ -29,6 +29,8 @@ pub struct Socket {
     pub participant: String,
     /// What takes it back.
     pub resume_token: String,
+    /// How many pings of the server came so far.
+    pub pings: usize,
 }
 
 impl Socket {
@@ -54,7 +56,7 @@ impl Socket {
             set(&mut request, name, value);
         }
         match tokio_tungstenite::client_async(request, stream).await {
-            Ok((stream, _)) => Ok(Self { stream, participant: String::new(), resume_token: String::new() }),
+            Ok((stream, _)) => Ok(Self { stream, participant: String::new(), resume_token: String::new(), pings: 0 }),
             Err(Error::Http(response)) => Err(response.status()),
             Err(error) => panic!("the socket did not open: {error}"),
         }
@@ -131,8 +133,28 @@ impl Socket {
 
     /// Passes over what comes until a message of this type.
     pub async fn skip_to(&mut self, kind: &str) -> Value {
+        self.skip_within(PATIENCE, kind).await
+    }
+
+    /// Passes over what comes until a message of this type; false when the socket ends before.
+    pub async fn hears(&mut self, kind: &str) -> bool {
         loop {
             match self.next().await {
+                Ok(message) if message["type"] == kind => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Like [`Self::skip_to`], for something that comes only when some seconds, of a setting, have gone by.
+    pub async fn skip_to_late(&mut self, kind: &str) -> Value {
+        self.skip_within(4 * PATIENCE, kind).await
+    }
+
+    async fn skip_within(&mut self, patience: Duration, kind: &str) -> Value {
+        loop {
+            match self.next_within(patience).await {
                 Ok(message) if message["type"] == kind => return message,
                 Ok(_) => {}
                 Err(code) => panic!("closed with {code:?} before {kind}"),
@@ -151,11 +173,18 @@ impl Socket {
 
     /// The next message, or how the socket was closed.
     pub async fn next(&mut self) -> Result<Value, Option<CloseCode>> {
+        self.next_within(PATIENCE).await
+    }
+
+    async fn next_within(&mut self, patience: Duration) -> Result<Value, Option<CloseCode>> {
+        // Pings come as long as the server lives, and nobody waits for those.
+        let deadline = tokio::time::Instant::now() + patience;
         loop {
-            let received = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("nothing came in time");
+            let received = tokio::time::timeout_at(deadline, self.stream.next()).await.expect("nothing came in time");
             match received {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
                 Some(Ok(Message::Close(frame))) => return Err(frame.map(|frame| frame.code)),
+                Some(Ok(Message::Ping(_))) => self.pings += 1,
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Err(None),
             }

@@ -2,8 +2,10 @@
 
 use std::process::{Command, Stdio};
 
-/// The words by which a program is started in namespaces of these kinds, such as `--mount`, in which `attempt` works. `None`, and it is
-/// said that the test was skipped, where this user may not.
+use super::skip;
+
+/// The words by which a program is started in namespaces of these kinds, such as `--mount`, in which `attempt` works. `None` where this
+/// user may not, and the test is skipped.
 pub fn world(kinds: &[&str], attempt: &[&str]) -> Option<Vec<String>> {
     let of_root = ["unshare"].iter().chain(kinds).map(|word| (*word).to_owned()).collect::<Vec<_>>();
     // Whoever is not root may be root in a world of their own.
@@ -15,7 +17,7 @@ pub fn world(kinds: &[&str], attempt: &[&str]) -> Option<Vec<String>> {
     };
     let way = [of_root, of_anybody].into_iter().find(works);
     if way.is_none() {
-        eprintln!("skipped: this user may not do {attempt:?} in a world of its own ({kinds:?}), or what that needs is not there");
+        skip(&format!("this user may not do {attempt:?} in a world of its own ({kinds:?}), or what that needs is not there"));
     }
     way
 }
