@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::{REALM, ice, listeners};
+use crate::auth::{Key, KeyError};
 use crate::config::{self, Config, PublicUrl};
-use crate::doctor::{RelaySettings, Report, Settings, examine as look};
+use crate::doctor::{NoKey, RelaySettings, Report, Settings, examine as look};
 use crate::http::Listener;
-use crate::ids::Secret;
 use crate::lifecycle::Live;
 use crate::turn::{Relay, StunServer};
 use crate::{auth, turn};
@@ -126,10 +127,7 @@ fn relay(config: &Config) -> RelaySettings {
     let ipv4 = relay.address.or_else(|| turn::default_relay_ipv4(&relay.listen));
     let ipv6 = relay.address_ipv6.or_else(|| turn::default_relay_ipv6().filter(|_| relay.ipv6));
     let external = relay.external_address.filter(|_| ipv4.is_some());
-    let key = config.server.data_dir.join("keys").join("relay");
-    // One that is not there yet is the server's to make.
-    let secret = key.exists().then(|| auth::load_or_create(&key).ok()).flatten();
-    let test = secret.map(|secret| turn::Settings {
+    let test = relay_key(&config.server.data_dir).map(|secret| turn::Settings {
         relay_ipv4: ipv4,
         relay_ipv6: ipv6,
         external_ipv4: external,
@@ -147,8 +145,18 @@ fn relay(config: &Config) -> RelaySettings {
     }
 }
 
+/// The key that the relay's credentials are made with. One that is not there yet is the server's to make.
+fn relay_key(data_dir: &Path) -> Result<Key, NoKey> {
+    match auth::look_at(&data_dir.join("keys").join("relay")) {
+        Ok(key) => key.ok_or(NoKey::NotMade),
+        Err(KeyError::Foreign { .. }) => Err(NoKey::Forbidden),
+        Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => Err(NoKey::Forbidden),
+        Err(error) => Err(NoKey::Unusable(error.to_string())),
+    }
+}
+
 /// As much of the relay's settings as a client of it has to know.
-fn as_client(relay: &config::Relay, secret: Secret<[u8; 32]>) -> turn::Settings {
+fn as_client(relay: &config::Relay, secret: Key) -> turn::Settings {
     turn::Settings {
         listen: relay.listen.clone(),
         tls: None,

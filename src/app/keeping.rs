@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::control::{Answerer, BoxedAnswer, ControlSocket, Given, Reply, Request};
 use crate::lifecycle::Tasks;
-use crate::store::{self, OpenError, Snapshot, Store};
+use crate::store::{self, Snapshot, Store};
 
 /// Where automatic backups lie.
 pub fn backup_directory(config: &Config) -> PathBuf {
@@ -48,8 +48,7 @@ pub(super) fn open_store(config: &Config) -> Result<Store> {
         Ok(())
     };
     Store::open_migrating(store::Settings::new(data_dir.join(STORE)), &mut keep).map_err(|error| {
-        let damaged = matches!(error, OpenError::Damaged { .. } | OpenError::TimedOut { .. });
-        if damaged { anyhow!("{error}.\n{}", restore_hint(config)).context(DamagedData) } else { error.into() }
+        if error.calls_for_restore() { anyhow!("{error}.\n{}", restore_hint(config)).context(DamagedData) } else { error.into() }
     })
 }
 

@@ -3,12 +3,13 @@
 //! Every purpose has a key of its own, so that what was signed for one can't be passed off as another. To rotate a key, remove
 //! its file and restart: everything signed with it is void from then on.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64URL_NOPAD;
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 use crate::ids::{Secret, random_bytes};
@@ -88,8 +89,25 @@ pub fn load_or_create(path: &Path) -> Result<Key, KeyError> {
         Ok(found) if found.is_symlink() => Err(KeyError::Link { path: path.to_owned() }),
         Ok(found) if !found.is_file() => Err(KeyError::Malformed { path: path.to_owned() }),
         // Asked before as well, because a key of somebody else can't even be opened.
-        Ok(found) => refuse_owner(path, &found).and_then(|()| load(path)),
+        Ok(found) => refuse_owner(path, &found).and_then(|()| load(path, refuse_owner)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
+        Err(source) => Err(KeyError::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// Reads the key in `path` for somebody who looks at a server from outside and changes nothing: `None` when the server has not made it
+/// yet. Root may look at any user's, which the server itself would not take.
+///
+/// # Errors
+/// As [`load_or_create`].
+pub fn look_at(path: &Path) -> Result<Option<Key>, KeyError> {
+    let is_root = rustix::process::geteuid().is_root();
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => Err(KeyError::Link { path: path.to_owned() }),
+        Ok(found) if !found.is_file() => Err(KeyError::Malformed { path: path.to_owned() }),
+        Ok(found) if !is_root => refuse_owner(path, &found).and_then(|()| load(path, refuse_owner)).map(Some),
+        Ok(_) => load(path, |_, _| Ok(())).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(KeyError::Io { path: path.to_owned(), source }),
     }
 }
@@ -117,13 +135,18 @@ pub(super) fn fingerprint(key: &Key) -> String {
     BASE64URL_NOPAD.encode(&hash[..8])
 }
 
-fn load(path: &Path) -> Result<Key, KeyError> {
+/// What says whether a file or a directory may belong to its owner.
+type OwnerCheck = fn(&Path, &fs::Metadata) -> Result<(), KeyError>;
+
+fn load(path: &Path, check_owner: OwnerCheck) -> Result<Key, KeyError> {
     let io = |source| KeyError::Io { path: path.to_owned(), source };
-    refuse_open_directory(path)?;
-    let file = File::open(path).map_err(io)?;
+    refuse_open_directory(path, check_owner)?;
+    // Whoever owns the directory may put anything in the key's place at any moment; a pipe would hold the reader up.
+    let plain_alone = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).expect("the flags of a file are an int");
+    let file = OpenOptions::new().read(true).custom_flags(plain_alone).open(path).map_err(io)?;
     // Asked of the open file, not of the path: nothing can be put in its place in between.
     let metadata = file.metadata().map_err(io)?;
-    refuse_owner(path, &metadata)?;
+    check_owner(path, &metadata)?;
     refuse_mode(path, &metadata, 0o077, "600")?;
     let mut bytes = Vec::with_capacity(33);
     file.take(33).read_to_end(&mut bytes).map_err(io)?;
@@ -133,20 +156,20 @@ fn load(path: &Path) -> Result<Key, KeyError> {
 fn create(path: &Path) -> Result<Key, KeyError> {
     let io = |source| KeyError::Io { path: path.to_owned(), source };
     private_files::make_directory(directory_of(path)).map_err(io)?;
-    refuse_open_directory(path)?;
+    refuse_open_directory(path, refuse_owner)?;
 
     let key = random_bytes();
     private_files::write(path, &key).map_err(io)?;
     Ok(Secret::new(key))
 }
 
-fn refuse_open_directory(path: &Path) -> Result<(), KeyError> {
+fn refuse_open_directory(path: &Path, check_owner: OwnerCheck) -> Result<(), KeyError> {
     let directory = directory_of(path);
     let metadata = fs::symlink_metadata(directory).map_err(|source| KeyError::Io { path: directory.to_owned(), source })?;
     if metadata.is_symlink() {
         return Err(KeyError::Link { path: directory.to_owned() });
     }
-    refuse_owner(directory, &metadata)?;
+    check_owner(directory, &metadata)?;
     // Who may only list the directory learns nothing; who may write to it can put his own key there.
     refuse_mode(directory, &metadata, 0o022, "700")
 }
@@ -189,6 +212,20 @@ mod tests {
         fs::write(home.path().join("access.new"), b"half").unwrap();
         let key = load_or_create(&home.path().join("access.key")).unwrap();
         assert_eq!(fs::read(home.path().join("access.key")).unwrap(), key.expose());
+    }
+
+    #[test]
+    fn looking_at_a_key_makes_none_and_finds_the_faults_that_the_server_would_find() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("keys/relay");
+        assert!(look_at(&path).unwrap().is_none() && !home.path().join("keys").exists());
+        let made = load_or_create(&path).unwrap();
+        assert_eq!(look_at(&path).unwrap(), Some(made));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(look_at(&path), Err(KeyError::Exposed { mend: "600", .. })));
+        fs::write(&path, b"short").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(matches!(look_at(&path), Err(KeyError::Malformed { .. })));
     }
 
     #[test]

@@ -37,7 +37,7 @@ use tokens::{AccessTokens, SeatTokens};
 
 pub use error::AuthError;
 pub use identity::{Email, InvalidEmail, InvalidName, MAX_EMAIL_BYTES, MAX_PERSON_NAME_CHARS, PersonName};
-pub use keys::{Key, KeyError, load_or_create};
+pub use keys::{Key, KeyError, load_or_create, look_at};
 pub use password::{MAX_PASSWORD_BYTES, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Password, PasswordError};
 pub use permissions::{Admin, Caller, HostOf};
 pub use sessions::{NewAccount, SignedIn};

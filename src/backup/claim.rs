@@ -138,6 +138,8 @@ fn give(place: BorrowedFd<'_>, name: impl rustix::path::Arg + Copy, owner: (Uid,
 
 /// Refuses a directory in which somebody else decides what lies there. One that is not there yet will be this user's own.
 fn refuse_foreign(dir: &Path) -> Result<(), ClaimError> {
+    // A slash at the end would lead through a link.
+    let dir = &dir.components().collect::<PathBuf>();
     let refused = |fault, mend| Err(ClaimError::NotOurs { dir: dir.to_owned(), fault, mend });
     let Ok(about) = fs::symlink_metadata(dir) else { return Ok(()) };
     if about.is_symlink() {
@@ -154,10 +156,17 @@ fn refuse_foreign(dir: &Path) -> Result<(), ClaimError> {
         };
         return refused("belongs to another user", mend);
     }
-    if about.is_dir() && about.mode() & 0o002 != 0 {
-        return refused("may be written by every user of this machine", format!("run: chmod o-w {path}"));
-    }
-    Ok(())
+    let (fault, mode) = match about.mode() & 0o022 {
+        _ if !about.is_dir() => return Ok(()),
+        0 => return Ok(()),
+        0o020 => ("may be written by a group of users of this machine", "g-w"),
+        _ => ("may be written by every user of this machine", "go-w"),
+    };
+    let inside = dir.join("hearth");
+    refused(
+        fault,
+        format!("run: chmod {mode} {path}; or, where it is a mount, name a directory inside it: --data-dir {}", inside.display()),
+    )
 }
 
 #[cfg(test)]
@@ -184,13 +193,26 @@ mod tests {
         let (dir, link) = (home.path().join("data"), home.path().join("link"));
         drop(Claim::take_to_serve(&dir).unwrap());
         std::os::unix::fs::symlink(&dir, &link).unwrap();
-        let error = Claim::take_to_serve(&link).unwrap_err().to_string();
-        assert!(error.contains("is a symbolic link; name the directory itself: --data-dir /"), "{error}");
+        for link in [link.clone(), link.join("")] {
+            let error = Claim::take_to_serve(&link).unwrap_err().to_string();
+            assert!(error.contains("is a symbolic link; name the directory itself: --data-dir /"), "{error}");
+        }
         // Commands for whoever administrates it may be led there.
         drop(Claim::take(&link).unwrap());
-        for (mode, served) in [(0o777, false), (0o702, false), (0o750, true), (0o700, true)] {
+        for (mode, mend) in [
+            (0o777, "chmod go-w"),
+            (0o702, "chmod go-w"),
+            (0o770, "chmod g-w"),
+            (0o775, "chmod g-w"),
+            (0o755, ""),
+            (0o750, ""),
+            (0o700, ""),
+        ] {
             fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
-            assert_eq!(Claim::take_to_serve(&dir).is_ok(), served, "{mode:o}");
+            let told = Claim::take_to_serve(&dir).err().map(|error| error.to_string()).unwrap_or_default();
+            assert_eq!(told.is_empty(), mend.is_empty(), "{mode:o}: {told}");
+            assert!(told.contains(mend), "{mode:o}: {told}");
+            assert_eq!(told.contains("a directory inside it: --data-dir "), !mend.is_empty(), "{mode:o}: {told}");
         }
     }
 

@@ -46,7 +46,7 @@ pub(super) fn restore(config: &Config, file: &Path, out: &mut dyn Write, err: &m
 
 fn fail(error: &anyhow::Error, config: &Config, err: &mut dyn Write) -> Outcome {
     best_effort(err, &format!("hearth: {error:#}\n"));
-    let damaged = matches!(error.downcast_ref(), Some(OpenError::Damaged { .. } | OpenError::TimedOut { .. }));
+    let damaged = error.downcast_ref().is_some_and(OpenError::calls_for_restore);
     if damaged {
         best_effort(err, &format!("{}\n", app::restore_hint(config)));
         Outcome::Damaged

@@ -4,6 +4,7 @@
 mod arguments;
 mod backup;
 mod doctor;
+mod env_file;
 mod health;
 mod settings_file;
 mod setup_link;

@@ -41,7 +41,7 @@ pub(super) fn check(config: &Config, json: bool, out: &mut dyn Write, err: &mut 
         Ok(report) => report,
         Err(error) => {
             best_effort(err, &format!("hearth: {error:#}\n"));
-            let damaged = matches!(error.downcast_ref(), Some(OpenError::Damaged { .. } | OpenError::TimedOut { .. }));
+            let damaged = error.downcast_ref().is_some_and(OpenError::calls_for_restore);
             return if damaged { Outcome::Damaged } else { Outcome::Failed };
         }
     };

@@ -20,6 +20,8 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 pub struct Sources {
     file: Option<PathBuf>,
     env: Vec<(String, String)>,
+    /// The file that some of `env` stand in.
+    variables: Option<PathBuf>,
     overrides: Overrides,
     /// Where the settings of the browser lie: what is read first decides, since the data can't move while the server runs.
     browser: OnceLock<PathBuf>,
@@ -45,7 +47,18 @@ impl Sources {
     pub fn new(file: Option<&Path>, env: impl Iterator<Item = (String, String)>, overrides: Overrides) -> Self {
         // Nothing else of the environment is kept: it is none of ours, and may be secret.
         let env = env.filter(|(name, _)| name.starts_with("HEARTH_")).collect();
-        Self { file: file.map(Path::to_owned), env, overrides, browser: OnceLock::new() }
+        Self { file: file.map(Path::to_owned), env, variables: None, overrides, browser: OnceLock::new() }
+    }
+
+    /// Notes for people which file some of the variables stand in.
+    #[must_use]
+    pub fn with_variables_of(self, file: Option<PathBuf>) -> Self {
+        Self { variables: file, ..self }
+    }
+
+    /// The file that some of the variables stand in, where there is one.
+    pub fn variables(&self) -> Option<&Path> {
+        self.variables.as_deref()
     }
 
     /// The configuration file that is read, where there is one.

@@ -77,8 +77,19 @@ pub struct RelaySettings {
     pub external: Option<Ipv4Addr>,
     /// The ports to relay at.
     pub ports: RangeInclusive<u16>,
-    /// What a test of the relay needs; `None` when its key could not be read.
-    pub test: Option<turn::Settings>,
+    /// What a test of the relay needs.
+    pub test: Result<turn::Settings, NoKey>,
+}
+
+/// Why there is no key to try the relay with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoKey {
+    /// The server has made none yet.
+    NotMade,
+    /// Whoever asks is another user than the server's, and may not read it.
+    Forbidden,
+    /// There is one that the server would not take. In a sentence, with the mend.
+    Unusable(String),
 }
 
 impl RelaySettings {

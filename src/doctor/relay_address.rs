@@ -3,8 +3,10 @@
 use std::net::Ipv4Addr;
 
 use super::finding::{Check, Finding};
-use super::{Settings, is_private};
+use super::{RelaySettings, Settings, is_private};
 use crate::turn::{Outside, find_outside};
+
+const CHECK: Check = Check::RelayAddress;
 
 /// What STUN servers say.
 pub(super) async fn ask(settings: &Settings) -> Outside {
@@ -14,14 +16,12 @@ pub(super) async fn ask(settings: &Settings) -> Outside {
 
 /// `by_name` is what the public name leads to, for whoever has to write an address down.
 pub(super) fn judge(settings: &Settings, seen: Outside, by_name: Option<Ipv4Addr>) -> Finding {
-    const CHECK: Check = Check::RelayAddress;
     let Some(relay) = &settings.relay else {
         return Finding::skipped(CHECK, "The relay inside is switched off (relay.enabled).");
     };
     let Some(own) = relay.ipv4 else {
         return Finding::skipped(CHECK, "The relay has no IPv4 address of its own.");
     };
-    let line = |address: Ipv4Addr| format!("write external_address = \"{address}\" into [relay]");
     let told = relay.external.unwrap_or(own);
     match seen {
         Outside::Known(address) if address == told => {
@@ -43,22 +43,30 @@ pub(super) fn judge(settings: &Settings, seen: Outside, by_name: Option<Ipv4Addr
             "No STUN server of ice.servers answers, so the address outside can't be compared.",
             "correct ice.servers, or let the firewall send UDP to port 3478 and receive the answers",
         ),
-        Outside::Unasked if told.is_loopback() => {
-            Finding::skipped(CHECK, format!("The relay tells people {told}: it is for this machine alone."))
-        }
-        Outside::Unasked if !is_private(own) && told == own => {
-            Finding::good(CHECK, format!("The relay tells people {told}, an address of this machine."))
-        }
-        Outside::Unasked if relay.external.is_some() => Finding::skipped(
-            CHECK,
-            format!("The relay tells people {told}; a STUN server in ice.servers would let that be compared."),
-        ),
-        Outside::Unasked => Finding::warning(
-            CHECK,
-            format!("The relay tells people {own}, which only the local network reaches."),
-            by_name.map_or_else(|| String::from("write the router's address outside as external_address into [relay]"), line),
-        ),
+        Outside::Unasked => judge_alone(relay, own, by_name),
     }
+}
+
+/// What can be said where nobody was asked how this machine is seen.
+fn judge_alone(relay: &RelaySettings, own: Ipv4Addr, by_name: Option<Ipv4Addr>) -> Finding {
+    let told = relay.external.unwrap_or(own);
+    if told.is_loopback() {
+        Finding::skipped(CHECK, format!("The relay tells people {told}: it is for this machine alone."))
+    } else if !is_private(own) && told == own {
+        Finding::good(CHECK, format!("The relay tells people {told}, an address of this machine."))
+    } else if relay.external.is_some() {
+        let sentence = format!("The relay tells people {told}; a STUN server in ice.servers would let that be compared.");
+        Finding::skipped(CHECK, sentence)
+    } else {
+        let unknown = || String::from("write the router's address outside as external_address into [relay]");
+        let sentence = format!("The relay tells people {own}, which only the local network reaches.");
+        Finding::warning(CHECK, sentence, by_name.map_or_else(unknown, line))
+    }
+}
+
+/// The setting that says this address.
+fn line(address: Ipv4Addr) -> String {
+    format!("write external_address = \"{address}\" into [relay]")
 }
 
 #[cfg(test)]

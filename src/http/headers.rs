@@ -1,5 +1,7 @@
 //! The headers that every answer carries, whatever it answers.
 
+use std::time::Duration;
+
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::middleware::Next;
@@ -8,14 +10,14 @@ use axum::response::Response;
 use super::Api;
 use super::extract::ReachedHost;
 use super::origin::OwnHosts;
+use crate::clock::Timestamp;
 use crate::tls::Source;
 
 const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self), fullscreen=(self), \
                            geolocation=(), payment=(), usb=(), serial=(), midi=(), hid=(), browsing-topics=()";
 
-/// A year, which is what OWASP ASVS 5.0 asks for at least (V3.4.1), and the end of it. Not for names below: they may be anybody's.
-const HTTPS_ONLY: &str = "max-age=31536000";
-const HTTPS_ONLY_NO_MORE: &str = "max-age=0";
+/// A year, which is what OWASP ASVS 5.0 asks for (V3.4.1).
+const LONGEST_PROMISE: Duration = Duration::from_secs(31_536_000);
 
 /// Adds the security headers (OWASP ASVS 5.0, V3.4).
 pub(super) async fn secure(State(api): State<Api>, request: Request, next: Next) -> Response {
@@ -34,7 +36,7 @@ pub(super) async fn secure(State(api): State<Api>, request: Request, next: Next)
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     set(HeaderName::from_static("permissions-policy"), PERMISSIONS);
     if let Some(policy) = strict_transport {
-        set(header::STRICT_TRANSPORT_SECURITY, policy);
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, policy);
     }
     headers.insert(header::CONTENT_SECURITY_POLICY, content_security_policy(hosts.iter().map(|host| host.authority.as_str())));
     if is_api || !headers.contains_key(header::CACHE_CONTROL) {
@@ -45,8 +47,8 @@ pub(super) async fn secure(State(api): State<Api>, request: Request, next: Next)
 
 /// What browsers are told of the name that they reached this server by (RFC 6797). They ask nobody about a certificate that they
 /// don't trust from then on, so nothing is said of a name that this server's own authority vouches for, or that isn't the
-/// configured one.
-fn strict_transport(api: &Api, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+/// configured one. Nor of names below it, which may be anybody's.
+fn strict_transport(api: &Api, uri: &Uri, headers: &HeaderMap) -> Option<HeaderValue> {
     let settings = api.settings.get();
     let name = settings.public_name.as_ref()?;
     if ReachedHost::of(uri, headers)?.authority != *name {
@@ -54,16 +56,18 @@ fn strict_transport(api: &Api, uri: &Uri, headers: &HeaderMap) -> Option<&'stati
     }
     let certificate = api.certificate.status();
     let is_vouched_for = match certificate.source {
-        Source::Acme | Source::Files => certificate.names.iter().any(|pattern| covers(pattern, name)),
+        Source::Acme | Source::Files => certificate.covers(name),
         Source::LocalCa => false,
     };
-    is_vouched_for.then_some(if settings.https_only { HTTPS_ONLY } else { HTTPS_ONLY_NO_MORE })
+    let promise = if settings.https_only { promise(certificate.not_after, Timestamp::now()) } else { Duration::ZERO };
+    is_vouched_for
+        .then(|| HeaderValue::from_str(&format!("max-age={}", promise.as_secs())).expect("a number is good in a header"))
 }
 
-/// Whether a name of a certificate, which may begin with an asterisk, stands for `name` (RFC 9525 §6.3).
-fn covers(pattern: &str, name: &str) -> bool {
-    let below = |domain: &str| name.split_once('.').is_some_and(|(_, parent)| parent == domain);
-    pattern == name || pattern.strip_prefix("*.").is_some_and(below)
+/// For how long browsers may keep to HTTPS: no longer than the certificate in hand is good. Where it is lost afterwards, or none comes
+/// after it, this server's own authority stands in, and whoever holds a promise can't pass over the warning that browsers show then.
+fn promise(not_after: Timestamp, now: Timestamp) -> Duration {
+    not_after.since(now).min(LONGEST_PROMISE)
 }
 
 fn forbid_storing(headers: &mut HeaderMap) {
@@ -87,11 +91,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_asterisk_stands_for_one_label() {
-        assert!(covers("meet.club.net", "meet.club.net") && covers("*.club.net", "meet.club.net"));
-        for other in ["club.net", "*.net", "*.meet.club.net", "*", "eet.club.net"] {
-            assert!(!covers(other, "meet.club.net"), "{other}");
+    fn u5_browsers_are_promised_https_for_as_long_as_the_certificate_in_hand_is_good() {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        for (left, promised) in [(86_400, 86_400), (31_536_000, 31_536_000), (40_000_000, 31_536_000)] {
+            assert_eq!(promise(now.plus(Duration::from_secs(left)), now).as_secs(), promised);
         }
+        assert_eq!(promise(Timestamp::from_millis(0), now), Duration::ZERO, "an expired one promises nothing");
     }
 
     #[test]

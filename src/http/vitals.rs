@@ -89,27 +89,37 @@ pub(super) struct DiskWatch {
     data_dir: Arc<Path>,
     known: Arc<Mutex<Disk>>,
     asking: Arc<AtomicBool>,
+    ask: fn(&Path) -> Disk,
 }
 
 impl DiskWatch {
     /// Of the disk that `data_dir` lies on.
     pub(super) fn new(data_dir: &Path) -> Self {
-        Self { data_dir: data_dir.into(), known: Arc::default(), asking: Arc::default() }
+        Self { data_dir: data_dir.into(), known: Arc::default(), asking: Arc::default(), ask }
     }
 
     /// What it says now, or what it said last when it hangs.
     pub(super) async fn read(&self) -> Disk {
         if !self.asking.swap(true, Ordering::AcqRel) {
-            let this = self.clone();
+            let (this, asking) = (self.clone(), Asking(Arc::clone(&self.asking)));
             let asked = tokio::task::spawn_blocking(move || {
-                let disk = ask(&this.data_dir);
+                let disk = (this.ask)(&this.data_dir);
                 *this.known.lock().unwrap_or_else(PoisonError::into_inner) = disk;
-                this.asking.store(false, Ordering::Release);
+                drop(asking);
             });
             // Whatever comes of it, what is known stands there.
             let _ = tokio::time::timeout(PATIENCE, asked).await;
         }
         *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the question when dropped, whatever became of it.
+struct Asking(Arc<AtomicBool>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
@@ -145,5 +155,14 @@ mod tests {
         let known = Disk { free_bytes: Some(7), ..Disk::default() };
         *watch.known.lock().unwrap() = known;
         assert_eq!(watch.read().await, known);
+    }
+
+    #[tokio::test]
+    async fn a_question_that_breaks_off_is_not_the_last_one() {
+        let fails: fn(&Path) -> Disk = |_| panic!("planted");
+        let watch = DiskWatch { ask: fails, ..DiskWatch::new(Path::new("/")) };
+        assert_eq!(watch.read().await, Disk::default());
+        assert!(!watch.asking.load(Ordering::Acquire));
+        assert!(DiskWatch { ask, ..watch }.read().await.total_bytes.is_some());
     }
 }

@@ -134,13 +134,21 @@ pub fn is_taken(error: &io::Error) -> bool {
 
 /// Says in the log that the server goes on without an address that it can do without. `key` is the setting that names it.
 pub fn warn_of_taken(address: SocketAddr, key: &str, error: &io::Error) {
-    let port = address.port();
-    tracing::warn!(
-        %address,
-        %error,
+    tracing::warn!(%address, %error, "{}", told_of_taken(address.port(), key, error.kind()));
+}
+
+fn told_of_taken(port: u16, key: &str, kind: io::ErrorKind) -> String {
+    if kind == io::ErrorKind::PermissionDenied {
+        return format!(
+            "port {port} is not ours, and Hearth goes on without it: here it needs a socket of systemd's, or the right \
+             CAP_NET_BIND_SERVICE. `systemctl status hearth-http.socket hearth-turns.socket` tells why there is none, which may be that \
+             another program has the port. Mend that and restart Hearth, or take the address out of {key}"
+        );
+    }
+    format!(
         "port {port} is not ours, and Hearth goes on without it; `sudo ss -lptn 'sport = :{port}'` tells which program has it. Stop that \
          one and restart Hearth, or take the address out of {key}"
-    );
+    )
 }
 
 impl Label {
@@ -153,6 +161,17 @@ impl Label {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_that_is_taken_and_one_that_needs_a_right_are_told_apart() {
+        let told = |kind| told_of_taken(80, "server.listen_http", kind);
+        let (taken, forbidden) = (told(io::ErrorKind::AddrInUse), told(io::ErrorKind::PermissionDenied));
+        assert!(taken.contains("ss -lptn 'sport = :80'") && !taken.contains("CAP_NET_BIND_SERVICE"), "{taken}");
+        assert!(forbidden.contains("CAP_NET_BIND_SERVICE") && !forbidden.contains("ss -lptn"), "{forbidden}");
+        assert!(
+            [taken, forbidden].iter().all(|told| told.contains("port 80 is not ours") && told.contains("server.listen_http"))
+        );
+    }
 
     #[test]
     fn each_socket_is_taken_once_and_by_its_address() {

@@ -164,6 +164,13 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether the data are likely damaged, so that a restore is what helps.
+    pub fn calls_for_restore(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::TimedOut { .. })
+    }
+}
+
 /// Why a read or a write was refused or failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {

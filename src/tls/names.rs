@@ -11,6 +11,15 @@ use crate::interfaces;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names(BTreeSet<String>);
 
+/// Whether one of the names or addresses of a certificate stands for `wanted`. An asterisk takes the place of one label (RFC 9525 §6.3).
+pub(super) fn stand_for(names: &[String], wanted: &str) -> bool {
+    let stands = |name: &String| match name.strip_prefix("*.") {
+        Some(parent) => wanted.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
+        None => name.eq_ignore_ascii_case(wanted),
+    };
+    names.iter().any(stands)
+}
+
 impl Names {
     /// No names yet.
     pub fn none() -> Self {
@@ -74,6 +83,15 @@ pub(super) fn host_name() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_asterisk_stands_for_one_label() {
+        let stands = |name: &str| stand_for(&[name.to_owned()], "meet.club.net");
+        assert!(stands("meet.club.net") && stands("*.club.net"));
+        for other in ["club.net", "*.net", "*.meet.club.net", "*", "eet.club.net"] {
+            assert!(!stands(other), "{other}");
+        }
+    }
 
     #[test]
     fn names_are_taken_in_lower_case_and_only_when_valid() {

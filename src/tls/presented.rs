@@ -17,6 +17,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::acceptor;
 use super::identity::{name_of, timestamp};
+use super::names::stand_for;
 use crate::clock::Timestamp;
 
 /// What a server showed.
@@ -54,13 +55,9 @@ impl Presented {
         })
     }
 
-    /// Whether it is good for this name or address, wildcards included (RFC 6125 §6.4.3).
+    /// Whether it is good for this name or address.
     pub fn covers(&self, wanted: &str) -> bool {
-        let covers = |name: &String| match name.strip_prefix("*.") {
-            Some(parent) => wanted.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
-            None => name.eq_ignore_ascii_case(wanted),
-        };
-        self.names.iter().any(covers)
+        stand_for(&self.names, wanted)
     }
 }
 

@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 
 use super::Identity;
+use super::names::stand_for;
 use crate::clock::Timestamp;
 
 /// Where a certificate comes from.
@@ -38,6 +39,11 @@ pub struct CertificateStatus {
 }
 
 impl CertificateStatus {
+    /// Whether it is good for this name or address.
+    pub fn covers(&self, wanted: &str) -> bool {
+        stand_for(&self.names, wanted)
+    }
+
     /// What the certificate says of itself, with nothing more known of it.
     pub(super) fn of(identity: &Identity, source: Source) -> Self {
         Self {

@@ -3,6 +3,7 @@
 use reqwest::Method;
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -77,16 +78,21 @@ async fn o1_the_page_is_in_the_binary_and_its_files_are_cached_for_good() {
 /// A name that a public authority would vouch for.
 const PUBLIC: &str = "meet.club.net";
 
-/// A server whose administrator gave it a certificate for this name, and what is written into its configuration.
-fn with_a_certificate_for(name: &str, folder: &std::path::Path) -> (TestServer, String) {
-    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+const YEAR: Duration = Duration::from_secs(31_536_000);
+
+/// A server whose administrator gave it a certificate for this name and this long, and what is written into its configuration.
+fn with_a_certificate_for(name: &str, folder: &std::path::Path, life: Duration) -> (TestServer, String) {
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+    parameters.not_after = time::OffsetDateTime::now_utc() + life;
+    let made = parameters.self_signed(&signing_key).unwrap();
     let (certificate, key) = (folder.join("fullchain.pem"), folder.join("privkey.pem"));
-    std::fs::write(&certificate, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(&certificate, made.pem()).unwrap();
+    std::fs::write(&key, signing_key.serialize_pem()).unwrap();
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
     let tls = format!("[tls]\ncertificate_file = {certificate:?}\nkey_file = {key:?}");
     let mut server = TestServer::with(&known_as(name, &tls, ""));
-    server.is_known_as(name, made.cert.pem());
+    server.is_known_as(name, made.pem());
     (server, tls)
 }
 
@@ -109,7 +115,7 @@ async fn strict_transport(server: &TestServer, host: &str) -> Option<String> {
 #[tokio::test]
 async fn u5_browsers_are_told_to_keep_to_https_for_the_public_name_and_to_forget_it_when_that_is_over() {
     let folder = tempfile::tempdir().unwrap();
-    let (server, tls) = with_a_certificate_for(PUBLIC, folder.path());
+    let (server, tls) = with_a_certificate_for(PUBLIC, folder.path(), 2 * YEAR);
     assert_eq!(strict_transport(&server, PUBLIC).await.as_deref(), Some("max-age=31536000"));
     for other in ["localhost", "192.168.1.5", "meet.club.net:8443", "club.net"] {
         assert_eq!(strict_transport(&server, other).await, None, "{other}");
@@ -120,11 +126,20 @@ async fn u5_browsers_are_told_to_keep_to_https_for_the_public_name_and_to_forget
 }
 
 #[tokio::test]
+async fn u5_the_promise_ends_with_the_certificate_in_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _) = with_a_certificate_for(PUBLIC, folder.path(), YEAR / 12);
+    let told = strict_transport(&server, PUBLIC).await.unwrap();
+    let seconds: u64 = told.strip_prefix("max-age=").unwrap().parse().unwrap();
+    assert!(seconds > 0 && seconds <= (YEAR / 12).as_secs(), "{told}");
+}
+
+#[tokio::test]
 async fn u5_nothing_is_said_of_https_where_nobody_but_the_server_itself_vouches_for_it_or_the_name_is_not_public() {
     let own = TestServer::with(&known_as(PUBLIC, "[tls]\nmode = \"local\"", ""));
     assert_eq!(strict_transport(&own, PUBLIC).await, None, "it would lock everybody out once the authority is another one");
     assert_eq!(strict_transport(&TestServer::start(), "localhost").await, None);
     let folder = tempfile::tempdir().unwrap();
-    let (private, _) = with_a_certificate_for("hearth.lan", folder.path());
+    let (private, _) = with_a_certificate_for("hearth.lan", folder.path(), YEAR);
     assert_eq!(strict_transport(&private, "hearth.lan").await, None);
 }

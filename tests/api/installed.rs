@@ -105,6 +105,51 @@ fn o10_without_an_installed_server_the_defaults_hold_and_that_is_said() {
 }
 
 #[test]
+fn o10_commands_know_the_variables_of_the_installed_unit_and_their_own_come_first() {
+    let script = r#"
+printf '# Names\nHEARTH_SERVER_NAME="Bridge club"\nHEARTH_RELAY_ENABLED=false\nUNKNOWN=1\n' > /etc/hearth/hearth.env
+"$PROGRAM" config show > both
+HEARTH_SERVER_NAME=Own "$PROGRAM" config show > own
+rm /etc/hearth/config.toml
+"$PROGRAM" config show > alone
+echo "HEARTH_CONFIG=$DIR/named.toml" >> /etc/hearth/hearth.env
+printf '[meetings]\nmax_participants = 7\n' > named.toml
+"$PROGRAM" config show > named
+echo HEARTH_SERVER_NONSENSE=1 >> /etc/hearth/hearth.env
+status=0
+"$PROGRAM" config check 2> wrong || status=$?
+test $status = 2
+HEARTH_CONFIG=/dev/null "$PROGRAM" config show > elsewhere
+"#;
+    let Some((dir, output)) = on_a_machine_with(Some(SETTINGS), script) else { return };
+    let dir = dir.path();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let says = |name: &str, lines: &[&str]| {
+        let shown = read(dir, name);
+        for line in lines {
+            assert!(shown.lines().any(|shown| shown == *line), "{name} lacks {line:?}: {shown}");
+        }
+    };
+    let variables = ["server.name = \"Bridge club\"  # environment", "relay.enabled = false  # environment"];
+    let data = "server.data_dir = \"/var/lib/hearth\"  # environment";
+    says("both", &variables);
+    says(
+        "both",
+        &[
+            "# settings of /etc/hearth/config.toml and /etc/hearth/hearth.env",
+            "relay.self_test = false  # configuration file",
+            data,
+        ],
+    );
+    says("own", &["server.name = \"Own\"  # environment", variables[1]]);
+    says("alone", &variables);
+    says("alone", &["# settings of /etc/hearth/hearth.env", data]);
+    says("named", &["meetings.max_participants = 7  # configuration file", variables[0], data]);
+    assert!(read(dir, "wrong").contains("HEARTH_SERVER_NONSENSE"), "{}", read(dir, "wrong"));
+    says("elsewhere", &["# settings of /dev/null", "server.name = \"Hearth\"  # default"]);
+}
+
+#[test]
 fn o10_settings_of_an_installed_server_that_this_user_may_not_read_are_told_and_not_passed_over() {
     // As the package leaves the directory; without its powers root is a user like any other.
     let script = "chmod 000 /etc/hearth\nfor command in doctor health 'config show' 'config check' 'backup kept' 'restore kept' upgrade-check; do\n\

@@ -129,6 +129,20 @@ async fn o5_a_taken_port_for_plain_http_or_the_relay_by_tls_keeps_nothing_from_s
     }
 }
 
+#[tokio::test]
+async fn o5_a_port_that_this_user_may_not_have_keeps_nothing_from_starting_and_nobody_else_is_blamed_for_it() {
+    // Without its rights root is a user like any other.
+    let run_by = if rustix::process::geteuid().is_root() { &["setpriv", "--bounding-set=-net_bind_service"][..] } else { &[] };
+    let server = TestServer::with(&Options {
+        server: String::from("listen_http = [\"127.0.0.1:1\"]"),
+        run_by: run_by.iter().map(ToString::to_string).collect(),
+        ..Options::default()
+    });
+    let told = |line: &str| line.contains("port 1 is not ours") && line.contains("CAP_NET_BIND_SERVICE");
+    eventually("the log tells", async || server.log().lines().any(told)).await;
+    assert!(!server.log().contains("sport = :1"), "{}", server.log());
+}
+
 #[test]
 fn o5_the_service_manager_is_told_when_the_settings_are_read_again() {
     let manager = Manager::new();

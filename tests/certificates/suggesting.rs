@@ -46,8 +46,12 @@ struct Obliging {
     accounts: Mutex<Vec<Value>>,
     /// The last certificate.
     certificate: Mutex<Option<String>>,
+    /// What accounts were changed to.
+    changes: Mutex<Vec<Value>>,
     /// How many orders it refuses first, because there were too many.
     busy: AtomicUsize,
+    /// How many of its first accounts may order nothing, and why.
+    unwelcome: Mutex<(usize, &'static str)>,
     /// Which certificates it was asked about.
     asked: Mutex<Vec<String>>,
 }
@@ -72,7 +76,9 @@ async fn start() -> (Arc<Obliging>, TempDir) {
         orders: Mutex::default(),
         accounts: Mutex::default(),
         certificate: Mutex::default(),
+        changes: Mutex::default(),
         busy: AtomicUsize::new(0),
+        unwelcome: Mutex::default(),
         asked: Mutex::default(),
     });
     let listener = TcpListener::bind(("127.0.0.1", port.number)).await.unwrap();
@@ -96,6 +102,7 @@ fn routes(authority: Arc<Obliging>) -> Router {
         .route("/dir", get(directory))
         .route("/nonce", get(|| async { with_nonce(StatusCode::OK, "", "") }))
         .route("/account", post(account))
+        .route("/account/1", post(changed))
         .route("/order", post(order))
         .route("/order/1", post(state))
         .route("/finalize/1", post(finalize))
@@ -134,13 +141,26 @@ async fn account(State(authority): Shared, body: String) -> Response {
     with_nonce(StatusCode::CREATED, &format!("{}/account/1", authority.base), "{}")
 }
 
+async fn changed(State(authority): Shared, body: String) -> Response {
+    authority.changes.lock().unwrap().push(payload(&body));
+    with_nonce(StatusCode::OK, "", "{\"status\": \"valid\"}")
+}
+
+fn refused(status: StatusCode, kind: &str, detail: &str) -> Response {
+    let problem = json!({"type": format!("urn:ietf:params:acme:error:{kind}"), "detail": detail});
+    let mut refused = with_nonce(status, "", &problem.to_string());
+    refused.headers_mut().insert("content-type", HeaderValue::from_static("application/problem+json"));
+    refused
+}
+
 async fn order(State(authority): Shared, body: String) -> Response {
     let busy = authority.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
     if busy.is_ok() {
-        let problem = json!({"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many certificates for one name"});
-        let mut refused = with_nonce(StatusCode::TOO_MANY_REQUESTS, "", &problem.to_string());
-        refused.headers_mut().insert("content-type", HeaderValue::from_static("application/problem+json"));
-        return refused;
+        return refused(StatusCode::TOO_MANY_REQUESTS, "rateLimited", "too many certificates for one name");
+    }
+    let (unwelcome, why) = *authority.unwelcome.lock().unwrap();
+    if authority.accounts.lock().unwrap().len() <= unwelcome {
+        return refused(StatusCode::FORBIDDEN, "unauthorized", why);
     }
     authority.orders.lock().unwrap().push(payload(&body));
     *authority.certificate.lock().unwrap() = None;
@@ -217,12 +237,15 @@ async fn renewal(State(authority): Shared, Path(id): Path<String>) -> impl IntoR
 /// A server that asks the authority for a certificate for `name`, with more lines about it.
 fn served(authority: &Obliging, dir: &TempDir, name: &str, more: &str) -> TestServer {
     let mut server = TestServer::prepare();
-    let (base, root) = (&authority.base, dir.path().join("ca.pem"));
-    let tls = format!("[tls]\nmode = \"acme\"\nacme_directory = \"{base}/dir\"\nacme_root_file = {root:?}\n{more}\n");
-    let url = format!("public_url = \"https://{name}:{}\"", server.port());
-    server.configure(&Options { config: tls, server: url, ..Options::default() });
+    server.configure(&asking(authority, dir, &format!("{name}:{}", server.port()), more));
     server.launch();
     server
+}
+
+fn asking(authority: &Obliging, dir: &TempDir, place: &str, more: &str) -> Options {
+    let (base, root) = (&authority.base, dir.path().join("ca.pem"));
+    let tls = format!("[tls]\nmode = \"acme\"\nacme_directory = \"{base}/dir\"\nacme_root_file = {root:?}\n{more}\n");
+    Options { config: tls, server: format!("public_url = \"https://{place}\""), ..Options::default() }
 }
 
 /// Waits until the condition holds, or fails with what did not come about.
@@ -258,6 +281,47 @@ async fn r25_an_authority_that_has_enough_of_us_is_asked_again_later_and_until_t
     assert!(connect_by_own_authority(&server).await, "nothing stands in");
     until("it was not asked again", || authority.certificate.lock().unwrap().is_some()).await;
     assert_eq!((refusals(), authority.orders.lock().unwrap().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn o2_an_account_that_is_there_is_told_another_contact_once() {
+    let (authority, dir) = start().await;
+    let mut server = served(&authority, &dir, NAME, "acme_contact = \"ada@example.org\"");
+    until("there is no certificate", || authority.certificate.lock().unwrap().is_some()).await;
+    let place = format!("{NAME}:{}", server.port());
+    let told = || authority.changes.lock().unwrap().clone();
+    for (line, expected) in [
+        ("acme_contact = \"ben@example.org\"", vec![json!({"contact": ["mailto:ben@example.org"]})]),
+        ("", vec![json!({"contact": ["mailto:ben@example.org"]}), json!({"contact": []})]),
+    ] {
+        server.reconfigure(&asking(&authority, &dir, &place, line));
+        server.signal("HUP");
+        until("the authority was not told", || told() == expected).await;
+    }
+    let before = authority.asked.lock().unwrap().len();
+    assert!(server.stop().success());
+    server.launch();
+    until("it was not asked after the start", || authority.asked.lock().unwrap().len() > before).await;
+    assert_eq!(
+        (told().len(), authority.accounts.lock().unwrap().len()),
+        (2, 1),
+        "it was told again, or another account was made"
+    );
+}
+
+#[tokio::test]
+async fn r25_an_account_that_was_closed_gives_way_to_a_new_one_and_one_that_may_not_order_stays() {
+    let (authority, dir) = start().await;
+    *authority.unwelcome.lock().unwrap() = (1, "Account is not valid, has status \"deactivated\"");
+    let _server = served(&authority, &dir, NAME, "");
+    until("there is no certificate", || authority.certificate.lock().unwrap().is_some()).await;
+    assert_eq!(authority.accounts.lock().unwrap().len(), 2);
+
+    let (authority, dir) = start().await;
+    *authority.unwelcome.lock().unwrap() = (1, "This name is not yours");
+    let server = served(&authority, &dir, NAME, "");
+    until("the refusal was not told", || server.log().contains("This name is not yours. If the account")).await;
+    assert_eq!(authority.accounts.lock().unwrap().len(), 1);
 }
 
 async fn connect_by_own_authority(server: &TestServer) -> bool {

@@ -24,7 +24,7 @@ pub(super) fn settings(name: &str) -> Settings {
             wants_ipv6: true,
             external: None,
             ports: 49_152..=65_535,
-            test: None,
+            test: Err(NoKey::NotMade),
         }),
         stun_servers: Vec::new(),
         inside: false,

@@ -103,9 +103,18 @@ impl AcmeError {
     }
 }
 
-/// Whether the authority does not know the account.
-pub(super) fn is_unknown_account(error: &instant_acme::Error) -> bool {
-    matches!(error, instant_acme::Error::Api(problem) if kind(problem) == "accountDoesNotExist")
+/// Whether the account is of no use any more: the authority does not know it, or one of the two has closed it (RFC 8555 §7.3.6).
+pub(super) fn is_lost_account(error: &instant_acme::Error) -> bool {
+    let instant_acme::Error::Api(problem) = error else { return false };
+    match kind(problem) {
+        "accountDoesNotExist" => true,
+        // Said of much else as well; only the words tell.
+        "unauthorized" => {
+            let words = told(problem).to_ascii_lowercase();
+            words.contains("account") && ["deactivated", "revoked"].iter().any(|state| words.contains(state))
+        }
+        _ => false,
+    }
 }
 
 /// Whether the authority would rather not hear which certificate is to be replaced.

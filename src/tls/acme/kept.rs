@@ -15,8 +15,8 @@ use super::super::{Identity, TlsError, files};
 /// The line before the certificate that names the authority it came from.
 const AUTHORITY: &str = "Authority: ";
 
-/// The directory with both files.
-#[derive(Debug)]
+/// The directory with both files. Everything that is done with it blocks on the disk.
+#[derive(Clone, Debug)]
 pub(super) struct Kept {
     dir: PathBuf,
 }
@@ -28,6 +28,9 @@ pub(super) struct KeptAccount {
     pub(super) directory: String,
     /// What the authority knows its holder by, beside the account's own key.
     pub(super) external_account: Option<String>,
+    /// The address that the authority was told it may write to.
+    #[serde(default)]
+    pub(super) contact: Option<String>,
     /// The account's name and key.
     pub(super) credentials: AccountCredentials,
 }
@@ -56,6 +59,19 @@ impl Kept {
         let text = serde_json::to_vec_pretty(account).expect("text is always JSON");
         files::make_private_dir(&self.dir)?;
         files::write_private(&self.path("account.json"), &text)
+    }
+
+    /// Notes that the authority was told another address to write to.
+    pub(super) fn keep_contact(
+        &self,
+        directory: &str,
+        external_account: Option<&str>,
+        contact: Option<String>,
+    ) -> Result<(), TlsError> {
+        match self.account(directory, external_account) {
+            Some(account) => self.keep_account(&KeptAccount { contact, ..account }),
+            None => Ok(()),
+        }
     }
 
     /// The account is of no use any more.

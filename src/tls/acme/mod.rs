@@ -167,7 +167,7 @@ impl AcmeClient {
         if let Some(account) = &self.account {
             return Ok(account.clone());
         }
-        let account = match self.kept_account() {
+        let account = match self.kept_account().await {
             Some(kept) => self.opened(kept).await?,
             None => self.registered().await?,
         };
@@ -175,22 +175,60 @@ impl AcmeClient {
     }
 
     async fn known_account(&self) -> Option<Account> {
-        self.opened(self.kept_account()?).await.ok()
+        self.opened(self.kept_account().await?).await.ok()
     }
 
-    fn kept_account(&self) -> Option<KeptAccount> {
-        let external = self.settings.external_account.as_ref().map(|account| account.key_id.as_str());
-        self.kept.account(&self.settings.directory, external)
+    async fn kept_account(&self) -> Option<KeptAccount> {
+        let (directory, external) = self.named();
+        self.on_disk(move |kept| kept.account(&directory, external.as_deref())).await.flatten()
+    }
+
+    /// What an account is kept under: the authority, and what that knows the administrator by.
+    fn named(&self) -> (String, Option<String>) {
+        let external = self.settings.external_account.as_ref().map(|account| account.key_id.clone());
+        (self.settings.directory.clone(), external)
     }
 
     async fn opened(&self, kept: KeptAccount) -> Result<Account, AcmeError> {
         let builder = Account::builder_with_http(Box::new(self.client.clone()));
-        builder.from_credentials(kept.credentials).await.map_err(|error| AcmeError::new(&self.host(), error))
+        let account = builder.from_credentials(kept.credentials).await.map_err(|error| AcmeError::new(&self.host(), error))?;
+        if kept.contact != self.settings.contact {
+            self.tell_contact(&account).await;
+        }
+        Ok(account)
+    }
+
+    /// Tells the authority whom it may write to by now (RFC 8555 §7.3.2). Without that there is a certificate all the same.
+    async fn tell_contact(&self, account: &Account) {
+        let address = self.contact();
+        let contacts: Vec<&str> = address.as_deref().into_iter().collect();
+        if let Err(error) = account.update_contacts(&contacts).await {
+            let error = AcmeError::new(&self.host(), error);
+            tracing::warn!(%error, "the certificate authority was not told the address in tls.acme_contact; it is told again later");
+            return;
+        }
+        let ((directory, external), contact) = (self.named(), self.settings.contact.clone());
+        let noted = self.on_disk(move |kept| kept.keep_contact(&directory, external.as_deref(), contact)).await;
+        if let Some(Err(error)) = noted {
+            tracing::warn!(%error, "what the certificate authority was told can't be kept; it is told again later");
+        }
+    }
+
+    /// Whom the authority may write to, as it wants it.
+    fn contact(&self) -> Option<String> {
+        self.settings.contact.as_ref().map(|address| format!("mailto:{address}"))
+    }
+
+    /// Does something with the files on a thread that may block. Once begun, it is done, even if nobody waits for it any more.
+    async fn on_disk<T: Send + 'static>(&self, work: impl FnOnce(&Kept) -> T + Send + 'static) -> Option<T> {
+        let kept = self.kept.clone();
+        let done = tokio::task::spawn_blocking(move || work(&kept)).await;
+        done.inspect_err(|error| tracing::error!(%error, "the files of the certificate authority could not be used")).ok()
     }
 
     async fn registered(&self) -> Result<Account, AcmeError> {
         let AcmeSettings { directory, contact, external_account, .. } = &self.settings;
-        let address = contact.as_ref().map(|address| format!("mailto:{address}"));
+        let address = self.contact();
         let contacts: Vec<&str> = address.as_deref().into_iter().collect();
         let new = NewAccount { contact: &contacts, terms_of_service_agreed: true, only_return_existing: false };
         let key = external_account.as_ref().map(|account| ExternalAccountKey::new(account.key_id.clone(), account.key.expose()));
@@ -200,9 +238,10 @@ impl AcmeClient {
         let kept = KeptAccount {
             directory: directory.clone(),
             external_account: external_account.as_ref().map(|account| account.key_id.clone()),
+            contact: contact.clone(),
             credentials,
         };
-        if let Err(error) = self.kept.keep_account(&kept) {
+        if let Some(Err(error)) = self.on_disk(move |files| files.keep_account(&kept)).await {
             tracing::warn!(%error, "the account with the certificate authority can't be kept; the next start makes another");
         }
         tracing::info!(authority = self.host(), "an account was made with the certificate authority");

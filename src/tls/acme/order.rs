@@ -10,8 +10,8 @@ use instant_acme::{
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 
 use super::challenge::Answered;
-use super::error::{is_about_replacing, is_unknown_account};
-use super::{AcmeClient, AcmeError, Challenges};
+use super::error::{is_about_replacing, is_lost_account};
+use super::{AcmeClient, AcmeError, Challenges, Kept};
 use crate::tls::{Identity, TlsError};
 
 /// The authority's own visit takes a few seconds.
@@ -43,19 +43,21 @@ pub(super) async fn order(authority: &mut AcmeClient, old: Option<&Identity>) ->
     if !identity.is_good_for(&authority.settings.name) {
         return Err(AcmeError::Unusable(format!("it is not for {}", authority.settings.name)));
     }
-    if let Err(error) = authority.kept.keep_certificate(&authority.settings.directory, &chain, &key) {
+    // Once it is here it is written, even when nobody waits for it any more.
+    let directory = authority.settings.directory.clone();
+    if let Some(Err(error)) = authority.on_disk(move |kept| kept.keep_certificate(&directory, &chain, &key)).await {
         tracing::warn!(%error, "the new certificate serves, but can't be kept; the next start orders another");
     }
     Ok(identity)
 }
 
-/// Places the order; with a new account where the authority has forgotten the old one.
+/// Places the order; with a new account where the authority has forgotten the old one or closed it.
 async fn begin(authority: &mut AcmeClient, old: Option<&Identity>) -> Result<Order, AcmeError> {
     let account = authority.account().await?;
     match place(authority, &account, old).await {
-        Err(error) if is_unknown_account(&error) => {
+        Err(error) if is_lost_account(&error) => {
             tracing::warn!(%error, "the certificate authority does not take the account any more; a new one is made");
-            authority.kept.forget_account();
+            authority.on_disk(Kept::forget_account).await;
             authority.account = None;
             let account = authority.account().await?;
             place(authority, &account, None).await

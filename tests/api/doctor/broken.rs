@@ -223,6 +223,21 @@ mod relay {
                      ends=\"$ends $!\"\nuntil ss -lun | grep -q ':20003 '; do sleep 0.05; done\n";
         finds(&World { during: taken.into(), ..world }, &[(check!(), "bad", "widen relay.ports")]);
     }
+
+    #[test]
+    fn o10_root_tries_the_relay_of_another_user() {
+        // In a user namespace there is nobody else to give it to.
+        let of_another_user = "chown -R 65534 \"$WORLD/data/keys\" 2> \"$WORLD/chown\" || true";
+        let Some(examined) = during(of_another_user).examine() else { return };
+        assert_eq!(examined.findings["relay"].0, "good", "{:?}", examined.findings["relay"]);
+    }
+
+    #[test]
+    fn o10_a_key_that_the_server_would_not_take_is_told_with_its_mend() {
+        let Some(examined) = during("chmod 644 \"$WORLD/data/keys/relay\"").examine() else { return };
+        let (outcome, told) = &examined.findings["relay"];
+        assert!(outcome == "bad" && told.contains("run `chmod 600 "), "{told}");
+    }
 }
 
 mod relay_address {
