@@ -164,7 +164,7 @@ test('O2: what a file decides is shown as decided in the steps of setting up, an
     await expectStep(grace, 'Relay');
     await grace.button('Continue').click();
     await expectStep(grace, 'First meeting');
-    await expect(main).toContainText('Where it comes from: This server’s own authority');
+    await expect(main).toContainText('Certificate: This server’s own authority');
     await expect(main).not.toContainText('is not here yet');
     await grace.button('Not now').click();
     await expect(grace.button('Create meeting')).toBeVisible();

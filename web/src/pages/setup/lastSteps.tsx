@@ -6,7 +6,7 @@ import { useUi } from '../../components/context';
 import { useForm } from '../../components/form';
 import { FixedNote } from '../../components/FixedNote';
 import { WarningIcon } from '../../components/icons';
-import { SETTING_NAMES, told } from '../../i18n/settings';
+import { told } from '../../i18n/settings';
 import { setup as words } from '../../i18n/setup';
 import { meetingPath } from '../../router';
 import { hostOf, type Setup } from '../../state/setup';
@@ -91,6 +91,14 @@ export function MeetingStep({ setup, hasAccount }: StepProperties): JSX.Element 
   );
 }
 
+/** What the settings are called in the steps that ask for them. */
+const NAMES: Readonly<Record<string, string>> = {
+  'server.name': t('place.name'),
+  'server.public_url': t('place.address'),
+  'tls.mode': t('step.certificate'),
+  'accounts.registration': t('step.people'),
+};
+
 /** What was decided in an earlier step, and does not hold. */
 function Overruled({ setup }: { setup: Setup }): JSX.Element | null {
   const { overruled } = setup;
@@ -101,7 +109,7 @@ function Overruled({ setup }: { setup: Setup }): JSX.Element | null {
       {overruled.map(({ key, value, origin }) => (
         <div key={key}>
           <p>
-            {SETTING_NAMES[key] ?? key}: {told(key, value)}
+            {NAMES[key] ?? key}: {told(key, value)}
           </p>
           <FixedNote origin={origin} />
         </div>
