@@ -67,6 +67,15 @@ faults: ## Kill, damage and fill up the real server a thousand times and more; R
 	HEARTH_FAULT_ROUNDS=$(or $(ROUNDS),60) cargo nextest run --locked --profile faults --test faults -E 'not test(/::r[12]_/)'
 	@# Builds a later version, which upgrades the data of this one.
 	cargo nextest run --locked --profile faults --test faults --run-ignored only -E 'test(/::r40_/)'
+	@# A machine that sleeps for minutes.
+	HEARTH_FAULT_SLEEP=$(or $(SLEEP),180) cargo nextest run --locked --profile faults --test api -E 'test(/::r14_/)'
+	$(MAKE) --no-print-directory foreign
+
+.PHONY: foreign
+foreign: ## Let coturn and its tools speak with Hearth, and wait for what expires only after minutes
+	tests/setup.sh coturn
+	cargo nextest run --locked --profile faults --test api --run-ignored only -E 'test(/::t3_coturn_/)'
+	cargo nextest run --locked --profile faults --test relay --run-ignored only -E 'test(/^tools::/) + test(/::t3_an_allocation_/) + test(/::a_port_in_reserve_/)'
 
 .PHONY: fuzz
 fuzz: ## Feed ten million made-up inputs to the parsers and the relay's core; FUZZ_RUNS=n for n each

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and is not there. Asks for nothing and changes nothing that is already good.
+# Installs what the tests need and is not there. Asks for nothing and changes nothing that is already good. With "coturn" only what
+# `make foreign` needs besides.
 set -eu
 cd "$(dirname "$0")/.."
 packaging/need.sh cargo cc node npm
@@ -16,6 +17,11 @@ install() {
     updated=yes
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
+
+if [ "${1:-}" = coturn ]; then
+    command -v turnutils_uclient >/dev/null || install coturn
+    exit 0
+fi
 
 [ -x /usr/bin/chromium ] || install chromium
 # Tells a browser of the tests which authorities to trust.

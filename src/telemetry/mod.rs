@@ -32,9 +32,10 @@ use record::Record;
 use render::Style;
 use sink::{Outlet, Sink};
 
-/// Crates that tell every packet or page at `info` and above: only what is out of order, unless it is asked for by name. And those that
-/// tell at `trace` what people send, tokens and all: nothing.
-const QUIETED: &str = "turn=error,stun=error,webrtc_util=error,sled=warn,tungstenite=off,tokio_tungstenite=off";
+/// Crates that tell every packet, page or odd frame at `info` and above: only what is out of order, unless it is asked for by name.
+/// And those that tell at `trace` what people send, tokens and all: nothing.
+const QUIETED: &str = "turn=error,stun=error,webrtc_util=error,sled=warn,h2::proto::ping_pong=error,\
+    tungstenite=off,tokio_tungstenite=off";
 
 /// Under which name the log speaks of itself. Such lines are outside of the limit on lines.
 const OF_THE_LOG: &str = "hearth::telemetry";
