@@ -90,16 +90,7 @@ fn dispatch(
         Err(error) => return show_usage(&error, out, err),
     };
     match command.unwrap_or(Command::Serve) {
-        Command::Serve => {
-            // The installed one is named by its unit; whoever starts a program by hand beside it means another.
-            let journal_stream = env.iter().find(|(name, _)| name == "JOURNAL_STREAM").map(|(_, stream)| stream.clone());
-            let file = settings_file::named(&options, &env);
-            let sources = Sources::new(file.as_deref(), env.into_iter(), options.into());
-            match sources.load() {
-                Ok(loaded) => run_server(loaded, sources, journal_stream, err, serve),
-                Err(problems) => show_problems(&problems, err),
-            }
-        }
+        Command::Serve => run_server(options, env, err, serve),
         Command::Doctor { json } => match settings_file::load(options, env, installed) {
             Ok((loaded, sources)) => doctor::run(&loaded.config, &sources, json, out, err),
             Err(problems) => show_problems(&problems, err),
@@ -118,15 +109,26 @@ fn dispatch(
             Ok(config) => tell_health(&config, out, err),
             Err(problems) => show_problems(&problems, err),
         },
-        Command::Config { command: ConfigCommand::Check } => match settings_file::load(options, env, installed) {
-            Ok((_, sources)) => say(out, &format!("The configuration is good ({}).\n", settings_file::told(&sources))),
-            Err(problems) => show_problems(&problems, err),
-        },
-        Command::Config { command: ConfigCommand::Show } => match settings_file::load(options, env, installed) {
-            Ok((loaded, sources)) => say(out, &shown(&loaded, &sources)),
-            Err(problems) => show_problems(&problems, err),
-        },
-        Command::Config { command: ConfigCommand::Example } => say(out, &config::example()),
+        Command::Config { command } => about_config(command, || settings_file::load(options, env, installed), out, err),
+    }
+}
+
+fn about_config(
+    command: ConfigCommand,
+    load: impl FnOnce() -> Result<(Loaded, Sources), Problems>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Outcome {
+    let text = match command {
+        ConfigCommand::Check => {
+            load().map(|(_, sources)| format!("The configuration is good ({}).\n", settings_file::told(&sources)))
+        }
+        ConfigCommand::Show => load().map(|(loaded, sources)| shown(&loaded, &sources)),
+        ConfigCommand::Example => Ok(config::example()),
+    };
+    match text {
+        Ok(text) => say(out, &text),
+        Err(problems) => show_problems(&problems, err),
     }
 }
 
@@ -175,12 +177,19 @@ fn shown(loaded: &Loaded, sources: &Sources) -> String {
 }
 
 fn run_server(
-    loaded: Loaded,
-    sources: Sources,
-    journal_stream: Option<String>,
+    options: Options,
+    env: Vec<(String, String)>,
     err: &mut dyn Write,
     serve: impl FnOnce(Loaded, Sources, &telemetry::Settings) -> anyhow::Result<()>,
 ) -> Outcome {
+    let journal_stream = env.iter().find(|(name, _)| name == "JOURNAL_STREAM").map(|(_, stream)| stream.clone());
+    // The installed file is named by its unit; whoever starts a program by hand beside it means another.
+    let file = settings_file::named(&options, &env);
+    let sources = Sources::new(file.as_deref(), env.into_iter(), options.into());
+    let loaded = match sources.load() {
+        Ok(loaded) => loaded,
+        Err(problems) => return show_problems(&problems, err),
+    };
     let logs = log_settings(&loaded.config.log, journal_stream);
     match serve(loaded, sources, &logs) {
         Ok(()) => Outcome::Done,

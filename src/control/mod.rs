@@ -63,14 +63,29 @@ pub enum Reply {
     },
 }
 
-/// Whether a server holds this data directory, be it one that answers or one that hangs. `false` as well where this user may not look.
-pub async fn is_held(data_dir: &Path) -> bool {
-    let Ok(address) = Address::of(data_dir) else { return false };
-    match UnixStream::connect(&address.path).await {
-        // The system takes the connection, whatever the server does; a socket that was left behind refuses it.
-        Ok(_) => true,
-        // So many wait that the system takes no more.
-        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+/// Whether a server holds a data directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// One does, be it one that answers or one that hangs.
+    Held,
+    /// None does.
+    Free,
+    /// This user may not look.
+    Hidden,
+}
+
+/// Whether a server holds this data directory.
+pub async fn hold(data_dir: &Path) -> Hold {
+    let connected = match Address::of(data_dir) {
+        Ok(address) => UnixStream::connect(&address.path).await.map(drop),
+        Err(error) => Err(error),
+    };
+    match connected.map_err(|error| error.kind()) {
+        // The system takes the connection, whatever the server does; a socket that was left behind refuses it. Or so many wait that it
+        // takes no more.
+        Ok(()) | Err(io::ErrorKind::WouldBlock) => Hold::Held,
+        Err(io::ErrorKind::PermissionDenied) => Hold::Hidden,
+        Err(_) => Hold::Free,
     }
 }
 

@@ -262,7 +262,7 @@ impl Ports {
                 Finding::skipped(kind.check(), format!("What is there for {what} can be tried only while the server answers."))
             }
             Presence::Runs => judge(kind, worst.at, worst.state, true),
-            Presence::Absent => judge(kind, worst.at, worst.state, false),
+            Presence::Absent | Presence::Hidden => judge(kind, worst.at, worst.state, false),
         })
     }
 }

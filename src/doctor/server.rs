@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Settings;
 use super::finding::{Check, Finding};
-use crate::control;
+use crate::control::{self, Hold};
 
 /// What the store's files lie in, once a server has run here.
 const STORE: &str = "store";
@@ -16,8 +16,10 @@ pub(super) enum Presence {
     Runs,
     /// It holds the data and answers at no port.
     Hangs,
-    /// Nobody holds the data, as far as this user may look.
+    /// Nobody holds the data.
     Absent,
+    /// It answers at no port that only it could have, and this user may not look whether it holds the data.
+    Hidden,
 }
 
 /// `doors` tells of each port whether this program answers there, or one that speaks as it does.
@@ -25,13 +27,13 @@ pub(super) async fn presence(settings: &Settings, doors: impl Iterator<Item = (C
     let answering: Vec<Check> = doors.filter(|(_, ours)| *ours).map(|(check, _)| check).collect();
     // Other programs speak STUN as the relay does; only the page is known for certain.
     if settings.inside || answering.contains(&Check::HttpsPort) {
-        Presence::Runs
-    } else if !control::is_held(&settings.data_dir).await {
-        Presence::Absent
-    } else if answering.is_empty() {
-        Presence::Hangs
-    } else {
-        Presence::Runs
+        return Presence::Runs;
+    }
+    match control::hold(&settings.data_dir).await {
+        Hold::Free => Presence::Absent,
+        Hold::Hidden => Presence::Hidden,
+        Hold::Held if answering.is_empty() => Presence::Hangs,
+        Hold::Held => Presence::Runs,
     }
 }
 
@@ -46,6 +48,10 @@ pub(super) fn judge(data_dir: &Path, presence: Presence) -> Finding {
                 "A server holds the data in {place}, and answers at none of its ports: it hangs, or has other settings than these."
             ),
             "name its settings with --config; or restart it: sudo systemctl restart hearth, and see journalctl -u hearth -n 50",
+        ),
+        Presence::Hidden => Finding::skipped(
+            CHECK,
+            format!("This user may not look into {place}, so it is not known whether Hearth runs; run this with sudo."),
         ),
         Presence::Absent if data_dir.join(STORE).is_dir() => Finding::warning(
             CHECK,
@@ -91,6 +97,7 @@ mod tests {
         std::fs::create_dir(dir.path().join(STORE)).unwrap();
         assert_eq!(outcome(Presence::Absent), Outcome::Warning);
         assert_eq!(outcome(Presence::Hangs), Outcome::Bad);
+        assert_eq!(outcome(Presence::Hidden), Outcome::Skipped);
         assert_eq!(outcome(Presence::Runs), Outcome::Good);
     }
 }
