@@ -12,7 +12,6 @@ maintainer="${DEBFULLNAME:-Hearth} <${DEBEMAIL:-hearth@localhost}>"
 # What Cargo.toml names among the contents and is made here.
 made=target/packaging
 mkdir -p "$made" target/debian
-packaging/deb/config.sh <config.example.toml >"$made/config.toml"
 packaging/deb/changelog.sh "$version" "$maintainer" | gzip -9n >"$made/changelog.gz"
 
 cargo deb --quiet --no-build --no-strip --target "$target" --deb-version "$version" --maintainer "$maintainer" --output target/debian/

@@ -20,17 +20,30 @@ pub fn backup_directory(config: &Config) -> PathBuf {
     config.backup.directory.clone().unwrap_or_else(|| config.server.data_dir.join(backup::BACKUPS))
 }
 
-/// What to do about data that can't be read, as a sentence with the command.
+/// Where the units in `systemd/` keep the data.
+const SERVICE_DATA: &str = "/var/lib/hearth";
+
+/// What to do about data that can't be read, as a sentence with the commands.
 pub fn restore_hint(config: &Config) -> String {
     let (data_dir, directory) = (&config.server.data_dir, backup_directory(config));
-    let command = |file: &Path| format!("hearth restore --data-dir {} {}", data_dir.display(), file.display());
+    let is_service = data_dir == Path::new(SERVICE_DATA) && Path::new("/run/systemd/system").is_dir();
     match backup::newest(&directory) {
-        Some(newest) => format!("Stop Hearth and put the newest automatic backup in place: {}", command(&newest)),
+        Some(newest) => format!("Put the newest automatic backup in place. {}", restore_steps(data_dir, &newest, is_service)),
         None => format!(
-            "There is no automatic backup in {}. If you have one elsewhere, put it in place: {}",
+            "There is no automatic backup in {}. If you have one elsewhere, put it in place. {}",
             directory.display(),
-            command(Path::new("FILE"))
+            restore_steps(data_dir, Path::new("FILE"), is_service)
         ),
+    }
+}
+
+/// With its sockets open, systemd would start the server again for whoever connects while the data are being restored.
+fn restore_steps(data_dir: &Path, file: &Path, is_service: bool) -> String {
+    let restore = format!("hearth restore --data-dir {} {}", data_dir.display(), file.display());
+    if is_service {
+        format!("Type:\nsudo systemctl stop hearth.socket hearth\nsudo {restore}\nsudo systemctl start hearth")
+    } else {
+        format!("Stop Hearth, and type: {restore}")
     }
 }
 

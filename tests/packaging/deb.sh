@@ -1,5 +1,6 @@
 #!/bin/sh
-# deb.sh: the life of the package on a small Debian of its own, under a real systemd: installed, killed, upgraded, removed, purged.
+# deb.sh: the life of the package on a small Debian of its own, under a real systemd: installed, killed,
+# hung, damaged, restored, upgraded, removed, purged.
 # The Debian is made once by debootstrap, from the mirror that this machine uses, and kept in target/; MIRROR names another.
 cd "$(dirname "$0")/../.."
 . tests/packaging/lab.sh
@@ -66,7 +67,10 @@ also_end() {
 
 install_deb() {
     cp "$1" "$machine/root/hearth.deb"
-    there dpkg --install /root/hearth.deb >"$work/dpkg" 2>&1 || { cat "$work/dpkg" >&2; fail "$2"; }
+    otherwise=$2
+    shift 2
+    # With nobody there to answer a question.
+    there dpkg "$@" --install /root/hearth.deb >"$work/dpkg" 2>&1 </dev/null || { cat "$work/dpkg" >&2; fail "$otherwise"; }
 }
 state() { there systemctl is-active "$1" || true; }
 property() { there systemctl show --property "$2" --value "$1"; }
@@ -75,13 +79,30 @@ owner() { there stat -c '%U %a' /var/lib/hearth; }
 # The link, found as the package says.
 link() { there sh -c "$(sed -n 's/^ *sudo \(hearth setup-link\)/\1/p' "$work/dpkg")" | head -n 1; }
 
-# The next one made takes the place of the one before.
-make_deb() { cp "$(packaging/deb.sh | tail -n 1)" "$work"; }
-make_deb
-version=$(dpkg-deb --field "$work"/hearth_*.deb Version)
-(export DEB_VERSION="$version+newer"; make_deb)
-deb=$(find "$work" -name "hearth_*$version""_*.deb")
-newer=$(find "$work" -name 'hearth_*+newer_*.deb')
+deb=$(packaging/deb.sh | tail -n 1)
+version=$(dpkg-deb --field "$deb" Version)
+cp "$deb" "$work"
+deb=$work/$(basename "$deb")
+# like VERSION COMMAND...: makes a package of another version, after the command has changed what is in it. Prints its path.
+like() {
+    rm -rf "$work/like"
+    dpkg-deb --raw-extract "$deb" "$work/like"
+    sed -i "s/^Version: .*/Version: $1/" "$work/like/DEBIAN/control"
+    made=$work/hearth-$1.deb
+    shift
+    (cd "$work/like" && "$@")
+    dpkg-deb --root-owner-group --build "$work/like" "$made" >/dev/null
+    echo "$made"
+}
+newer=$(like "$version+newer" true)
+other_settings=$(like "$version+settings" sed -i 's/^# The settings of Hearth/# These are the settings of Hearth/' etc/hearth/config.toml)
+# As the units once were.
+one_socket() {
+    rm usr/lib/systemd/system/hearth-http.socket usr/lib/systemd/system/hearth-turns.socket
+    sed -i 's/ hearth-http.socket hearth-turns.socket//' usr/lib/systemd/system/hearth.service DEBIAN/postinst DEBIAN/prerm DEBIAN/postrm
+    sed -i '/hearth-http.socket/d' DEBIAN/postinst
+}
+older=$(like "$version~older" one_socket)
 # Who answers for the package is for whoever publishes it to say.
 lintian --fail-on error --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog,mail-address-loops-or-bounces "$deb" ||
     fail "lintian finds errors"
@@ -138,16 +159,85 @@ there systemctl daemon-reload
 there systemctl restart hearth.service
 probe ready "$address"
 ok "in its sandbox: $(grep -c refused "$work/probed") things are refused, among them a shell, ptrace, raw sockets and modules"
+
+# Every new setting would change it, and every change asks those who have changed a line of their own.
+! grep -q '^#[a-z_]* = ' "$machine/etc/hearth/config.toml" || fail "the package's settings list what is not set"
+[ -s "$machine/usr/share/doc/hearth/config.example.toml" ] || fail "the settings are explained nowhere"
+echo 'name = "Chess club"' >>"$machine/etc/hearth/config.toml"
 there systemctl reload hearth.service
 must_be active hearth.service "after its settings were read again"
+probe named "$address" "Chess club"
+
+token=0123456789abcdef0123456789abcdef
+echo "$token" | there install -m 0600 /dev/stdin /etc/hearth/metrics-token
+printf '\n[metrics]\ntoken_file = "credential:metrics-token"\n' >>"$machine/etc/hearth/config.toml"
+drop_in() {
+    there mkdir -p /run/systemd/system/hearth.service.d
+    printf '[Service]\n%s\n' "$1" | there tee /run/systemd/system/hearth.service.d/tried.conf >/dev/null
+    there systemctl daemon-reload
+    there systemctl restart hearth.service || fail "it does not start with $1"
+    probe ready "$address"
+}
+drop_in LoadCredential=metrics-token:/etc/hearth/metrics-token
+probe token "$address" "$token"
+sed -i '/^\[metrics\]/,$d' "$machine/etc/hearth/config.toml"
+drop_in WatchdogSec=30
 
 there systemctl kill --signal=KILL hearth.service
 probe ready "$address"
 probe again "$address"
 [ "$(property hearth.service NRestarts)" = 1 ] || fail "it was not started anew"
 ok "killed: it came back by itself"
+drop_in WatchdogSec=3
+# A program that hangs, as far as anybody can see.
+there systemctl kill --kill-who=main --signal=STOP hearth.service
+probe ready "$address"
+probe again "$address"
+there journalctl -u hearth -o cat | grep -q 'Watchdog timeout' || fail "it was not the watchdog that ended it"
+must_be active hearth.service "after it hung"
+ok "hung: the watchdog ended it, and it came back by itself"
+there rm -r /run/systemd/system/hearth.service.d
+there systemctl daemon-reload
+there systemctl restart hearth.service
+probe ready "$address"
 
-sed -i 's/^#name = .*/name = "Chess club"/' "$machine/etc/hearth/config.toml"
+# The newest automatic backup, and data that can't be read. Others ask again and again meanwhile.
+there hearth backup /root/hearth.backup >/dev/null 2>&1 || fail "no backup can be made"
+there install -d -o hearth -g hearth -m 0700 /var/lib/hearth/backups
+there install -o hearth -g hearth -m 0600 /root/hearth.backup /var/lib/hearth/backups/hearth-20260101T000000Z.backup
+there systemctl kill --signal=STOP hearth.service
+there truncate --size=0 /var/lib/hearth/store/db
+there systemctl kill --signal=KILL hearth.service
+waited=0
+until [ "$(property hearth.service ExecMainStatus)" = 74 ]; do
+    waited=$((waited + 1))
+    [ "$waited" -lt 150 ] || fail "damaged data are not refused"
+    sleep 0.2
+done
+inside node -e '
+    const again = () => require("net").connect(443, process.argv[1]).on("error", () => {}).on("connect", function () { this.destroy(); });
+    setInterval(again, 100);
+' "$address" &
+others=$!
+# The way out is in the log. It is typed as it stands there.
+there journalctl -u hearth -o cat | sed -n 's/^sudo \(systemctl .*\)/\1/p; s/^sudo \(hearth restore .*\)/\1/p' | head -n 3 >"$work/steps"
+restore() {
+    [ "$(wc -l <"$work/steps")" = 3 ] || { cat "$work/steps" >&2; fail "$1 does not say how to restore"; }
+    there sh -euc "$(cat "$work/steps")" >"$work/restored" 2>&1 || { cat "$work/steps" "$work/restored" >&2; fail "what $1 says does not work"; }
+    grep -q '^Restored the backup' "$work/restored" || { cat "$work/restored" >&2; fail "nothing was restored"; }
+    for unit in $sockets hearth.service; do must_be active "$unit" "after the restore"; done
+    probe ready "$address"
+    probe again "$address"
+    ok "restored as $1 says, while others keep asking"
+}
+restore "the log"
+sed -n '/^### Backups/,/^### Watching/p' README.md >"$work/backups"
+sed -n 's/^ *sudo \(systemctl [^#]*\).*/\1/p; s/^ *sudo hearth restore FILE.*/hearth restore \/root\/hearth.backup/p' "$work/backups" >"$work/steps"
+restore README
+kill "$others"
+wait "$others" 2>/dev/null || true
+others=
+
 ip netns exec "$lab" node tests/packaging/probe.mjs watch "$address" &
 watcher=$!
 before=$(property hearth.service MainPID)
@@ -160,10 +250,17 @@ wait "$watcher" || fail "during the upgrade somebody got no answer"
 watcher=
 grep -q '^name = "Chess club"' "$machine/etc/hearth/config.toml" || fail "the settings were overwritten"
 probe again "$address"
-ok "upgraded: settings and data are kept"
+ok "upgraded: nothing was asked, settings and data are kept"
+# The package has other settings now. This is how unattended upgrades do it.
+install_deb "$other_settings" "with changed settings it can't be upgraded unattended" --force-confdef --force-confold
+grep -q '^name = "Chess club"' "$machine/etc/hearth/config.toml" || fail "the settings were overwritten"
+grep -q '^# These are' "$machine/etc/hearth/config.toml.dpkg-dist" || fail "the package's settings are not there to compare with"
+there rm /etc/hearth/config.toml.dpkg-dist
+probe ready "$address"
+probe named "$address" "Chess club"
 
 there systemctl disable --quiet --now hearth.socket hearth.service
-install_deb "$newer" "the package can't be installed again"
+install_deb "$other_settings" "the package can't be installed again"
 for unit in $sockets hearth.service; do must_be inactive "$unit" "somebody had disabled it before"; done
 there systemctl enable --quiet --now hearth.socket hearth.service
 ok "upgraded while disabled: it stays so"
@@ -206,7 +303,10 @@ property hearth.service StatusText | grep -q "not ours" && fail "it has all its 
 probe again "$address"
 ok "ports 80 and 5349 taken: it runs on 443 and says so; after a restart it has them again"
 
-there dpkg --purge hearth >"$work/dpkg" 2>&1 || { cat "$work/dpkg" >&2; fail "the package can't be purged"; }
+# What README and the units name beside the settings.
+there touch /etc/hearth/relay-secret /etc/hearth/metrics-token /etc/hearth/hearth.env
+purge() { there dpkg --purge hearth >"$work/dpkg" 2>&1 || { cat "$work/dpkg" >&2; fail "the package can't be purged"; }; }
+purge
 left=$(there find / -xdev -ipath '*hearth*' -not -path '/proc/*' -not -path '/root/*' -not -path '/var/log/journal/*')
 [ -z "$left" ] || fail "this is left: $left"
 ok "purged: nothing is left"
@@ -214,3 +314,18 @@ install_deb "$deb" "the package can't be installed after it was purged"
 probe ready "$address"
 probe setup "$address" "$(link)"
 ok "installed anew: it begins from nothing"
+
+purge
+install_deb "$older" "the package with one socket can't be installed"
+probe ready "$address"
+there systemctl disable --quiet --now hearth.socket hearth.service
+install_deb "$deb" "the package with one socket can't be upgraded"
+for unit in $sockets hearth.service; do
+    must_be inactive "$unit" "somebody had disabled it before there were more sockets"
+    [ "$(there systemctl is-enabled "$unit")" = disabled ] || fail "$unit is $(there systemctl is-enabled "$unit") after an upgrade while disabled"
+done
+purge
+install_deb "$older" "the package with one socket can't be installed"
+install_deb "$deb" "the package with one socket can't be upgraded"
+for unit in $sockets hearth.service; do must_be active "$unit" "it was in use before there were more sockets"; done
+ok "upgraded from one socket: the others come, but not where it is disabled"

@@ -31,3 +31,18 @@ probe again "$address:8443"
 probe relay "$address:8443"
 stop TERM
 ok "the data went from one architecture to the other and back"
+
+# carry FROM TO DIRECTORY: a backup made by one program is restored by the other into a directory that is not there yet, and serves.
+carry() {
+    env -i $1 backup --data-dir "$carried" "$3.backup" >/dev/null 2>>"$work/log" || fail "$1 makes no backup"
+    env -i $2 restore --data-dir "$3" "$3.backup" >/dev/null 2>>"$work/log" || fail "$2 restores no backup of $1"
+    launch "HEARTH_SERVER_DATA_DIR=$3" $2
+    probe again "$address:8443"
+    probe relay "$address:8443"
+    stop TERM
+    carried=$3
+}
+carried=$work/data
+carry "$own" "$emulator $binary" "$work/there"
+carry "$emulator $binary" "$own" "$work/back"
+ok "so did backups"

@@ -55,7 +55,7 @@ end() {
 # inside COMMAND...: runs it in that network.
 inside() { ip netns exec "$lab" "$@"; }
 
-# probe CHECK ADDRESS [LINK]: see probe.mjs.
+# probe CHECK ADDRESS [WORD]: see probe.mjs.
 probe() { inside node tests/packaging/probe.mjs "$@"; }
 
 # launch COMMAND...: starts a server in that network and waits until it is there. Nothing of this environment reaches it.

@@ -1,9 +1,11 @@
 #!/usr/bin/env node
-// probe.mjs CHECK ADDRESS [LINK]: looks whether the Hearth at https://ADDRESS does one thing, as a browser would, and says so.
+// probe.mjs CHECK ADDRESS [WORD]: looks whether the Hearth at https://ADDRESS does one thing, as a browser would, and says so.
 //   ready          waits until it can work
 //   setup LINK     its page is there, and the setup link makes the first admin, who creates a meeting
 //   again          that admin can still sign in, and the meeting is still there
 //   relay          that admin joins the meeting, and a packet goes through the relay and back
+//   named NAME     the place is called so
+//   token TOKEN    who comes from elsewhere gets the figures with this token only
 //   watch          asks again and again until it is told to stop (SIGTERM), and then tells whether it was always answered
 import { request } from 'node:https';
 import { Client } from './turn.mjs';
@@ -12,8 +14,8 @@ const ADMIN = { email: 'ada@example.org', password: 'correct horse battery' };
 const TITLE = 'Choir rehearsal';
 const PATIENCE = 60_000;
 
-const [check, host, link] = process.argv.slice(2);
-const checks = { ready, setup, again, relay, watch };
+const [check, host, word] = process.argv.slice(2);
+const checks = { ready, setup, again, relay, named, token, watch };
 const late = setTimeout(() => fail(new Error(`it did not come about within ${PATIENCE / 1000} s`)), PATIENCE);
 if (check === 'watch') clearTimeout(late);
 try {
@@ -39,7 +41,7 @@ async function ready() {
 async function setup() {
   const page = await ask('GET', '/');
   if (page.status !== 200 || !page.text.includes('<div id="app">')) throw new Error(`no page: ${page.status} ${page.text.slice(0, 200)}`);
-  const token = link?.split('#')[1] ?? '';
+  const token = word?.split('#')[1] ?? '';
   const { accessToken } = await json('POST', '/api/setup', { ...ADMIN, name: 'Ada', token });
   await json('POST', '/api/meetings/create', { title: TITLE }, accessToken);
   return 'the page is there, and the setup link made an admin, who created a meeting';
@@ -69,6 +71,23 @@ async function relay() {
   if ((await one.receive()) !== 'fro') throw new Error('another packet came back than went in');
   clearInterval(returning);
   return `STUN sees ${seen.text}; a packet went from ${here.text} to ${there.text} and one back`;
+}
+
+async function named() {
+  for (;;) {
+    const { name } = await json('GET', '/api/server');
+    if (name === word) return `it is called "${name}" now`;
+    await pause(200);
+  }
+}
+
+async function token() {
+  const elsewhere = { 'x-forwarded-for': '192.0.2.7' };
+  const refused = await ask('GET', '/metrics', undefined, undefined, elsewhere);
+  if (refused.status < 400) throw new Error(`the figures are there without the token: ${refused.status}`);
+  const given = await ask('GET', '/metrics', undefined, word, elsewhere);
+  if (!given.text.includes('hearth_')) throw new Error(`no figures with the token: ${given.status} ${given.text.slice(0, 200)}`);
+  return `the figures are had with the token; without it the answer is ${refused.status}`;
 }
 
 async function watch() {
@@ -103,8 +122,8 @@ async function json(method, path, body, token) {
   return JSON.parse(text);
 }
 
-function ask(method, path, body, token) {
-  const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
+function ask(method, path, body, token, more) {
+  const headers = { 'content-type': 'application/json', ...more, ...(token && { authorization: `Bearer ${token}` }) };
   return new Promise((done, refuse) => {
     // Its certificate is self-made.
     const options = { method, headers, rejectUnauthorized: false, agent: false, timeout: 10_000 };

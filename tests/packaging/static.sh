@@ -27,6 +27,10 @@ chown -R 10001:10001 "$root/data"
 
 launch HEARTH_SERVER_DATA_DIR=/data chroot --userspec=10001:10001 "$root" /hearth
 probe ready "$address:8443"
+memory=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$server/status")
+[ "$(readlink "/proc/$server/exe")" = "$root/hearth" ] || fail "this is the memory of something else: $(readlink "/proc/$server/exe")"
+[ "$memory" -gt 1000 ] && [ "$memory" -le 39062 ] || fail "it takes $memory KiB of memory with nobody there, and may take 39062 (40 MB)"
+ok "with nobody there it takes $memory KiB of memory"
 probe setup "$address:8443" "$(said setup)"
 probe relay "$address:8443"
 stop KILL
