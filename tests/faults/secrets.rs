@@ -54,7 +54,7 @@ async fn f3_secrets_that_others_can_read_replace_or_lead_elsewhere_stop_the_star
     fs::rename(&aside, &keys).unwrap();
 
     mode(&data_dir, 0o777);
-    refused(&server, &["may be written by every user", "chmod o-w"]);
+    refused(&server, &["may be written by every user", "chmod go-w"]);
     mode(&data_dir, 0o700);
     fs::rename(&data_dir, &aside).unwrap();
     symlink(&aside, &data_dir).unwrap();
