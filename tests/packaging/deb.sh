@@ -270,7 +270,7 @@ for unit in $sockets hearth.service; do must_be inactive "$unit" "after the remo
 [ -z "$(there ps -C hearth -o pid=)" ] || fail "it still runs"
 [ -d "$machine/var/lib/hearth/store" ] && [ -f "$machine/etc/hearth/config.toml" ] || fail "data or settings are gone"
 ok "removed: data and settings are kept"
-install_deb "$deb" "the package can't be installed after its removal"
+install_deb "$other_settings" "the package can't be installed after its removal"
 must_be active hearth.socket "after the installation"
 probe ready "$address"
 probe again "$address"
@@ -283,7 +283,7 @@ ip netns exec "$lab" node -e '
 ' >"$work/taken" &
 others=$!
 until [ "$(grep -c taken "$work/taken")" = 2 ]; do kill -0 "$others" || fail "the ports can't be taken"; sleep 0.1; done
-install_deb "$deb" "the package can't be installed where another server has port 80"
+install_deb "$other_settings" "the package can't be installed where another server has port 80"
 must_be active hearth.service "port 443 is free"
 probe ready "$address"
 probe again "$address"
