@@ -1,7 +1,7 @@
 #!/bin/sh
 # What was skipped of the tests. Those written in Rust note it in the same file (tests/api/harness/skipping.rs).
 #   tests/skipped.sh forget          begins anew
-#   tests/skipped.sh note NAME WHY   says that this is skipped; fails where HEARTH_MUST_RUN=1 lets nothing be skipped
+#   tests/skipped.sh note NAME WHY   says that this is skipped; fails where TESTS_MUST_RUN=1 lets nothing be skipped
 #   tests/skipped.sh tell            says in one line how many were, and why
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,8 +12,8 @@ forget)
     rm -f "$list"
     ;;
 note)
-    if [ "${HEARTH_MUST_RUN:-}" = 1 ]; then
-        echo "$2: $3, and HEARTH_MUST_RUN=1 lets nothing be skipped." >&2
+    if [ "${TESTS_MUST_RUN:-}" = 1 ]; then
+        echo "$2: $3, and TESTS_MUST_RUN=1 lets nothing be skipped." >&2
         exit 1
     fi
     echo "$2: skipped, because $3."

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Lets browsers behind routers and firewalls meet: makes the networks, runs the browser tests in them, and takes them away again.
 # HEARTH_BIN names the program to test. Where networks can't be made, it says why and is content, unless
-# HEARTH_MUST_RUN=1 is set.
+# TESTS_MUST_RUN=1 is set.
 set -eu
 cd "$(dirname "$0")/../.."
 PATH=$PATH:/usr/sbin:/sbin

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// When this is `1`, a test that would be skipped fails.
-const MUST_RUN: &str = "HEARTH_MUST_RUN";
+const MUST_RUN: &str = "TESTS_MUST_RUN";
 
 /// Says that the test which calls this is skipped, and why; it returns afterwards. The runner counts it as passed, so `tests/skipped.sh`
 /// tells of it at the end.
