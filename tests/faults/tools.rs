@@ -193,6 +193,13 @@ fn has_hold_of(pid: u32) -> bool {
     states.all(|state| !state.contains("TracerPid:\t0\n"))
 }
 
+/// The process that traces this one.
+pub fn tracer_of(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
+    tracer.trim().parse().ok().filter(|tracer| *tracer > 0)
+}
+
 impl Drop for Tracer {
     fn drop(&mut self) {
         let _ = Command::new("kill").arg("-INT").arg(self.0.id().to_string()).status();
