@@ -3,12 +3,13 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::doctor::world::{WAY, forget_settings};
+use crate::doctor::world::WAY;
+use crate::harness::program;
 
 /// Settings as a package brings them, for a server in a network of its own.
 const SETTINGS: &str = "[server]\nname = \"Chess club\"\nlisten = [\"127.0.0.1:8443\"]\ndata_dir = \"DIR/data\"\n\
@@ -24,8 +25,7 @@ fn on_a_machine_with(settings: Option<&str>, script: &str) -> Option<(TempDir, O
         let text = settings.replace("DIR", dir.path().to_str().unwrap());
         std::fs::write(etc.join("hearth/config.toml"), text).unwrap();
     }
-    let mut command = Command::new(&way[0]);
-    forget_settings(&mut command);
+    let mut command = program(&way[0]);
     let script = format!("set -e\nip link set lo up\nmount --bind \"$DIR/etc\" /etc\ncd \"$DIR\"\n{script}");
     command.args(&way[1..]).args(["sh", "-c", &script]).env("DIR", dir.path()).env("PROGRAM", env!("CARGO_BIN_EXE_hearth"));
     let output = command.output().unwrap();

@@ -1,11 +1,11 @@
 //! The link that makes the first admin: it leads here from other machines, and can be had again by a command (row O4).
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use serde_json::json;
 
-use crate::harness::{Options, Person, TestServer, skip};
+use crate::harness::{Options, Person, TestServer, program, skip};
 
 fn asked(server: &TestServer) -> Output {
     server.command().arg("setup-link").output().unwrap()
@@ -45,7 +45,7 @@ const ON_A_NETWORK: &str =
 fn o4_the_printed_setup_link_leads_here_from_other_machines() {
     let words_of = |script: &str| ["unshare", "--net", "sh", "-ec", script, "sh"].map(str::to_owned);
     let tried = words_of(ON_A_NETWORK);
-    if !Command::new(&tried[0]).args(&tried[1..]).arg("true").output().is_ok_and(|output| output.status.success()) {
+    if !program(&tried[0]).args(&tried[1..]).arg("true").output().is_ok_and(|output| output.status.success()) {
         skip("this user may not make a network namespace, or unshare or ip is not there");
         return;
     }
@@ -65,7 +65,7 @@ fn o4_the_printed_setup_link_leads_here_from_other_machines() {
             &["https://meet.example.org", "https://192.168.7.9:8443", "https://localhost:8443"],
         ),
     ] {
-        let mut command = Command::new(&tried[0]);
+        let mut command = program(&tried[0]);
         command.args(&tried[1..]).arg(env!("CARGO_BIN_EXE_hearth")).arg("--config").arg(server.config_file());
         command.arg("--data-dir").arg(server.data_dir()).envs(variables.iter().copied());
         let mut running = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

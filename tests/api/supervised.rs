@@ -16,7 +16,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Options, Person, TestServer, can_trace, eventually, skip};
+use crate::harness::{Options, Person, TestServer, can_trace, eventually, program, skip, tracer_of};
 
 /// How long something that must come may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -192,7 +192,7 @@ fn o5_for_a_start_that_hangs_nobody_is_asked_for_patience() {
     let server = TestServer::prepare();
     server.configure(&Options::default());
     let mut words = manager.words().into_iter().chain(hung).chain([String::from(env!("CARGO_BIN_EXE_hearth"))]);
-    let mut command = Command::new(words.next().unwrap());
+    let mut command = program(words.next().unwrap());
     command.args(words).args(["--config", server.config_file().to_str().unwrap()]);
     command.args(["--data-dir", server.data_dir().to_str().unwrap()]).stdout(Stdio::null()).stderr(Stdio::null());
     let mut hanging = command.spawn().unwrap();
@@ -202,9 +202,8 @@ fn o5_for_a_start_that_hangs_nobody_is_asked_for_patience() {
     let told = manager.hear(WATCHDOG * 7);
     let is_there = hanging.try_wait().unwrap().is_none();
     // Its end would wait for the tracer, which sleeps.
-    let status = fs::read_to_string(format!("/proc/{}/status", hanging.id())).unwrap();
-    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).unwrap().trim().to_owned();
-    assert!(Command::new("kill").args(["-KILL", &tracer]).status().unwrap().success());
+    let tracer = tracer_of(hanging.id()).unwrap();
+    assert!(Command::new("kill").args(["-KILL", &tracer.to_string()]).status().unwrap().success());
     hanging.kill().unwrap();
     hanging.wait().unwrap();
     assert!(is_there && told.is_empty(), "{told:?}");
@@ -292,7 +291,7 @@ async fn o5_a_secret_can_be_a_credential_of_the_service_manager() {
     assert_eq!((ask(TOKEN).await, ask("nonsense").await), (StatusCode::OK, StatusCode::UNAUTHORIZED));
     server.kill();
     // Started by hand, without credentials.
-    let mut by_hand = Command::new(env!("CARGO_BIN_EXE_hearth"));
+    let mut by_hand = program(env!("CARGO_BIN_EXE_hearth"));
     by_hand.args(["--data-dir", server.data_dir().to_str().unwrap(), "--listen", "127.0.0.1:0"]);
     by_hand.env("HEARTH_METRICS_TOKEN_FILE", "credential:metrics-token").env("HEARTH_RELAY_ENABLED", "false");
     let output = by_hand.output().unwrap();

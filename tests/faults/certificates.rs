@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::harness::{Options, Person, TestServer, eventually};
-use crate::tools::{can_trace, tracer_of};
+use crate::harness::{Options, Person, TestServer, eventually, tracer_of};
+use crate::tools::can_trace;
 
 #[tokio::test]
 async fn r7_certificate_files_that_no_descriptor_was_free_for_are_read_again_by_themselves() {

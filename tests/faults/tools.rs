@@ -11,7 +11,7 @@ use hearth::ids::random_bytes;
 use serde_json::json;
 
 use crate::harness::{Answer, Person, TestServer};
-pub use crate::harness::{can, can_trace};
+pub use crate::harness::{can, can_trace, program};
 
 /// How often a test repeats what it does.
 pub fn rounds(usually: usize) -> usize {
@@ -21,15 +21,6 @@ pub fn rounds(usually: usize) -> usize {
 /// A number from `first` to `last`, both included.
 pub fn chance(first: u64, last: u64) -> u64 {
     first + u64::from_le_bytes(random_bytes()) % (last - first + 1)
-}
-
-/// A program, without the variables that are meant for the tests.
-pub fn program(name: &str) -> Command {
-    let mut command = Command::new(name);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"HEARTH_")) {
-        command.env_remove(name);
-    }
-    command
 }
 
 /// Hearth with a command, on a data directory.
@@ -191,13 +182,6 @@ fn has_hold_of(pid: u32) -> bool {
     // A thread may end meanwhile.
     let mut states = threads.filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok());
     states.all(|state| !state.contains("TracerPid:\t0\n"))
-}
-
-/// The process that traces this one.
-pub fn tracer_of(pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
-    tracer.trim().parse().ok().filter(|tracer| *tracer > 0)
 }
 
 impl Drop for Tracer {

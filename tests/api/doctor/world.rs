@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::world;
+use crate::harness::{program, world};
 
 /// How worlds are made here; `None` where this user may not make any.
 pub static WAY: LazyLock<Option<Vec<String>>> =
@@ -112,8 +112,7 @@ impl World {
         std::fs::write(dir.path().join("hearth.toml"), &self.config).unwrap();
         let script = dir.path().join("world.sh");
         std::fs::File::create(&script).unwrap().write_all(self.script().as_bytes()).unwrap();
-        let mut command = Command::new(&way[0]);
-        forget_settings(&mut command);
+        let mut command = program(&way[0]);
         command.args(&way[1..]).arg("sh").arg(&script).env("WORLD", dir.path()).env("PROGRAM", env!("CARGO_BIN_EXE_hearth"));
         Some(Examined::read(&command.output().unwrap()))
     }
@@ -170,15 +169,7 @@ pub fn other_program_at(address: &str, port: u16) -> String {
 
 /// The doctor from the command line.
 pub fn doctor(config: &Path, data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
-    forget_settings(&mut command);
+    let mut command = program(env!("CARGO_BIN_EXE_hearth"));
     command.arg("--config").arg(config).arg("--data-dir").arg(data).arg("doctor");
     command
-}
-
-/// Variables that are meant for the tests, or for somebody's own server, must not configure this one.
-pub fn forget_settings(command: &mut Command) {
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"HEARTH_")) {
-        command.env_remove(name);
-    }
 }

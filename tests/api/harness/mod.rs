@@ -2,6 +2,7 @@
 
 pub mod document;
 mod person;
+mod program;
 mod server;
 mod skipping;
 pub mod socket;
@@ -9,6 +10,7 @@ pub mod tls;
 mod worlds;
 
 pub use person::{Answer, Person};
+pub use program::{program, tracer_of};
 pub use server::{Options, Port, TestServer, eventually};
 pub use skipping::{can, can_trace, skip};
 pub use socket::{Socket, no_media};

@@ -11,6 +11,8 @@ use std::time::Duration;
 use hearth::ids::random_bytes;
 use tempfile::TempDir;
 
+use super::program;
+
 /// What a test wants otherwise than usual.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -147,12 +149,8 @@ impl TestServer {
     pub fn command(&self) -> Command {
         let own = String::from(env!("CARGO_BIN_EXE_hearth"));
         let mut words = self.run_by.iter().chain([&own]);
-        let mut command = Command::new(words.next().unwrap());
+        let mut command = program(words.next().unwrap());
         command.args(words);
-        // Variables that are meant for the tests, or for somebody's own server, must not configure this one.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"HEARTH_")) {
-            command.env_remove(name);
-        }
         command.arg("--config").arg(&self.config).arg("--data-dir").arg(self.data_dir()).stdin(Stdio::null());
         command
     }
