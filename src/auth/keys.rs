@@ -85,14 +85,7 @@ pub enum KeyError {
 /// # Errors
 /// When the file can't be read or written, is no regular file of 32 bytes, or is open to other users.
 pub fn load_or_create(path: &Path) -> Result<Key, KeyError> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_symlink() => Err(KeyError::Link { path: path.to_owned() }),
-        Ok(found) if !found.is_file() => Err(KeyError::Malformed { path: path.to_owned() }),
-        // Asked before as well, because a key of somebody else can't even be opened.
-        Ok(found) => refuse_owner(path, &found).and_then(|()| load(path, refuse_owner)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
-        Err(source) => Err(KeyError::Io { path: path.to_owned(), source }),
-    }
+    load(path, refuse_owner)?.map_or_else(|| create(path), Ok)
 }
 
 /// Reads the key in `path` for somebody who looks at a server from outside and changes nothing: `None` when the server has not made it
@@ -101,15 +94,8 @@ pub fn load_or_create(path: &Path) -> Result<Key, KeyError> {
 /// # Errors
 /// As [`load_or_create`].
 pub fn look_at(path: &Path) -> Result<Option<Key>, KeyError> {
-    let is_root = rustix::process::geteuid().is_root();
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_symlink() => Err(KeyError::Link { path: path.to_owned() }),
-        Ok(found) if !found.is_file() => Err(KeyError::Malformed { path: path.to_owned() }),
-        Ok(found) if !is_root => refuse_owner(path, &found).and_then(|()| load(path, refuse_owner)).map(Some),
-        Ok(_) => load(path, |_, _| Ok(())).map(Some),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(KeyError::Io { path: path.to_owned(), source }),
-    }
+    let anybody: OwnerCheck = |_, _| Ok(());
+    load(path, if rustix::process::geteuid().is_root() { anybody } else { refuse_owner })
 }
 
 /// The beginning of a file that only this user may read, for a secret that somebody wrote.
@@ -138,8 +124,17 @@ pub(super) fn fingerprint(key: &Key) -> String {
 /// What says whether a file or a directory may belong to its owner.
 type OwnerCheck = fn(&Path, &fs::Metadata) -> Result<(), KeyError>;
 
-fn load(path: &Path, check_owner: OwnerCheck) -> Result<Key, KeyError> {
+/// The key in `path`; `None` where there is no file.
+fn load(path: &Path, check_owner: OwnerCheck) -> Result<Option<Key>, KeyError> {
     let io = |source| KeyError::Io { path: path.to_owned(), source };
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => return Err(KeyError::Link { path: path.to_owned() }),
+        Ok(found) if !found.is_file() => return Err(KeyError::Malformed { path: path.to_owned() }),
+        // Asked here as well as below, because a key of somebody else can't even be opened.
+        Ok(found) => check_owner(path, &found)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(io(source)),
+    }
     refuse_open_directory(path, check_owner)?;
     // Whoever owns the directory may put anything in the key's place at any moment; a pipe would hold the reader up.
     let plain_alone = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).expect("the flags of a file are an int");
@@ -150,7 +145,7 @@ fn load(path: &Path, check_owner: OwnerCheck) -> Result<Key, KeyError> {
     refuse_mode(path, &metadata, 0o077, "600")?;
     let mut bytes = Vec::with_capacity(33);
     file.take(33).read_to_end(&mut bytes).map_err(io)?;
-    bytes.try_into().map(Secret::new).map_err(|_| KeyError::Malformed { path: path.to_owned() })
+    bytes.try_into().map(|key| Some(Secret::new(key))).map_err(|_| KeyError::Malformed { path: path.to_owned() })
 }
 
 fn create(path: &Path) -> Result<Key, KeyError> {
