@@ -1,5 +1,6 @@
 //! Hearth: a meeting place of your own in one binary.
 
+pub mod authority;
 pub mod clock;
 pub mod ids;
 pub mod interfaces;

@@ -39,6 +39,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "telemetry",
             "lifecycle",
             "ids",
+            "authority",
         ],
     ),
     // It tells of the certificate and of the backups, and answers the authority that wants to see this server under its name.
@@ -58,21 +59,22 @@ const TABLE: &[(&str, &[&str])] = &[
             "telemetry",
             "lifecycle",
             "ids",
+            "authority",
         ],
     ),
     // The welcome carries relay credentials, and they are minted where the list of ICE servers is made.
-    ("signaling", &["hub", "auth", "turn::credentials", "wire", "meeting", "lifecycle", "ids"]),
+    ("signaling", &["hub", "auth", "turn::credentials", "wire", "meeting", "lifecycle", "ids", "authority"]),
     ("hub", &["turn", "store", "meeting", "lifecycle", "ids"]),
     // It tries relay and certificate from outside, as a client of both, asks whether a server holds the data, and counts room on the
     // disk as the store does.
-    ("doctor", &["control", "store", "turn", "tls", "lifecycle", "interfaces", "ids"]),
+    ("doctor", &["control", "store", "turn", "tls", "lifecycle", "interfaces", "ids", "authority"]),
     ("auth", &["store", "lifecycle", "private_files", "ids"]),
     // It copies the store whole, and files without knowing what stands in them.
     ("backup", &["store", "lifecycle", "private_files", "ids"]),
     ("control", &["lifecycle"]),
     ("turn", &["lifecycle", "interfaces", "ids"]),
     ("tls", &["lifecycle", "private_files", "interfaces", "ids"]),
-    ("config", &["private_files", "ids"]),
+    ("config", &["private_files", "ids", "authority"]),
     ("wire", &["ids"]),
     ("store", &["meeting", "lifecycle", "private_files", "ids"]),
     ("meeting", &["ids"]),
@@ -80,6 +82,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("lifecycle", &[]),
     ("private_files", &[]),
     ("interfaces", &[]),
+    ("authority", &[]),
     ("ids", &[]),
     ("clock", &[]),
 ];

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::authority::HTTPS_PORT;
 use crate::clock::Now;
 use crate::config::{Config, Problem, TlsMode};
 use crate::http::{Listener, Plain};
@@ -22,7 +23,7 @@ pub(super) fn keeper(config: &Config, wish: Wish, plain: &[Listener], now: Now) 
 
 /// What is answered over plain HTTP. Those who come by a name that is none of ours are sent to `otherwise`.
 pub(super) fn plain(keeper: &Keeper, public_origin: Live<Option<String>>, https: &[Listener], otherwise: String) -> Plain {
-    let port = https.first().and_then(|listener| listener.local_addr().ok()).map_or(443, |address| address.port());
+    let port = https.first().and_then(|listener| listener.local_addr().ok()).map_or(HTTPS_PORT, |address| address.port());
     Plain { challenges: keeper.challenges(), certificate: keeper.watch(), public_origin, port, otherwise: otherwise.into() }
 }
 

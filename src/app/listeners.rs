@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
+use crate::authority::{self, HTTPS_PORT};
 use crate::http::Listener;
 use crate::ids::Secret;
 use crate::lifecycle::Live;
@@ -14,9 +15,6 @@ use crate::turn;
 
 /// Those below are for programs with a privilege.
 const FIRST_FREE_PORT: u16 = 1024;
-
-/// The port of an address that names none (RFC 9110 §4.2.2).
-const HTTPS_PORT: u16 = 443;
 
 /// Takes those of `passed` and binds the others; `key` is the setting to change where one can't be had.
 pub(super) fn bind_all(addresses: &[SocketAddr], key: &str, passed: &mut Passed) -> Result<Vec<Listener>> {
@@ -131,12 +129,8 @@ fn from_elsewhere(bound: IpAddr) -> Option<IpAddr> {
 
 /// As browsers write it.
 fn origin(ip: Option<IpAddr>, port: u16) -> String {
-    let host = match ip {
-        None => String::from("localhost"),
-        Some(IpAddr::V4(address)) => address.to_string(),
-        Some(IpAddr::V6(address)) => format!("[{address}]"),
-    };
-    if port == HTTPS_PORT { format!("https://{host}") } else { format!("https://{host}:{port}") }
+    let host = ip.map_or_else(|| String::from("localhost"), |ip| ip.to_string());
+    format!("https://{}", authority::written(&host, port))
 }
 
 #[cfg(test)]

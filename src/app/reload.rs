@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::auth::Auth;
+use crate::authority::HTTPS_PORT;
 use crate::backup::BackupWatch;
 use crate::config::{Change, Config, Key, Loaded, Problem, Problems, Sources};
 use crate::doctor::Doctor;
@@ -22,9 +23,6 @@ use crate::turn::Relay;
 
 use super::doctor::Changing;
 use super::settings::Settings;
-
-/// Of addresses that name none. Only there are browsers promised anything.
-const HTTPS_PORT: u16 = 443;
 
 /// The parts that can be told other settings.
 pub(super) struct Parts {

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use super::declare::section;
 use super::is_public;
 use super::value::{Malformed, written_as_text};
+use crate::authority::{self, HTTPS_PORT};
 
 section! {
     /// Where the server is found and where it keeps its data.
@@ -55,13 +56,13 @@ impl PublicUrl {
 
     /// The name or address alone; an IPv6 address without brackets.
     pub fn host(&self) -> &str {
-        self.host.trim_start_matches('[').trim_end_matches(']')
+        &self.host
     }
 
     /// The name, if it is one that a public authority would vouch for, and there is no port.
     pub fn public_name(&self) -> Option<&str> {
         let host = self.host();
-        (self.port == 443 && is_public(host) && host.parse::<std::net::IpAddr>().is_err()).then_some(host)
+        (self.port == HTTPS_PORT && is_public(host) && host.parse::<std::net::IpAddr>().is_err()).then_some(host)
     }
 
     /// The port, 443 when none was written.
@@ -91,13 +92,13 @@ impl FromStr for PublicUrl {
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().filter(|port| *port != 0).ok_or(malformed)?),
-            Some(_) | None => (authority, 443),
+            Some(_) | None => (authority, HTTPS_PORT),
         };
         if !is_host(host) {
             return Err(malformed);
         }
-        let origin = if port == 443 { format!("https://{host}") } else { format!("https://{host}:{port}") };
-        Ok(Self { origin, host: host.to_owned(), port })
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Self { origin: format!("https://{}", authority::written(&host, port)), host, port })
     }
 }
 

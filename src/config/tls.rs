@@ -8,6 +8,7 @@ use super::declare::section;
 use super::problem::Problem;
 use super::value::{Malformed, choice, written_as_text};
 use super::{Confidential, Server, is_public};
+use crate::authority::HTTPS_PORT;
 use crate::ids::Secret;
 
 section! {
@@ -104,7 +105,7 @@ impl Tls {
         if self.certificate_file.is_some() && self.key_file.is_some() {
             return TlsMode::Files;
         }
-        let public = server.public_url.as_ref().filter(|url| url.port() == 443 && is_public(url.host()));
+        let public = server.public_url.as_ref().filter(|url| url.port() == HTTPS_PORT && is_public(url.host()));
         if public.is_some() { TlsMode::Acme } else { TlsMode::Local }
     }
 

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use crate::authority::HTTPS_PORT;
 use crate::clock::Timestamp;
 use crate::turn::{self, Outside, StunServer};
 
@@ -110,7 +111,7 @@ impl Settings {
     }
 
     fn https_port(&self) -> u16 {
-        self.https.first().map_or(443, SocketAddr::port)
+        self.https.first().map_or(HTTPS_PORT, SocketAddr::port)
     }
 
     /// What a router in front of the machine at `own` must be told.

@@ -18,6 +18,7 @@ use super::connection::{Accepted, MAX_HEADER_BYTES};
 use super::listener::Listener;
 use super::places::Places;
 use super::stall::Unstalled;
+use crate::authority;
 use crate::lifecycle::{Live, Tasks};
 use crate::tls::{CertificateWatch, Challenges};
 
@@ -101,8 +102,7 @@ impl Plain {
         let Self { port, otherwise, .. } = self;
         let asked = asked_for(request).filter(|host| self.certificate.status().names.iter().any(|name| name == host));
         let Some(host) = asked else { return otherwise.to_string() };
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
-        if *port == 443 { format!("https://{host}") } else { format!("https://{host}:{port}") }
+        format!("https://{}", authority::written(&host, *port))
     }
 }
 

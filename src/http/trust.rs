@@ -17,7 +17,7 @@ use super::Api;
 use super::error::ApiError;
 use super::extract::ReachedHost;
 use super::qr;
-use crate::signaling::{HTTPS_PORT, parts_of};
+use crate::authority;
 use crate::tls::{Authority, Source};
 use crate::wire::trust::{TrustAuthority, TrustInfo, Voucher};
 
@@ -110,12 +110,11 @@ fn address(api: &Api, host: &ReachedHost) -> String {
 
 /// The name by which the server was reached, if it is one of its own that other devices can use, or else the best of those.
 fn own_authority(reached: &str, names: &[String]) -> String {
-    let (host, port) = parts_of(reached);
+    let (host, port) = authority::parts_of(reached);
     let host = host.trim_matches(['[', ']']);
     let known = names.iter().find(|name| *name == host && usefulness(name) > Usefulness::Here);
     let best = known.or_else(|| names.iter().max_by_key(|name| usefulness(name))).map_or("localhost", String::as_str);
-    let best = if best.contains(':') { format!("[{best}]") } else { best.to_owned() };
-    if port == HTTPS_PORT { best } else { format!("{best}:{port}") }
+    authority::written(best, port)
 }
 
 /// How likely it is that a phone in the same house reaches the server by this name.

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
+use crate::authority::parts_of;
 use crate::clock::Timestamp;
 use crate::ids::{ParticipantId, Secret};
 use crate::lifecycle::Live;
 use crate::turn::credentials::{CredentialIssuer, SharedSecret};
 use crate::wire::meetings::IceServer;
-
-/// The port of an address that names none (RFC 9110 §4.2.2).
-pub const HTTPS_PORT: u16 = 443;
 
 /// Makes the ICE server lists that go out with the join reply and with each welcome (rows T1 to T3). Cheap to clone; all clones are
 /// one.
@@ -170,13 +168,6 @@ impl OwnRelay {
             IceServer { urls, username: Some(credential.username), credential: Some(credential.password.expose().clone()) },
         ]
     }
-}
-
-/// Host and port of an authority as browsers write it: the host with the brackets of IPv6, and the port of HTTPS where none stands there.
-pub fn parts_of(authority: &str) -> (&str, u16) {
-    let with_port = authority.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
-    // Without a port, the last colon of an IPv6 address stands inside of its brackets.
-    with_port.filter(|_| !authority.ends_with(']')).unwrap_or((authority, HTTPS_PORT))
 }
 
 /// The host as the browser's ICE agent can reach it. Browsers look relay names up in the DNS alone, which knows no `localhost`.

@@ -22,7 +22,7 @@ use crate::auth::Auth;
 use crate::hub::Hub;
 use crate::lifecycle::{Live, Tasks};
 
-pub use ice::{Access, HTTPS_PORT, IceDirectory, OtherServer, Transports, parts_of};
+pub use ice::{Access, IceDirectory, OtherServer, Transports};
 pub use translate::{participant, settings};
 
 /// The signaling service. Cheap to clone; all clones are one.
