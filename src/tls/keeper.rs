@@ -49,8 +49,8 @@ impl Keeper {
     pub fn open(dir: &Path, by_http: bool, wish: Wish, machine: MachineNames, ca: LocalCa, now: Now) -> Result<Self, TlsError> {
         let place = Place { dir: dir.to_owned(), challenges: Challenges::default(), by_http };
         let mut own = Own::new(ca, machine, wish.host.as_deref());
-        let (wishes, wished) = Wishes::new(wish);
-        let undertaking = Undertaking::begin(wished.wish(), &place, now);
+        let (wishes, mut wished) = Wishes::new(wish);
+        let undertaking = Undertaking::begin(wished.take(), &place, now);
         match own.sign(now) {
             Err(error) if undertaking.fulfilment().is_none() => return Err(error),
             Ok(()) | Err(_) => {}
@@ -214,7 +214,7 @@ impl Keeper {
                 parts.push(String::from("Meanwhile this server's own certificate authority stands in, which browsers warn of."));
             }
         }
-        let concerns = self.undertaking.fulfilment().map_or_else(Vec::new, |_| self.undertaking.concerns(serving, now));
+        let concerns = self.undertaking.concerns(now);
         if concerns.is_empty() && Life::of(serving).is_ahead_of(now) {
             parts.push(format!(
                 "By this machine's clock it is {now}, and the certificate is good from {} on only. Set the clock.",

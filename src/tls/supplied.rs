@@ -115,7 +115,6 @@ impl Supplied {
     /// next.
     pub fn poll(&mut self) -> Change {
         let now = self.stamps();
-        self.exposed = is_open_to_all(&self.key);
         if self.read.as_ref() == Some(&now) {
             return Change::None;
         }

@@ -147,10 +147,10 @@ impl Undertaking {
         self.failure = Some(why);
     }
 
-    /// What is to be said of the certificate that was wished for and serves, beside that, each with its mend.
-    pub(super) fn concerns(&self, serving: &Identity, now: Timestamp) -> Vec<String> {
-        let Origin::Files(files) = &self.origin else { return Vec::new() };
-        held(files).concerns(serving, self.wish.host.as_deref(), now).iter().map(ToString::to_string).collect()
+    /// What is to be said beside that of the certificate that was wished for, once it is there, each with its mend.
+    pub(super) fn concerns(&self, now: Timestamp) -> Vec<String> {
+        let (Origin::Files(files), Some(obtained)) = (&self.origin, &self.obtained) else { return Vec::new() };
+        held(files).concerns(obtained, self.wish.host.as_deref(), now).iter().map(ToString::to_string).collect()
     }
 
     async fn round_of_acme(&mut self) -> Duration {

@@ -73,11 +73,6 @@ impl Wished {
         }
     }
 
-    /// What is wished now, without taking it.
-    pub(super) fn wish(&self) -> Arc<Wish> {
-        Arc::clone(&self.0.borrow())
-    }
-
     /// What is wished now.
     pub(super) fn take(&mut self) -> Arc<Wish> {
         Arc::clone(&self.0.borrow_and_update())

@@ -227,20 +227,20 @@ impl AcmeClient {
     }
 
     async fn registered(&self) -> Result<Account, AcmeError> {
-        let AcmeSettings { directory, contact, external_account, .. } = &self.settings;
+        let (directory, external) = self.named();
         let address = self.contact();
         let contacts: Vec<&str> = address.as_deref().into_iter().collect();
         let new = NewAccount { contact: &contacts, terms_of_service_agreed: true, only_return_existing: false };
-        let key = external_account.as_ref().map(|account| ExternalAccountKey::new(account.key_id.clone(), account.key.expose()));
+        let key = self
+            .settings
+            .external_account
+            .as_ref()
+            .map(|account| ExternalAccountKey::new(account.key_id.clone(), account.key.expose()));
         let builder = Account::builder_with_http(Box::new(self.client.clone()));
         let created = builder.create(&new, directory.clone(), key.as_ref()).await;
         let (account, credentials) = created.map_err(|error| AcmeError::new(&self.host(), error))?;
-        let kept = KeptAccount {
-            directory: directory.clone(),
-            external_account: external_account.as_ref().map(|account| account.key_id.clone()),
-            contact: contact.clone(),
-            credentials,
-        };
+        let contact = self.settings.contact.clone();
+        let kept = KeptAccount { directory, external_account: external, contact, credentials };
         if let Some(Err(error)) = self.on_disk(move |files| files.keep_account(&kept)).await {
             tracing::warn!(%error, "the account with the certificate authority can't be kept; the next start makes another");
         }
