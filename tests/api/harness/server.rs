@@ -282,7 +282,7 @@ impl TestServer {
         let found = looks
             .inspect(|found| {
                 if !found {
-                    std::thread::sleep(Duration::from_millis(20))
+                    std::thread::sleep(Duration::from_millis(20));
                 }
             })
             .any(|found| found);
