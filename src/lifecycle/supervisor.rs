@@ -13,8 +13,9 @@ use super::Tasks;
 
 /// How often it is looked whether the start goes on.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// What time on the processors shows that it does: far less than any work takes, and far more than threads that only wait.
-const WORK: Duration = Duration::from_millis(1);
+/// What time on the processors shows that it does: less than any work takes, and far more than threads that only wait, of which the
+/// store has a dozen that look for work several times a second.
+const WORK: Duration = Duration::from_millis(5);
 /// How long the service manager is asked to wait from then on; a disk may take that long for one step.
 pub const STEP: Duration = Duration::from_secs(120);
 
@@ -42,15 +43,23 @@ pub fn starting(status: &str) -> Starting {
 }
 
 fn ask_for_patience(is_over: &Receiver<Infallible>) {
-    let mut seen = work_of_others();
+    let (mut seen, mut steps_seen) = (work_of_others(), steps_of_the_start());
     while is_over.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-        let worked = work_of_others();
-        if worked.saturating_sub(seen) >= WORK {
+        let (worked, steps) = (work_of_others(), steps_of_the_start());
+        // Where the disk is very slow, next to nothing is worked between two steps.
+        if worked.saturating_sub(seen) >= WORK || steps > steps_seen {
             let microseconds = u32::try_from(STEP.as_micros()).expect("two minutes are fewer microseconds than u32 holds");
             told(sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(microseconds)]));
         }
-        seen = worked;
+        (seen, steps_seen) = (worked, steps);
     }
+}
+
+/// How often the main thread, which goes through the start, has waited for something that then came: each step on a disk is one.
+/// `None` where the system doesn't tell.
+fn steps_of_the_start() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?.trim().parse().ok()
 }
 
 /// Time that the process has spent on the processors, without that of the thread that asks.

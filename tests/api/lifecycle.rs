@@ -73,8 +73,9 @@ async fn r20_after_a_restart_people_find_their_seats_with_the_same_ids_and_roles
 async fn r1_what_was_acknowledged_survives_kill_9_at_any_moment() {
     let mut server = TestServer::start();
     let ben = Person::member(&server, "Ben").await;
-    let mut acknowledged = Vec::new();
-    for round in 0..5 {
+    let (mut acknowledged, mut round) = (Vec::new(), 0);
+    // A busy machine may take more time until it acknowledges the first.
+    while round < 5 || acknowledged.is_empty() {
         let writer = {
             let ben = ben.clone();
             tokio::spawn(async move {
@@ -99,8 +100,8 @@ async fn r1_what_was_acknowledged_survives_kill_9_at_any_moment() {
         server.kill();
         acknowledged.extend(writer.await.unwrap());
         server.launch();
+        round += 1;
     }
-    assert!(!acknowledged.is_empty());
     for room in &acknowledged {
         ben.get(&format!("/api/meetings/{room}")).await.ok();
     }

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::harness::{Options, Person, TestServer};
+use crate::harness::{Answer, Options, Person, TestServer};
 
 #[tokio::test]
 async fn registrations_that_were_never_going_to_work_do_not_use_up_those_of_others() {
@@ -29,9 +29,25 @@ async fn h4_a_hidden_meeting_and_one_that_is_not_there_are_limited_alike() {
         assert!(limited || answer.code() == "meeting_not_found", "{answer:?}");
     }
     assert!(limited, "sixty looks at a hidden meeting were all taken");
-    eve.post_empty(&format!("/api/meetings/{room}/end")).await.refused(429, "too_many_requests");
-    eve.delete(&format!("/api/meetings/{room}")).await.refused(429, "too_many_requests");
-    ben.get(&format!("/api/meetings/{room}")).await.ok();
+    let (room, end) = (format!("/api/meetings/{room}"), format!("/api/meetings/{room}/end"));
+    refused_soon(async || eve.post_empty(&end).await, "meeting_not_found").await;
+    refused_soon(async || eve.delete(&room).await, "meeting_not_found").await;
+    ben.get(&room).await.ok();
+}
+
+/// Insists that what was limited a moment ago is limited for this, too. On a slow machine one or two may have come back since then: far
+/// fewer than would be there if it had a limit of its own. Those are answered with this code.
+async fn refused_soon(ask: impl AsyncFn() -> Answer, otherwise: &str) {
+    const MOST: usize = 5;
+    for _ in 0..MOST {
+        let answer = ask().await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            answer.refused(429, "too_many_requests");
+            return;
+        }
+        assert_eq!(answer.code(), otherwise, "{answer:?}");
+    }
+    panic!("{MOST} more were taken");
 }
 
 #[tokio::test]
@@ -44,6 +60,7 @@ async fn every_route_is_limited_by_whatever_name_but_the_page_and_the_health_che
     // Keeps its connection, which makes hundreds of requests cheap.
     let client = reqwest::Client::builder().tls_certs_only([certificate]).no_proxy().build().unwrap();
     let status = async |path: &str| client.get(format!("{}{path}", server.address)).send().await.unwrap().status();
+    let guest = Person { client: client.clone(), ..guest };
     for path in ["/", "/healthz", "/readyz"] {
         for _ in 0..100 {
             assert_eq!(status(path).await, StatusCode::OK, "{path}");
@@ -57,6 +74,6 @@ async fn every_route_is_limited_by_whatever_name_but_the_page_and_the_health_che
         }
     }
     assert!(limited, "an alias was not limited");
-    guest.get("/api/server").await.refused(429, "too_many_requests");
+    refused_soon(async || guest.get("/api/server").await, "").await;
     assert_eq!(status("/").await, StatusCode::OK);
 }

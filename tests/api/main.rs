@@ -10,7 +10,6 @@ mod certificate_files;
 mod config_check;
 mod connections;
 mod doctor;
-#[expect(unused_imports, reason = "the tests of certificates use more of it")]
 mod harness;
 mod headers;
 mod health;

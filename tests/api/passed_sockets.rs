@@ -7,7 +7,7 @@ use hearth::ids::random_bytes;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 
-use crate::harness::{Options, Person, TestServer, eventually};
+use crate::harness::{Options, Person, Port, TestServer, eventually};
 
 /// Moves the descriptors that `PASSED` lists to 3 and up, where `sd_listen_fds(3)` looks for them, and becomes the program.
 const HAND_OVER: &str = r#"
@@ -25,24 +25,27 @@ struct Unit {
     relay_tls: TcpListener,
     /// Two for one address, as a relay with two threads wants them.
     datagrams: [UdpSocket; 2],
+    _relay_port: Port,
 }
 
 impl Unit {
     fn new() -> Self {
-        let stream = || {
-            let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = |port: u16| {
+            let socket = TcpListener::bind(("127.0.0.1", port)).unwrap();
             inherited(&SockRef::from(&socket));
             socket
         };
-        let relay_streams = stream();
+        // A port of UDP, too, that nobody else has.
+        let relay_port = Port::reserve();
+        let relay_streams = stream(relay_port.number);
         let first = datagrams_at(relay_streams.local_addr().unwrap());
         let second = datagrams_at(relay_streams.local_addr().unwrap());
-        Self { page: stream(), relay_streams, relay_tls: stream(), datagrams: [first, second] }
+        Self { page: stream(0), relay_streams, relay_tls: stream(0), datagrams: [first, second], _relay_port: relay_port }
     }
 
     /// How a server is started that gets them, each with this name.
     fn hands_over(&self) -> Options {
-        let Self { page, relay_streams, relay_tls, datagrams: [first, second] } = self;
+        let Self { page, relay_streams, relay_tls, datagrams: [first, second], .. } = self;
         let named: [(RawFd, &str); 5] = [
             (page.as_raw_fd(), "https"),
             (relay_streams.as_raw_fd(), "relay"),
@@ -98,7 +101,7 @@ async fn o5_passed_sockets_are_served_in_place_of_those_of_the_configuration() {
     for configured in [server.port(), server.relay_port(), server.relay_tls_port()] {
         assert!(TcpStream::connect(("127.0.0.1", configured)).await.is_err(), "port {configured} of the configuration is open");
     }
-    assert!(server.log().contains("sockets that the service manager holds"), "{}", server.log());
+    server.has_logged("sockets that the service manager holds");
     assert!(!server.log().contains("nothing answers on a socket"), "{}", server.log());
 }
 

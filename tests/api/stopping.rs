@@ -190,14 +190,19 @@ async fn stuck_socket(server: &TestServer) -> (Socket, Socket) {
     (stuck, sender)
 }
 
-/// A request whose body never comes to its end.
+/// A request whose body never comes to its end. The server has begun to deal with it: it has asked for the body.
 async fn unfinished_request(server: &TestServer) -> TlsStream<TcpStream> {
     let mut stream = connect_tls(server).await;
     let host = server.address.strip_prefix("https://").unwrap();
     let head = format!(
-        "POST /api/auth/login HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
+        "POST /api/auth/login HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\
+         Expect: 100-continue\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).await.unwrap();
+    assert_eq!(asked, *b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"{").await.unwrap();
     stream.flush().await.unwrap();
     stream
 }

@@ -16,13 +16,16 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Options, Person, TestServer, can_trace, eventually, program, skip, tracer_of};
+use crate::harness::{Options, Person, Port, TestServer, can_trace, eventually, held_up, program, skip, tracer_of};
 
 /// How long something that must come may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the watchdog of these tests allows. It is told twice in this time.
 const WATCHDOG: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether a start goes on (`LOOK_EVERY` in `src/lifecycle/supervisor.rs`).
+const LOOKS: Duration = Duration::from_secs(2);
 
 /// A service manager that only listens.
 struct Manager {
@@ -69,7 +72,8 @@ impl Manager {
 
     /// Whether nothing comes for a time in which the watchdog would have been told several times. What was on its way is passed over.
     fn hears_nothing(&self) -> bool {
-        while !self.hear(WATCHDOG / 10).is_empty() {}
+        std::thread::sleep(WATCHDOG);
+        while !self.hear(Duration::from_millis(1)).is_empty() {}
         self.hear(WATCHDOG * 3).is_empty()
     }
 }
@@ -94,8 +98,9 @@ async fn o5_the_service_manager_is_told_when_the_server_serves_and_when_it_stops
 
 #[tokio::test]
 async fn o5_a_taken_port_for_plain_http_or_the_relay_by_tls_keeps_nothing_from_starting() {
-    let (http, turns) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
-    let [http_port, turns_port] = [&http, &turns].map(|taken| taken.local_addr().unwrap().port());
+    let ports = [Port::reserve(), Port::reserve()];
+    let [http_port, turns_port] = ports.each_ref().map(|port| port.number);
+    let [http, turns] = [http_port, turns_port].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
     let manager = Manager::new();
     let server = TestServer::with(&Options {
         server: format!("listen_http = [\"127.0.0.1:{http_port}\"]"),
@@ -197,9 +202,13 @@ fn o5_for_a_start_that_hangs_nobody_is_asked_for_patience() {
     command.args(["--data-dir", server.data_dir().to_str().unwrap()]).stdout(Stdio::null()).stderr(Stdio::null());
     let mut hanging = command.spawn().unwrap();
     manager.hear_of("STATUS=Opening the data");
+    while held_up(hanging.id()).is_empty() {
+        assert!(hanging.try_wait().unwrap().is_none(), "it ended before it came to the disk");
+    }
     // What it did until then may still count.
-    manager.hear(WATCHDOG * 3);
-    let told = manager.hear(WATCHDOG * 7);
+    std::thread::sleep(LOOKS * 2);
+    while !manager.hear(Duration::from_millis(1)).is_empty() {}
+    let told = manager.hear(LOOKS * 3);
     let is_there = hanging.try_wait().unwrap().is_none();
     // Its end would wait for the tracer, which sleeps.
     let tracer = tracer_of(hanging.id()).unwrap();
@@ -248,13 +257,15 @@ impl Hung {
     fn hang(pid: u32, name: &str) -> Self {
         let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|entry| entry.unwrap().path());
         let is_meant = |path: &std::path::PathBuf| fs::read_to_string(path.join("comm")).unwrap().trim() == name;
-        let thread = threads.into_iter().find(is_meant).unwrap_or_else(|| panic!("there is no thread {name}"));
-        let thread = thread.file_name().unwrap().to_str().unwrap().to_owned();
+        let path = threads.into_iter().find(is_meant).unwrap_or_else(|| panic!("there is no thread {name}"));
+        let thread = path.file_name().unwrap().to_str().unwrap().to_owned();
         // In microseconds: longer than any test.
         let inject = "inject=all:delay_enter=600000000";
         let mut strace = Command::new("strace");
         let strace = strace.args(["-qq", "-o", "/dev/null", "-e", inject, "-p", &thread]);
-        Self(strace.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        let hung = Self(strace.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        while !held_up(pid).contains(&path) {}
+        hung
     }
 }
 
@@ -328,9 +339,11 @@ fn f5_a_server_that_root_started_has_no_power_of_root_but_low_ports() {
         let held = u64::from_str_radix(&field(set), 16).unwrap();
         assert_eq!(held & !NET_BIND_SERVICE, 0, "{set} {held:x}");
     }
-    assert_eq!(server.log().contains("started as root"), is_root, "{}", server.log());
     if is_root {
+        server.has_logged("started as root");
         assert_eq!(field("NoNewPrivs:"), "1");
+    } else {
+        assert!(!server.log().contains("started as root"), "{}", server.log());
     }
 }
 

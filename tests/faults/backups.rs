@@ -248,11 +248,11 @@ async fn administrators_and_figures_are_told_why_there_is_no_backup_until_there_
     server.launch();
     eventually("the failure is told", async || !told().await["problems"].as_array().unwrap().is_empty()).await;
     let status = told().await;
-    let (problem, log) = (&status["problems"][0], server.log());
+    let problem = &status["problems"][0];
     let message = problem["message"].as_str().unwrap();
     assert_eq!(problem["code"], "backup_failed");
     assert!(message.contains(place.to_str().unwrap()) && message.contains("set backup.directory"), "{message}");
-    assert!(log.contains("the daily backup could not be made"), "{log}");
+    server.has_logged("the daily backup could not be made");
     assert_eq!(figure(&admin, "hearth_backup_problem").await, Some(1.0));
     // Where the data lie is nobody's business who asks whether the server works.
     let ready = Person::guest(&server).get("/readyz").await;
@@ -298,7 +298,7 @@ async fn a_link_among_keys_and_certificates_is_named_and_what_it_leads_to_is_in_
         let bytes = fs::read(&file).unwrap();
         assert!(!bytes.windows(8).any(|window| window == b"a canary"));
     }
-    assert!(server.log().contains("this is a link"), "{}", server.log());
+    server.has_logged("this is a link");
 }
 
 #[tokio::test]

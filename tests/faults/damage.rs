@@ -47,7 +47,7 @@ async fn r3_what_is_left_of_a_snapshot_is_removed_with_a_warning_and_everything_
     planted.iter().for_each(|(name, content)| fs::write(store.join(name), content).unwrap());
     server.launch();
     assert!(planted.iter().all(|(name, _)| !store.join(name).exists()));
-    assert!(server.log().contains("half written"), "{}", server.log());
+    server.has_logged("half written");
     assert_all_there(&server, &room).await;
 }
 
@@ -60,7 +60,7 @@ async fn r3_a_snapshot_with_a_wrong_checksum_is_set_aside_with_a_warning_and_eve
     bytes[middle] ^= 0xFF;
     fs::write(&path, bytes).unwrap();
     server.launch();
-    assert!(server.log().contains("snapshot is damaged"), "{}", server.log());
+    server.has_logged("snapshot is damaged");
     assert_all_there(&server, &room).await;
 }
 

@@ -55,8 +55,9 @@ impl Record {
         // What each thread has begun: its words so far, and where its beginning stands.
         let mut begun: HashMap<&str, (String, u64)> = HashMap::new();
         for line in trace.lines() {
-            let mut words = line.splitn(3, ' ');
-            let (Some(thread), Some(time), Some(said)) = (words.next(), words.next(), words.next()) else { continue };
+            // The number of a thread that is small has more than one space behind it.
+            let Some((thread, rest)) = line.split_once(' ') else { continue };
+            let Some((time, said)) = rest.trim_start().split_once(' ') else { continue };
             let Some((seconds, micros)) = time.split_once('.') else { continue };
             let millis = seconds.parse::<u64>().unwrap() * 1000 + micros.parse::<u64>().unwrap() / 1000;
             if let Some(words) = said.strip_suffix(" <unfinished ...>") {

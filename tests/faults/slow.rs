@@ -6,7 +6,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 
 use crate::harness::socket::connect_tls_for;
-use crate::harness::{Options, Person, Socket, TestServer, eventually};
+use crate::harness::{Options, Person, Socket, TestServer, eventually, held_up};
 use crate::tools::{Tracer, again, can_trace, try_create};
 
 /// As many as the store lets wait (`QUEUE` in `src/store/mod.rs`), and as many as it may have in hand (`BATCH` in its writer).
@@ -38,11 +38,12 @@ async fn r8_while_a_write_waits_for_a_slow_disk_messages_are_passed_and_meetings
     let room = ben.create("Standup", json!({})).await;
     let (mut host, _) = Socket::enter(&server, &ben, &room, "Ben").await;
     let (mut guest, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;
-    let tracer = slow_down(&server, 2000);
+    // Far longer than all that is done meanwhile.
+    let tracer = slow_down(&server, 10_000);
     let mut writes = tokio::task::JoinSet::new();
     let writer = ben.clone();
     writes.spawn(async move { try_create(&writer).await });
-    eventually("it has come to the disk", async || tracer.holds_up(server.pid())).await;
+    eventually("it has come to the disk", async || !held_up(server.pid()).is_empty()).await;
     for line in 0..10 {
         let text = format!("line {line}");
         host.send(&json!({"type": "chat", "id": line.to_string(), "to": null, "text": text})).await;

@@ -1,12 +1,13 @@
 //! A system that refuses: calls that fail, directories that may not be written or are gone.
 
+use std::cell::RefCell;
 use std::fs;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::harness::{Options, Person, TestServer, eventually};
-use crate::tools::{again, can, can_trace, hearth, on_a_small_disk, program, rounds, run, said, traced, try_create};
+use crate::tools::{Tracer, again, can, can_trace, hearth, on_a_small_disk, program, rounds, run, said, traced, try_create};
 
 /// The calls that the store writes with, and the errors that they are given.
 const FAILURES: [(&str, &str); 7] = [
@@ -112,30 +113,27 @@ async fn r7_a_running_server_recovers_from_writes_that_failed() {
     if !can_trace() {
         return;
     }
-    let traced_to = tempfile::NamedTempFile::new().unwrap();
-    // The start takes fewer than sixty of them, and meetings more than twenty.
-    let run_by = traced("pwrite64,fdatasync", "error=EIO:when=60..70", traced_to.path());
-    let server = TestServer::with(&Options { run_by, ..Options::default() });
+    let often = String::from("[limits]\nmeetings_per_hour = 100000\nrequests_per_minute = 100000");
+    let server = TestServer::with(&Options { config: often, ..Options::default() });
     let ben = Person::member(&server, "Ben").await;
-    let (mut made, mut refused) = (Vec::new(), 0);
-    for _ in 0..2000 {
+    let made = RefCell::new(Vec::new());
+    let write = async || {
         let answer = try_create(&ben).await;
         if answer.status.is_success() {
-            made.push(answer.body["meeting"]["roomId"].as_str().unwrap().to_owned());
-            if refused > 0 {
-                break;
-            }
-        } else if answer.status == 503 {
-            refused += 1;
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        } else {
-            // More in a minute than one may make.
-            break;
+            made.borrow_mut().push(answer.body["meeting"]["roomId"].as_str().unwrap().to_owned());
+            return true;
         }
-    }
-    assert!(refused > 0, "no write failed");
-    eventually("it takes writes again", async || ben.get("/readyz").await.status == 200).await;
-    for room in &made {
+        answer.refused(503, "storage_unavailable");
+        false
+    };
+    assert!(write().await);
+    let fault = Tracer::attach(server.pid(), "pwrite64,fdatasync", "error=EIO", &[]);
+    eventually("a write is refused", async || !write().await).await;
+    assert_eq!(ben.get("/readyz").await.status, 503);
+    drop(fault);
+    eventually("it takes writes again", write).await;
+    eventually("it is well again", async || ben.get("/readyz").await.status == 200).await;
+    for room in made.take() {
         ben.get(&format!("/api/meetings/{room}")).await.ok();
     }
 }

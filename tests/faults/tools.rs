@@ -1,17 +1,16 @@
 //! What several of these tests do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Command, Output, Stdio};
 
 use hearth::ids::random_bytes;
 use serde_json::json;
 
 use crate::harness::{Answer, Person, TestServer};
-pub use crate::harness::{can, can_trace, program};
+pub use crate::harness::{Tracer, can, can_trace, program};
 
 /// How often a test repeats what it does.
 pub fn rounds(usually: usize) -> usize {
@@ -138,55 +137,4 @@ pub fn on_a_small_disk(prepare: &str) -> Vec<String> {
         exec \"$@\""
     );
     ["unshare", "-m", "sh", "-c", &script, "sh"].map(str::to_owned).to_vec()
-}
-
-/// A tracer that has taken hold of a running process, and lets go of it when it is dropped.
-pub struct Tracer(Child);
-
-impl Tracer {
-    /// From now on `calls` of the process that name one of `paths`, or a file opened there, are given what `injection` says.
-    pub fn attach(pid: u32, calls: &str, injection: &str, paths: &[PathBuf]) -> Self {
-        let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-o", "/dev/null", "-p", &pid.to_string()]);
-        command.args(["-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:{injection}")]);
-        for path in paths {
-            command.arg("-P").arg(path);
-        }
-        let tracer = Self(command.stdin(Stdio::null()).spawn().unwrap());
-        while !has_hold_of(pid) {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        tracer
-    }
-
-    /// Whether some thread of this process is being held up: at each of a few looks it stood still on the tracer's word. One that
-    /// waits for work sleeps instead.
-    pub fn holds_up(&self, pid: u32) -> bool {
-        let standing = || {
-            let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten().map(|thread| thread.path());
-            let stands = |thread: &PathBuf| fs::read_to_string(thread.join("status")).is_ok_and(|it| it.contains("State:\tt"));
-            threads.filter(stands).collect::<BTreeSet<_>>()
-        };
-        let mut held = standing();
-        for _ in 0..5 {
-            std::thread::sleep(Duration::from_millis(10));
-            held = &held & &standing();
-        }
-        !held.is_empty()
-    }
-}
-
-/// Whether every thread of a process is traced.
-fn has_hold_of(pid: u32) -> bool {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
-    // A thread may end meanwhile.
-    let mut states = threads.filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok());
-    states.all(|state| !state.contains("TracerPid:\t0\n"))
-}
-
-impl Drop for Tracer {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg("-INT").arg(self.0.id().to_string()).status();
-        let _ = self.0.wait();
-    }
 }

@@ -328,8 +328,8 @@ async fn peers_that_can_not_be_reached_end_nothing() {
     let allow_peers = vec![(Ipv4Addr::new(192, 0, 2, 0).into(), 24), (Ipv4Addr::LOCALHOST.into(), 32)];
     let site = start(Settings { allow_peers, ..settings() }).await;
     let client = site.allocated().await;
-    let closed = Canary::new().await.address();
     let friend = Canary::new().await;
+    let closed = Canary::new().await.address();
     let peers = vec![peer("192.0.2.1:5000"), peer(&friend.address())];
     assert_eq!(code(&client.request(METHOD_CREATE_PERMISSION, peers).await), 0);
     for _ in 0..5 {

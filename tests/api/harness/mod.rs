@@ -7,11 +7,13 @@ mod server;
 mod skipping;
 pub mod socket;
 pub mod tls;
+mod tracer;
 mod worlds;
 
 pub use person::{Answer, Person};
-pub use program::{program, tracer_of};
+pub use program::program;
 pub use server::{Options, Port, TestServer, eventually};
 pub use skipping::{can, can_trace, skip};
 pub use socket::{Socket, no_media};
+pub use tracer::{Tracer, held_up, tracer_of};
 pub use worlds::world;

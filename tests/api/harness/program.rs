@@ -1,7 +1,6 @@
 //! Programs that the tests start.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::process::Command;
 
 /// A program that is not given the variables which are meant for the tests, or for somebody's own server.
@@ -11,11 +10,4 @@ pub fn program(name: impl AsRef<OsStr>) -> Command {
         command.env_remove(name);
     }
     command
-}
-
-/// The process that traces this one.
-pub fn tracer_of(pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
-    tracer.trim().parse().ok().filter(|tracer| *tracer > 0)
 }

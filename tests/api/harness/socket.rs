@@ -44,7 +44,8 @@ impl Socket {
         Self::try_open_on(connect_tls(server).await, server, headers).await
     }
 
-    async fn try_open_on(
+    /// The same, over a connection that stands.
+    pub async fn try_open_on(
         stream: TlsStream<TcpStream>,
         server: &TestServer,
         headers: &[(&str, &str)],
