@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { useOwned, usePageHeading, usePlace, useUi } from '../components/context';
 import { ErrorNote } from '../components/Field';
+import { Fingerprint } from '../components/Fingerprint';
 import { Header } from '../components/Header';
 import { dateTime, t } from '../i18n';
 import type { TrustAuthority } from '../wire/TrustAuthority';
@@ -85,22 +86,6 @@ function Compare({ authority }: { authority: TrustAuthority }): JSX.Element {
       </dl>
       <p class="note warn">{t('trust.caution')}</p>
     </section>
-  );
-}
-
-const PAIRS_IN_A_ROW = 8;
-
-/** In rows of equal length, which are easier to compare. */
-function Fingerprint({ text }: { text: string }): JSX.Element {
-  const pairs = text.split(':');
-  const rows: string[] = [];
-  for (let i = 0; i < pairs.length; i += PAIRS_IN_A_ROW) rows.push(pairs.slice(i, i + PAIRS_IN_A_ROW).join(':'));
-  return (
-    <code class="fingerprint">
-      {rows.map((row, i) => (
-        <span key={row}>{i < rows.length - 1 ? `${row}:` : row}</span>
-      ))}
-    </code>
   );
 }
 

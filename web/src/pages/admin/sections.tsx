@@ -1,6 +1,7 @@
 import type { JSX } from 'preact';
 import { bytes, duration, percent } from '../../components/amounts';
 import { Fact, Facts, Section } from '../../components/Facts';
+import { Fingerprint } from '../../components/Fingerprint';
 import { dateTime } from '../../i18n';
 import { status as words } from '../../i18n/status';
 import { meetingPath } from '../../router';
@@ -105,7 +106,7 @@ export function CertificateSection({ certificate }: { certificate: CertificateIn
         {renewsAt !== null && <Fact name={t('certificate.renews')}>{dateTime(renewsAt)}</Fact>}
         {source === 'files' && <Fact name={t('certificate.renews')}>{t('certificate.byHand')}</Fact>}
         <Fact name={t('certificate.fingerprint')}>
-          <span class="mono">{fingerprint}</span>
+          <Fingerprint text={fingerprint} />
         </Fact>
       </Facts>
     </Section>
