@@ -1,31 +1,11 @@
-//! The certificate that the server shows, out of what the configuration says.
+//! Which certificate the server is to show, out of what the configuration says.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::authority::HTTPS_PORT;
-use crate::clock::Now;
 use crate::config::{Config, Problem, TlsMode};
-use crate::http::{Listener, Plain};
-use crate::lifecycle::Live;
-use crate::tls::{AcmeSettings, Authority, ExternalAccount, Keeper, LocalCa, Names, Wanted, Wish, roots_from_file};
-
-/// The keeper of the certificate, and the authority of this server's own, which devices may trust. `plain` are the listeners for plain
-/// HTTP that there really are.
-pub(super) fn keeper(config: &Config, wish: Wish, plain: &[Listener], now: Now) -> Result<(Keeper, Authority)> {
-    let dir = config.server.data_dir.join("tls");
-    let ca = LocalCa::open(&dir, now.wall)?;
-    let authority = ca.authority().clone();
-    Ok((Keeper::open(&dir, !plain.is_empty(), wish, Arc::new(Names::of_this_machine), ca, now)?, authority))
-}
-
-/// What is answered over plain HTTP. Those who come by a name that is none of ours are sent to `otherwise`.
-pub(super) fn plain(keeper: &Keeper, public_origin: Live<Option<String>>, https: &[Listener], otherwise: String) -> Plain {
-    let port = https.first().and_then(|listener| listener.local_addr().ok()).map_or(HTTPS_PORT, |address| address.port());
-    Plain { challenges: keeper.challenges(), certificate: keeper.watch(), public_origin, port, otherwise: otherwise.into() }
-}
+use crate::tls::{AcmeSettings, ExternalAccount, Wanted, Wish, roots_from_file};
 
 /// Which certificate the settings ask for.
 ///

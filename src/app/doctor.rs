@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{REALM, ice, listeners};
+use super::front::Front;
+use super::relay::REALM;
+use super::{ice, listeners};
 use crate::auth::{Key, KeyError};
 use crate::config::{self, Config, PublicUrl};
 use crate::doctor::{NoKey, RelaySettings, Report, Settings, examine as look};
-use crate::http::Listener;
 use crate::lifecycle::Live;
 use crate::turn::{Relay, StunServer};
 use crate::{auth, turn};
@@ -45,18 +46,12 @@ pub(super) struct Bound {
 
 impl Bound {
     /// `config` with the addresses of passed sockets in it.
-    pub(super) fn of(config: &Config, https: &[SocketAddr], http: &[Listener], relay: Option<&Relay>) -> io::Result<Self> {
-        let http: Vec<SocketAddr> = http.iter().map(Listener::local_addr).collect::<io::Result<_>>()?;
+    pub(super) fn of(config: &Config, front: &Front, relay: Option<&Relay>) -> io::Result<Self> {
+        let (https, http) = front.bound()?;
         let relay_tls = relay.map(|relay| relay.tls_addrs().to_vec()).unwrap_or_default();
         let mut missing = listeners::missing(&config.server.listen_http, &http);
         missing.extend(relay.map(|_| listeners::missing(&config.relay.listen_tls, &relay_tls)).unwrap_or_default());
-        Ok(Self {
-            https: https.to_vec(),
-            http,
-            relay: relay.map(|relay| relay.local_addrs().to_vec()).unwrap_or_default(),
-            relay_tls,
-            missing,
-        })
+        Ok(Self { https, http, relay: relay.map(|relay| relay.local_addrs().to_vec()).unwrap_or_default(), relay_tls, missing })
     }
 
     /// What is missing, in words for the service manager's status; empty when nothing is.

@@ -41,8 +41,8 @@ section! {
         /// Ranges of private addresses that the relay may send to, such as "10.1.0.0/16" where people are in the same local
         /// network. Without them it reaches public addresses only.
         allow_peers: Vec<Cidr> = Vec::new();
-        /// How many allocations there may be at once, and how many TCP and TLS connections. Each participant who needs the relay has
-        /// one or a few.
+        /// How many relayed connections (allocations) there may be at once, and how many TCP and TLS connections of clients. Each
+        /// participant who needs the relay has one or a few.
         max_allocations: u32 = 2000 => Live, Offered;
         /// How many of them one network address may hold: a whole office often shares one. It may have as many TCP and TLS
         /// connections.
@@ -50,9 +50,9 @@ section! {
         /// How many of them one participant of a meeting may hold. Browsers hold one for each way to the relay (UDP, TCP and TLS)
         /// and each of the other participants.
         max_allocations_per_participant: u32 = 32 => Live;
-        /// What one allocation may send, and as much what it may receive, in kilobits per second.
+        /// What one relayed connection may send, and as much what it may receive, in kilobits per second.
         max_kbps_per_allocation: u32 = 8000 => Live, Offered;
-        /// What one participant may send by all of its allocations, and as much what it may receive, in kilobits per second.
+        /// What one participant may send by all of its relayed connections, and as much what it may receive, in kilobits per second.
         max_kbps_per_participant: u32 = 32000 => Live, Offered;
         /// What may pass through the relay in all, in kilobits per second. No limit when left out.
         max_kbps: Option<u32> = None, for example "100000" => Live, Offered;

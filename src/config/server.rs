@@ -23,9 +23,10 @@ section! {
         /// The address that people type, when it is not simply this machine's: used in links and to check where requests
         /// come from. The certificate is for its name.
         public_url: Option<PublicUrl> = None, for example "https://meet.example.org" => Live, Offered;
-        /// Whether browsers are told to use nothing but HTTPS for the name of `public_url`, for a year. They are told so where that is
-        /// a public name without a port, and the certificate is not of this server's own authority. It holds for every port of the
-        /// name: write false where something else answers plain HTTP under it, and browsers forget it at their next visit.
+        /// Whether browsers are told to use nothing but HTTPS for the name of `public_url`, as long as the certificate is good, a
+        /// year at most. They are told so where that is a public name without a port, and the certificate is not of this server's
+        /// own authority. It holds for every port of the name: write false where something else answers plain HTTP under it, and
+        /// browsers forget it at their next visit.
         https_only: bool = true => Live;
         /// Pages of other sites that may use the API and the socket of this one, each by its whole origin. They sign in for
         /// themselves; the sign-ins of this site's own page are never theirs.

@@ -97,16 +97,20 @@ fn open_and(
 /// A data file that is gone or empty, where there once was one, is damage; the database would begin anew.
 fn refuse_vanished(dir: &Path, created: bool) -> Result<(), OpenError> {
     let failed = |error: io::Error| from_io(dir, &error);
-    let length = match fs::metadata(dir.join(DB_FILE)) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(failed(error)),
-    };
+    let length = length_of_data(dir).map_err(failed)?;
     let had_data = created || snapshots(dir).map_err(failed)?.iter().any(|path| !is_half_written(path));
     if length == 0 && had_data {
         return Err(damaged(dir, "the data file is missing or empty"));
     }
     Ok(())
+}
+
+/// How long the data file is; one that is not there has no length.
+fn length_of_data(dir: &Path) -> io::Result<u64> {
+    match fs::metadata(dir.join(DB_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        about => about.map(|about| about.len()),
+    }
 }
 
 /// Why one attempt failed.
@@ -204,8 +208,9 @@ fn set_aside(settings: &Settings) -> Result<(), OpenError> {
     tracing::warn!(dir = %dir.display(), "the store's snapshot is damaged; reading the whole log. Files named aside.* may be deleted later");
 
     let already_copied = file_names(dir).map_err(failed)?.iter().any(|name| name.starts_with(ASIDE) && name.ends_with(".db"));
-    if !already_copied {
-        let needed = fs::metadata(dir.join(DB_FILE)).map_err(failed)?.len();
+    // When the power fails during the very first start, the settings may be there without it.
+    let needed = length_of_data(dir).map_err(failed)?;
+    if needed > 0 && !already_copied {
         if free_bytes(dir).map_err(failed)? < needed.saturating_add(settings.min_free_bytes) {
             return Err(OpenError::NoSpace { dir: dir.to_path_buf() });
         }

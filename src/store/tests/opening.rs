@@ -99,6 +99,26 @@ async fn r2_half_written_settings_of_the_database_are_written_anew() {
 }
 
 #[tokio::test]
+async fn r11_settings_torn_by_a_first_start_that_made_nothing_else_are_written_anew() {
+    let whole = fs::read(filled(1).await.0.path().join("conf")).unwrap();
+    for (length, data) in [(0, None), (whole.len() / 2, None), (whole.len() - 4, None), (whole.len() - 4, Some(b""))] {
+        let place = Place::new();
+        fs::create_dir_all(place.path()).unwrap();
+        let mut torn = whole.clone();
+        torn[length..].fill(0);
+        fs::write(place.path().join("conf"), torn).unwrap();
+        if let Some(data) = data {
+            fs::write(place.path().join("db"), data).unwrap();
+        }
+        let store = place.open();
+        let user = store.create_user(somebody(0), at(0)).await.unwrap();
+        let store = place.reopen(store).await;
+        assert_whole(&store, &[user]).await;
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn r4_an_emptied_or_missing_data_file_is_damage_and_no_new_database() {
     let (place, _) = filled(3).await;
     let data = place.path().join("db");

@@ -7,6 +7,14 @@ async function expectStep(person: Person, title: string): Promise<void> {
   await expect(person.page.getByRole('heading', { name: title, level: 1 })).toBeVisible();
 }
 
+/** Fills in the step that makes the first account, and sends it off. */
+async function makeAdmin(person: Person, password: string = ADMIN.password): Promise<void> {
+  await person.page.getByLabel('Name', { exact: true }).fill(ADMIN.name);
+  await person.page.getByLabel('E-mail address').fill(ADMIN.email);
+  await person.page.getByLabel('Password', { exact: true }).fill(password);
+  await person.button('Create admin account').click();
+}
+
 /** The administrator of a server that was just set up, in front of its settings. */
 async function settingsOf(server: Hearth, people: People): Promise<Person> {
   await server.setUp();
@@ -54,10 +62,7 @@ test('O2: the one-time link leads through all steps to a first meeting, back and
 
     await expectStep(grace, 'Administrator');
     await page.reload();
-    await page.getByLabel('Name', { exact: true }).fill(ADMIN.name);
-    await page.getByLabel('E-mail address').fill(ADMIN.email);
-    await page.getByLabel('Password', { exact: true }).fill('short');
-    await grace.button('Create admin account').click();
+    await makeAdmin(grace, 'short');
     await expect(page.getByRole('main'), 'the link still works after a mistake').toContainText(/8/);
     await page.getByLabel('Password', { exact: true }).fill(ADMIN.password);
     await grace.button('Create admin account').click();
@@ -110,10 +115,7 @@ test('O2: setting up with a public name ends with a certificate for it, without 
     await expect(page.getByRole('link', { name: 'How to trust it on a phone or a computer' })).toBeVisible();
     await page.getByRole('radio', { name: 'A public authority' }).check();
     await grace.button('Continue').click();
-    await page.getByLabel('Name', { exact: true }).fill(ADMIN.name);
-    await page.getByLabel('E-mail address').fill(ADMIN.email);
-    await page.getByLabel('Password', { exact: true }).fill(ADMIN.password);
-    await grace.button('Create admin account').click();
+    await makeAdmin(grace);
     await expectStep(grace, 'Accounts');
     await grace.button('Continue').click();
     await expectStep(grace, 'Relay');
@@ -146,10 +148,7 @@ test('O2: what a file decides is shown as decided in the steps of setting up, an
     await grace.button('Continue').click();
     await page.getByRole('radio', { name: 'A public authority' }).check();
     await grace.button('Continue').click();
-    await page.getByLabel('Name', { exact: true }).fill(ADMIN.name);
-    await page.getByLabel('E-mail address').fill(ADMIN.email);
-    await page.getByLabel('Password', { exact: true }).fill(ADMIN.password);
-    await grace.button('Create admin account').click();
+    await makeAdmin(grace);
     await expectStep(grace, 'Accounts');
     await expect(page.getByRole('radio', { name: 'Nobody' })).toBeChecked();
     await expect(page.getByRole('radio', { name: 'Nobody' })).toBeDisabled();
