@@ -8,7 +8,8 @@ export default defineConfig({
   workers: 1,
   retries: 0,
   timeout: 120_000,
-  expect: { timeout: 15_000 },
+  // As long as the tests wait elsewhere (PATIENCE_MS).
+  expect: { timeout: 30_000 },
   forbidOnly: process.env['CI'] !== undefined,
   reporter: [['list']],
   use: { trace: 'off', video: 'off', screenshot: 'off' },

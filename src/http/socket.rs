@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::State;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -13,6 +11,7 @@ use super::Api;
 use super::error::ApiError;
 use super::extract::{ClientAddress, ReachedHost};
 use super::places::ConnectionPlace;
+use crate::signaling::Opening;
 
 /// How soon a socket that found no place may try again: those before it have a few seconds to take their seats.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -23,12 +22,12 @@ pub(super) async fn upgrade(
     reached: ReachedHost,
     ClientAddress(client): ClientAddress,
     Extension(place): Extension<ConnectionPlace>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let upgrade = upgrade
-        .map_err(|_| ApiError::new(StatusCode::UPGRADE_REQUIRED, "not_a_websocket", "This address speaks WebSocket only."))?;
+    let opening = Opening::of(request)
+        .ok_or_else(|| ApiError::new(StatusCode::UPGRADE_REQUIRED, "not_a_websocket", "This address speaks WebSocket only."))?;
     let seatless = api.seatless.take(client).ok_or_else(|| ApiError::throttled(RETRY_AFTER))?;
     api.signaling
-        .upgrade(upgrade, reached.authority, client, place, seatless)
+        .upgrade(opening, reached.authority, client, place, seatless)
         .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "unknown_subprotocol", error.to_string()))
 }

@@ -6,6 +6,7 @@
 //! **Invariants.** Who speaks is established once, by the ticket; no later message carries an identity. A session never touches
 //! a room: it sends commands and reads its inbox. Whatever a client sends costs at most that client its connection.
 
+mod farewell;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod ice;
@@ -24,6 +25,7 @@ use crate::lifecycle::{Live, Tasks};
 
 pub use ice::{Access, IceDirectory, OtherServer, Transports};
 pub use translate::{participant, settings};
+pub use upgrade::{Opening, UnknownSubprotocol};
 
 /// The signaling service. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]

@@ -5,16 +5,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Error as SocketError;
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use tungstenite::error::{CapacityError, Error as ProtocolError};
+use tungstenite::Message;
+use tungstenite::error::{CapacityError, Error as SocketError};
 
-use super::Context;
 use super::outcomes::Outcomes;
 use super::pace::Pace;
 use super::translate::{self, Request, Told};
+use super::upgrade::Socket;
+use super::{Context, farewell};
 use crate::auth::SeatClaims;
 use crate::clock::{Tick, Timestamp};
 use crate::hub::{Delivery, Entry, HubError, Inbox, Seat, outbox};
@@ -30,16 +30,12 @@ const AUTH_DEADLINE: Duration = Duration::from_secs(5);
 const PINGS: u32 = 3;
 /// A socket that takes nothing for so long is given up.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-/// A socket that doesn't take the last words for so long doesn't get them: stopping waits for every socket.
-const FAREWELL_DEADLINE: Duration = Duration::from_secs(2);
-/// How long a closed socket may take to say goodbye.
-const LINGER: Duration = Duration::from_secs(1);
 /// Clients spread their return over a moment after this pause.
 const RETRY_AFTER_MS: u32 = 1_000;
 
 /// Why the server closes a socket. The codes stand in `PROTOCOL.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Closing {
+pub(super) enum Closing {
     Left,
     Stopping,
     ProtocolError,
@@ -57,7 +53,8 @@ enum Closing {
 }
 
 impl Closing {
-    const fn code(self) -> u16 {
+    /// The code of the close frame.
+    pub(super) const fn code(self) -> u16 {
         match self {
             Self::Left => 1000,
             Self::Stopping => 1001,
@@ -74,6 +71,11 @@ impl Closing {
             Self::SeatGone => 4410,
             Self::Full => 4429,
         }
+    }
+
+    /// Whether what the client sends can't be told apart into frames any more.
+    pub(super) const fn ends_the_frames(self) -> bool {
+        matches!(self, Self::ProtocolError | Self::NotUtf8 | Self::TooLong)
     }
 }
 
@@ -95,7 +97,7 @@ enum End {
 
 /// Serves one socket until it ends. The seat, if it got one, is then kept for the resume window by the room.
 /// `seatless` is dropped as soon as it has one.
-pub(super) async fn run(mut socket: WebSocket, context: Arc<Context>, authority: String, client: IpAddr, seatless: impl Send) {
+pub(super) async fn run(mut socket: Socket, context: Arc<Context>, authority: String, client: IpAddr, seatless: impl Send) {
     let admitted = admit(&mut socket, &context).await;
     drop(seatless);
     let end = match admitted {
@@ -111,11 +113,7 @@ pub(super) async fn run(mut socket: WebSocket, context: Arc<Context>, authority:
     };
     if let End::Close(closing) = end {
         tracing::debug!(code = closing.code(), client = %Redacted(client), "socket closed");
-        let frame = CloseFrame { code: closing.code(), reason: "".into() };
-        // Whoever doesn't take even this within the deadline is simply dropped.
-        let _ = timeout(FAREWELL_DEADLINE, socket.send(Message::Close(Some(frame)))).await;
-        // Closing with data unread would make the system reset the connection, and the frame might never be seen.
-        let _ = timeout(LINGER, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
+        farewell::say(socket, closing).await;
     }
 }
 
@@ -127,7 +125,7 @@ struct Admitted {
 }
 
 /// Waits for the first message and takes the seat that it has a right to.
-async fn admit(socket: &mut WebSocket, context: &Context) -> Result<Admitted, End> {
+async fn admit(socket: &mut Socket, context: &Context) -> Result<Admitted, End> {
     let first = tokio::select! {
         first = timeout(AUTH_DEADLINE, next_message(socket)) => first.unwrap_or(Err(End::Close(Closing::NoFirstMessage)))?,
         () = context.tasks.stopping() => return Err(End::Close(Closing::Stopping)),
@@ -186,7 +184,7 @@ const fn refusal_to_enter(error: &HubError) -> (&'static str, Closing) {
     }
 }
 
-async fn refuse(socket: &mut WebSocket, error: ErrorDetail, closing: Closing) -> End {
+async fn refuse(socket: &mut Socket, error: ErrorDetail, closing: Closing) -> End {
     tracing::info!(event = "signaling_refused", code = %error.code, close_code = closing.code(), "a socket was refused");
     match send(socket, &ServerMessage::Error { error, chat_id: None }).await {
         Ok(()) => End::Close(closing),
@@ -195,7 +193,7 @@ async fn refuse(socket: &mut WebSocket, error: ErrorDetail, closing: Closing) ->
 }
 
 struct Session<'a> {
-    socket: &'a mut WebSocket,
+    socket: &'a mut Socket,
     context: &'a Context,
     authority: String,
     admitted: Admitted,
@@ -232,7 +230,7 @@ impl Session<'_> {
                     Some(Delivery::Close(reason)) => return Err(End::Close(reason.into())),
                     None => return Err(self.say_goodbye().await),
                 },
-                received = self.socket.recv() => {
+                received = self.socket.next() => {
                     heard = Tick::now();
                     self.hear(parse(received)?).await?;
                 }
@@ -331,7 +329,7 @@ impl Session<'_> {
 
     async fn say_goodbye(&mut self) -> End {
         let message = ServerMessage::ServerRestart { retry_after_ms: RETRY_AFTER_MS };
-        match timeout(FAREWELL_DEADLINE, self.send(&message)).await {
+        match timeout(farewell::DEADLINE, self.send(&message)).await {
             Ok(Ok(())) => End::Close(Closing::Stopping),
             Ok(Err(end)) => end,
             Err(_) => End::Gone,
@@ -348,12 +346,12 @@ impl Session<'_> {
     }
 }
 
-async fn send(socket: &mut WebSocket, message: &ServerMessage) -> Result<(), End> {
+async fn send(socket: &mut Socket, message: &ServerMessage) -> Result<(), End> {
     let text = serde_json::to_string(message).expect("the wire's types have text keys and no failing serializer");
     write(socket, Message::Text(text.into())).await
 }
 
-async fn write(socket: &mut WebSocket, message: Message) -> Result<(), End> {
+async fn write(socket: &mut Socket, message: Message) -> Result<(), End> {
     match timeout(WRITE_DEADLINE, SinkExt::send(socket, message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(End::Gone),
@@ -361,9 +359,9 @@ async fn write(socket: &mut WebSocket, message: Message) -> Result<(), End> {
 }
 
 /// The next message that means something, or an error to tell the client.
-async fn next_message(socket: &mut WebSocket) -> Result<Result<ClientMessage, ErrorDetail>, End> {
+async fn next_message(socket: &mut Socket) -> Result<Result<ClientMessage, ErrorDetail>, End> {
     loop {
-        if let Some(message) = parse(socket.recv().await)? {
+        if let Some(message) = parse(socket.next().await)? {
             return Ok(message);
         }
     }
@@ -373,8 +371,9 @@ async fn next_message(socket: &mut WebSocket) -> Result<Result<ClientMessage, Er
 fn parse(received: Option<Result<Message, SocketError>>) -> Result<Option<Result<ClientMessage, ErrorDetail>>, End> {
     match received {
         None | Some(Ok(Message::Close(_))) => Err(End::Gone),
-        Some(Err(error)) => Err(broken(error)),
-        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+        Some(Err(error)) => Err(broken(&error)),
+        // The last kind is never read.
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
         Some(Ok(Message::Binary(_))) => Err(End::Close(Closing::NotText)),
         Some(Ok(Message::Text(text))) => {
             Ok(Some(serde_json::from_str(&text).map_err(|error| {
@@ -385,16 +384,12 @@ fn parse(received: Option<Result<Message, SocketError>>) -> Result<Option<Result
 }
 
 /// What to say to a client that broke the rules of RFC 6455.
-fn broken(error: SocketError) -> End {
-    let error = error.into_inner();
-    let closing = error.downcast_ref::<ProtocolError>().and_then(|error| {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum; all its other errors mean that the socket is gone")]
-        match error {
-            ProtocolError::Capacity(CapacityError::MessageTooLong { .. }) => Some(Closing::TooLong),
-            ProtocolError::Utf8(_) => Some(Closing::NotUtf8),
-            ProtocolError::Protocol(_) => Some(Closing::ProtocolError),
-            _ => None,
-        }
-    });
-    closing.map_or(End::Gone, End::Close)
+fn broken(error: &SocketError) -> End {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum; all its other errors mean that the socket is gone")]
+    match error {
+        SocketError::Capacity(CapacityError::MessageTooLong { .. }) => End::Close(Closing::TooLong),
+        SocketError::Utf8(_) => End::Close(Closing::NotUtf8),
+        SocketError::Protocol(_) => End::Close(Closing::ProtocolError),
+        _ => End::Gone,
+    }
 }

@@ -1,7 +1,11 @@
 //! The socket (rows R1, R2, R4, R5, R6, M9; attacks W2 to W11, W13).
 
-use serde_json::{Value, json};
+use std::io::ErrorKind;
 
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::socket::connect_tls;
 use crate::harness::{Options, Person, Socket, TestServer, no_media};
 
 /// A server with a host and an empty meeting.
@@ -294,6 +298,39 @@ async fn w8_w9_malformed_messages_are_refused_and_the_room_goes_on() {
     two.expect_error_free().await;
 }
 
+#[tokio::test]
+async fn w9_who_sends_too_much_at_once_hears_why_and_is_not_cut_off_by_a_reset() {
+    let server = TestServer::start();
+    let mut stream = connect_tls(&server).await;
+    let (host, origin) = (server.host(), &server.address);
+    let request = format!(
+        "GET /api/signaling HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: x, hearth.v1\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await.unwrap());
+    }
+    let answer = String::from_utf8(answer).unwrap().to_lowercase();
+    assert!(answer.starts_with("http/1.1 101 "), "{answer}");
+    // The answer to this key in RFC 6455 §1.3.
+    for line in ["sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=", "sec-websocket-protocol: hearth.v1", "upgrade: websocket"]
+    {
+        assert!(answer.contains(&format!("\r\n{line}\r\n")), "{answer}");
+    }
+    // A text of 512 KiB, of which everything is under way before the first of it is looked at.
+    let mut frame = vec![0x81, 0xFF, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0];
+    frame.resize(frame.len() + 512 * 1024, b'x');
+    stream.write_all(&frame).await.expect("the server takes what it is not going to look at");
+    stream.flush().await.unwrap();
+    let mut heard = Vec::new();
+    let end = stream.read_to_end(&mut heard).await;
+    // After it may come that nothing comes any more (RFC 8446 §6.1), or not.
+    assert_eq!(heard, [0x88, 2, 0x03, 0xF1], "closed with 1009");
+    assert!(end.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::UnexpectedEof), "{end:?}");
+}
+
 impl Socket {
     /// The seat is unharmed: after whatever others did, the server still answers.
     async fn expect_error_free(&mut self) {
@@ -366,12 +403,20 @@ async fn w5_a_meeting_whose_chat_is_full_of_long_lines_can_still_be_entered() {
     let (mut one, _) = Socket::enter(&server, &ben, &room, "Ben").await;
     // Each of these is six characters of JSON.
     let text = "\u{1}".repeat(4_000);
-    for line in 0..20 {
-        one.send(&json!({"type": "chat", "id": format!("c{line}"), "to": null, "text": text})).await;
-        one.expect("chat").await;
-    }
-    one.send(&json!({"type": "chat", "id": "c20", "to": null, "text": text})).await;
-    assert_eq!(one.expect_error("chat_too_fast").await["chatId"], "c20");
+    // Twenty at once, and on a busy machine some more, for two come back each second.
+    let mut lines = 0;
+    let refused = loop {
+        one.send(&json!({"type": "chat", "id": format!("c{lines}"), "to": null, "text": text})).await;
+        let answer = one.next().await.unwrap();
+        if answer["type"] == "error" {
+            break answer;
+        }
+        assert_eq!(answer["type"], "chat", "{answer}");
+        lines += 1;
+        assert!(lines < 60, "lines of chat are not limited");
+    };
+    assert!(lines >= 20, "only {lines} lines were taken");
+    assert_eq!((&refused["error"]["code"], &refused["chatId"]), (&json!("chat_too_fast"), &json!(format!("c{lines}"))));
     // Others go on writing until the oldest lines make room.
     for writer in 0..2 {
         let (mut guest, _) = Socket::enter(&server, &Person::guest(&server), &room, "Gus").await;

@@ -10,8 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::harness::{Person, Socket, eventually};
 use crate::site::{Plan, Site};
 
-/// How long a certificate is good, in seconds. Renewed after two thirds of it.
-const LIFETIME: u32 = 15;
+/// How long a certificate is good, in seconds. Renewed after two thirds of it; the last third is the time that a busy machine has for
+/// that.
+const LIFETIME: u32 = 20;
 
 /// A STUN Binding request (RFC 8489 §5), which every relay answers.
 const BINDING: [u8; 20] = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];

@@ -275,7 +275,8 @@ async fn o2_the_authority_is_told_the_kind_and_the_contact_and_renewed_at_when_i
 async fn r25_an_authority_that_has_enough_of_us_is_asked_again_later_and_until_then_the_own_one_stands_in() {
     let (authority, dir) = start().await;
     authority.busy.store(2, Ordering::Relaxed);
-    let server = served(&authority, &dir, NAME, "acme_retry_seconds = 1");
+    // Long enough to look at what stands in, before it is asked for the third time.
+    let server = served(&authority, &dir, NAME, "acme_retry_seconds = 2");
     let refusals = || server.log().matches("too many certificates for one name. There is nothing to do").count();
     until("the refusal was not told", || refusals() > 0).await;
     assert!(connect_by_own_authority(&server).await, "nothing stands in");

@@ -277,16 +277,13 @@ impl TestServer {
     /// Insists that this stands in the log, which is written by a thread of its own and may be a little behind with what is told.
     #[track_caller]
     pub fn has_logged(&self, words: &str) {
-        let is_there = || self.log().contains(words);
-        let looks = std::iter::repeat_with(is_there).take(500);
-        let found = looks
-            .inspect(|found| {
-                if !found {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-            })
-            .any(|found| found);
-        assert!(found, "{words:?} is not in the log:\n{}", self.log());
+        for _ in 0..500 {
+            if self.log().contains(words) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("{words:?} is not in the log:\n{}", self.log());
     }
 
     fn log_path(&self) -> PathBuf {

@@ -15,7 +15,7 @@ test('S4: three people connect, each with each, and two go on when one leaves', 
 });
 
 test('R1: six people meet, each with each, with picture and sound', async ({ people, newMeeting }) => {
-  test.setTimeout(300_000);
+  test.setTimeout(600_000);
   const six = await people.meet(await newMeeting(), ['Ada', 'Ben', 'Cem', 'Dia', 'Eve', 'Fay']);
   for (const person of six) {
     await expect(person.tiles).toHaveCount(6, { timeout: 60_000 });

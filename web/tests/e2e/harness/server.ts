@@ -1,7 +1,8 @@
+import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { CreateMeetingRequest } from '../../../src/wire/CreateMeetingRequest';
@@ -195,13 +196,27 @@ function configuration(port: number, relayPort: number, relayTlsPort: number): s
   ].join('\n');
 }
 
-/** A port of TCP that nobody listens on at present. */
+/** The ports that were given out. */
+const taken = new Set<number>();
+
+/**
+ * A port of TCP that nobody listens on at present. It is below those that the system gives out by itself, so that no connection has it
+ * while its server is away.
+ */
 export async function freeTcpPort(): Promise<number> {
-  const socket = createServer();
-  await new Promise<void>((listening) => socket.listen(0, '127.0.0.1', listening));
-  const { port } = socket.address() as AddressInfo;
-  await new Promise((closed) => socket.close(closed));
-  return port;
+  for (;;) {
+    const port = randomInt(10_000, 20_000);
+    if (taken.has(port)) continue;
+    const socket = createServer();
+    const free = await new Promise<boolean>((done) => {
+      socket.once('error', () => done(false));
+      socket.listen(port, '127.0.0.1', () => done(true));
+    });
+    if (!free) continue;
+    await new Promise((closed) => socket.close(closed));
+    taken.add(port);
+    return port;
+  }
 }
 
 /** The relay listens by UDP and TCP on the same port. */
