@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::harness::{Options, Person, TestServer, eventually, tls};
+use crate::harness::{Options, Person, TestServer, sooner_or_later, tls};
 
 /// A certificate for localhost and its key, as PEM.
 struct Pair {
@@ -101,7 +101,7 @@ async fn r27_files_that_are_written_anew_are_taken_while_connections_go_on_and_n
     });
     let mut kept = Kept::open(&server, &first).await;
     folder.put(&second, 2);
-    eventually("the new certificate serves", || answers(&new, &server)).await;
+    sooner_or_later("the new certificate serves", || answers(&new, &server)).await;
     // Somebody new: who was here before may resume a session, in which no certificate is shown.
     assert!(!answers(&trusting(&[&first]), &server).await, "new connections get the new one");
     kept.still_answers().await;
@@ -158,9 +158,9 @@ async fn r28_files_that_can_not_be_used_are_told_with_the_mend_and_taken_once_th
 
     std::fs::write(folder.key(), &good.key).unwrap();
     let client = trusting(&[&good]);
-    eventually("the mended files serve", || answers(&client, &server)).await;
+    sooner_or_later("the mended files serve", || answers(&client, &server)).await;
 
     std::fs::remove_file(folder.certificate()).unwrap();
-    eventually("the missing file is told", async || server.log().contains("fullchain.pem is missing")).await;
+    sooner_or_later("the missing file is told", async || server.log().contains("fullchain.pem is missing")).await;
     assert!(answers(&client, &server).await, "what served before goes on serving");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Options, Person, TestServer, eventually};
+use crate::harness::{Options, Person, TestServer, eventually, sooner_or_later};
 
 /// The secret of a new link.
 async fn token(admin: &Person) -> String {
@@ -24,7 +24,7 @@ async fn o10_an_administrator_lets_the_doctor_look_and_reads_what_it_found() {
     let before = admin.get("/api/admin/doctor").await.ok();
     assert_eq!(before, json!({"running": false, "examinedAt": null, "findings": [], "outside": null}));
     assert_eq!(admin.post_empty("/api/admin/doctor").await.ok()["running"], true);
-    eventually("the doctor is done", async || admin.get("/api/admin/doctor").await.ok()["running"] == false).await;
+    sooner_or_later("the doctor is done", async || admin.get("/api/admin/doctor").await.ok()["running"] == false).await;
     let state = admin.get("/api/admin/doctor").await.ok();
     let outcome = |check: &str| {
         let findings = state["findings"].as_array().unwrap();
@@ -42,8 +42,8 @@ async fn o10_the_doctor_goes_by_the_settings_that_hold_now() {
     let admin = Person::admin(&server).await;
     let examined = async || {
         // It looks again after some seconds only.
-        eventually("the doctor begins", async || admin.post_empty("/api/admin/doctor").await.status == 200).await;
-        eventually("the doctor is done", async || admin.get("/api/admin/doctor").await.ok()["running"] == false).await;
+        sooner_or_later("the doctor begins", async || admin.post_empty("/api/admin/doctor").await.status == 200).await;
+        sooner_or_later("the doctor is done", async || admin.get("/api/admin/doctor").await.ok()["running"] == false).await;
         let state = admin.get("/api/admin/doctor").await.ok();
         let findings = state["findings"].as_array().unwrap().clone();
         move |check: &str| findings.iter().find(|finding| finding["check"] == check).unwrap()["sentence"].to_string()

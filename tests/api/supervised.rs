@@ -16,7 +16,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Options, Person, Port, TestServer, can_trace, eventually, held_up, program, skip, tracer_of};
+use crate::harness::{
+    Options, Person, Port, TestServer, can_trace, eventually, held_up, program, skip, sooner_or_later, tracer_of,
+};
 
 /// How long something that must come may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -128,7 +130,7 @@ async fn o5_a_taken_port_for_plain_http_or_the_relay_by_tls_keeps_nothing_from_s
     drop((http, turns));
     let admin = Person::admin(&server).await;
     admin.post_empty("/api/admin/doctor").await.ok();
-    eventually("the doctor is done", async || admin.get("/api/admin/doctor").await.ok()["running"] == false).await;
+    sooner_or_later("the doctor is done", async || admin.get("/api/admin/doctor").await.ok()["running"] == false).await;
     for found in found_by(&admin.get("/api/admin/doctor").await.ok()) {
         assert!(found["mend"].as_str().is_some_and(|mend| mend.contains("sudo systemctl restart hearth")), "{found}");
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use hearth::backup::inspect;
 
-use crate::harness::{Options, Person, TestServer, eventually};
+use crate::harness::{Options, Person, TestServer, sooner_or_later};
 use crate::tools::{again, hearth, run, said, sign_in, try_create};
 
 /// The backups of a directory, by name.
@@ -169,7 +169,7 @@ async fn data_that_are_a_day_old_are_backed_up_by_themselves_and_seven_are_kept(
     fs::write(dir.join("my own.backup"), "not made by Hearth").unwrap();
     server.launch();
     let newest = || backups(&dir).into_iter().rfind(|name| name.starts_with("hearth-") && !name.starts_with("hearth-2020"));
-    eventually("a backup is made", async || newest().is_some() && backups(&dir).len() == 8).await;
+    sooner_or_later("a backup is made", async || newest().is_some() && backups(&dir).len() == 8).await;
     let kept: Vec<_> = backups(&dir).into_iter().filter(|name| name.starts_with("hearth-2020")).collect();
     assert_eq!(kept.first().unwrap(), "hearth-20200104T000000Z.backup");
     assert!(dir.join("my own.backup").exists());
@@ -203,7 +203,7 @@ async fn a_daily_backup_that_can_not_be_made_is_a_warning_and_the_server_goes_on
     assert!(server.stop().success());
     age(&server);
     server.launch();
-    eventually("the failure is told", async || server.log().contains("the daily backup could not be made")).await;
+    sooner_or_later("the failure is told", async || server.log().contains("the daily backup could not be made")).await;
     let ben = Person::member(&server, "Ben").await;
     try_create(&ben).await.ok();
     assert_eq!(ben.get("/readyz").await.status, 200);
@@ -246,7 +246,7 @@ async fn administrators_and_figures_are_told_why_there_is_no_backup_until_there_
     assert!(server.stop().success());
     age(&server);
     server.launch();
-    eventually("the failure is told", async || !told().await["problems"].as_array().unwrap().is_empty()).await;
+    sooner_or_later("the failure is told", async || !told().await["problems"].as_array().unwrap().is_empty()).await;
     let status = told().await;
     let problem = &status["problems"][0];
     let message = problem["message"].as_str().unwrap();
@@ -264,7 +264,7 @@ async fn administrators_and_figures_are_told_why_there_is_no_backup_until_there_
     fs::create_dir(&place).unwrap();
     fs::write(place.join("notes.txt"), "written just now").unwrap();
     server.launch();
-    eventually("a backup is made", async || told().await["resources"]["lastBackup"].is_string()).await;
+    sooner_or_later("a backup is made", async || told().await["resources"]["lastBackup"].is_string()).await;
     let status = told().await;
     assert_eq!(status["problems"], serde_json::json!([]));
     let made = backups(&place).into_iter().find(|name| name.starts_with("hearth-")).unwrap();
@@ -277,7 +277,7 @@ async fn administrators_and_figures_are_told_why_there_is_no_backup_until_there_
     // The next start finds it.
     assert!(server.stop().success());
     server.launch();
-    eventually("it is found again", async || told().await["resources"]["lastBackup"].is_string()).await;
+    sooner_or_later("it is found again", async || told().await["resources"]["lastBackup"].is_string()).await;
 }
 
 #[tokio::test]

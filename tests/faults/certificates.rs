@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::{Options, Person, TestServer, eventually, tracer_of};
+use crate::harness::{Options, Person, TestServer, sooner_or_later, tracer_of};
 use crate::tools::can_trace;
 
 #[tokio::test]
@@ -22,11 +22,11 @@ async fn r7_certificate_files_that_no_descriptor_was_free_for_are_read_again_by_
     let config = format!("[tls]\ncertificate_file = {certificate:?}\nkey_file = {key:?}\n");
     let server = TestServer::with(&Options { run_by: run_by.map(str::to_owned).to_vec(), config, ..Options::default() });
     let refused = || std::fs::read_to_string(&trace).is_ok_and(|calls| calls.matches("(INJECTED)").count() > 2);
-    eventually("the start, a look, and one more when the files had come to rest", async || refused()).await;
+    sooner_or_later("the start, a look, and one more when the files had come to rest", async || refused()).await;
     let tracer = tracer_of(server.pid()).unwrap();
     assert!(Command::new("kill").args(["-INT", &tracer.to_string()]).status().unwrap().success());
     let ada = Person::admin(&server).await;
     let source = async || ada.get("/api/admin/status").await.ok()["certificate"]["source"].clone();
-    eventually("the files serve", async || source().await == "files").await;
+    sooner_or_later("the files serve", async || source().await == "files").await;
     assert_eq!(server.log().matches("Too many open files").count(), 1, "it is told once");
 }

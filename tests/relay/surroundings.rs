@@ -14,7 +14,7 @@ use turn::proto::channum::ChannelNumber;
 use turn::proto::lifetime::Lifetime;
 
 use crate::client::{By, Canary, Client, PATIENCE, build, code, mint, peer, udp};
-use crate::harness::{Options, can_trace, eventually};
+use crate::harness::{Options, can_trace, sooner_or_later};
 use crate::peers::{alone_in_this_network, in_a_network_of_its_own, ip};
 use crate::site::{Site, settings, start, start_with, with_local_peers};
 
@@ -171,7 +171,7 @@ fn r39_the_relay_follows_this_machine_to_other_addresses() {
 
 /// Waits until new allocations are made at this address.
 async fn relays_at(site: &Site, address: &str) {
-    eventually(&format!("the relay is at {address}"), async || {
+    sooner_or_later(&format!("the relay is at {address}"), async || {
         let mut client = site.client().await;
         let answer = client.request(METHOD_ALLOCATE, vec![udp()]).await;
         if code(&answer) == 508 {

@@ -7,7 +7,7 @@ use stun::message::METHOD_ALLOCATE;
 use turn::proto::reqfamily::REQUESTED_FAMILY_IPV6;
 
 use crate::client::{code, udp};
-use crate::harness::{Options, Person, TestServer, eventually};
+use crate::harness::{Options, Person, TestServer, eventually, sooner_or_later};
 use crate::peers::{alone_in_this_network, in_a_network_of_its_own, ip};
 use crate::site::{Site, settings, start_with};
 
@@ -65,7 +65,7 @@ async fn relayed(site: &Site, by_ipv6: bool) -> Result<String, u16> {
 /// Waits until new allocations of IPv6 are made there, or are refused as where there is none.
 async fn relays_at(site: &Site, address: Option<&str>) {
     let expected = address.map(str::to_owned).ok_or(ADDRESS_FAMILY_NOT_SUPPORTED);
-    eventually(&format!("the relay gives {expected:?}"), async || relayed(site, true).await == expected).await;
+    sooner_or_later(&format!("the relay gives {expected:?}"), async || relayed(site, true).await == expected).await;
 }
 
 #[test]
@@ -92,6 +92,6 @@ async fn a_machine_without_ipv6_and_without_a_way_out() {
     assert!(!server.log().contains("ERROR"), "{}", server.log());
     // The network comes up, without a restart.
     ip("addr add 198.41.0.4/32 dev lo");
-    eventually("the relay follows", async || server.log().contains("198.41.0.4")).await;
+    sooner_or_later("the relay follows", async || server.log().contains("198.41.0.4")).await;
     assert!(server.stop().success());
 }

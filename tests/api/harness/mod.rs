@@ -12,7 +12,7 @@ mod worlds;
 
 pub use person::{Answer, Person};
 pub use program::program;
-pub use server::{Options, Port, TestServer, eventually};
+pub use server::{Options, Port, TestServer, eventually, sooner_or_later};
 pub use skipping::{can, can_trace, skip};
 pub use socket::{Socket, no_media};
 pub use tracer::{Tracer, held_up, tracer_of};

@@ -356,8 +356,17 @@ impl Port {
 }
 
 /// Asks again and again until `condition` holds; fails after ten seconds.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
-    for _ in 0..200 {
+pub async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl FnMut() -> F) {
+    try_often(200, what, condition).await;
+}
+
+/// The same for what the server looks at only every few seconds, or what takes it as long; fails after half a minute.
+pub async fn sooner_or_later<F: Future<Output = bool>>(what: &str, condition: impl FnMut() -> F) {
+    try_often(600, what, condition).await;
+}
+
+async fn try_often<F: Future<Output = bool>>(times: usize, what: &str, mut condition: impl FnMut() -> F) {
+    for _ in 0..times {
         if condition().await {
             return;
         }
