@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::harness::{Person, Socket, eventually};
 use crate::site::{Plan, Site};
@@ -25,7 +27,6 @@ async fn r27_renewals_under_traffic_fail_no_handshake_and_end_no_connection() {
     let ben = Person::member(&site.server, "Ben").await;
     let room = ben.create("Standup", json!({})).await;
     let (mut socket, _) = Socket::enter(&site.server, &ben, &room, "Ben").await;
-    let mut relayed = site.try_shake_hands(&root).await.unwrap();
 
     let site = Arc::new(site);
     let (ended, shaken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
@@ -41,20 +42,28 @@ async fn r27_renewals_under_traffic_fail_no_handshake_and_end_no_connection() {
         })
         .collect();
     for _ in 0..3 {
+        // A client of the relay that says nothing for ten seconds, or has no allocation after half a minute, is sent away.
+        let mut relayed = site.try_shake_hands(&root).await.unwrap();
+        bind(&mut relayed).await;
         last = site.renewed(Some(&last)).await;
         socket.expect_quiet().await;
-        relayed.write_all(&BINDING).await.unwrap();
-        let mut answer = [0; 20];
-        relayed.read_exact(&mut answer).await.unwrap();
-        assert_eq!(answer[..2], [1, 1], "no answer to a Binding request");
-        let mut rest = vec![0; usize::from(u16::from_be_bytes([answer[2], answer[3]]))];
-        relayed.read_exact(&mut rest).await.unwrap();
+        bind(&mut relayed).await;
     }
     ended.store(true, Ordering::Relaxed);
     for task in shaking {
         task.await.expect("a handshake failed");
     }
     assert!(shaken.load(Ordering::Relaxed) > 100, "{shaken:?} handshakes are not many");
+}
+
+/// Insists that the relay answers.
+async fn bind(relayed: &mut TlsStream<TcpStream>) {
+    relayed.write_all(&BINDING).await.unwrap();
+    let mut answer = [0; 20];
+    relayed.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer[..2], [1, 1], "no answer to a Binding request");
+    let mut rest = vec![0; usize::from(u16::from_be_bytes([answer[2], answer[3]]))];
+    relayed.read_exact(&mut rest).await.unwrap();
 }
 
 #[tokio::test]
