@@ -117,11 +117,13 @@ deb: ## Make a package for Debian, Ubuntu and Raspberry Pi OS, into target/debia
 
 .PHONY: test-packaging
 test-packaging: ## Try the static program, the image, the package and the archive, each in surroundings of its own (Linux, as root)
+	@tests/skipped.sh forget
 	tests/packaging/setup.sh
 	tests/packaging/static.sh
 	tests/packaging/image.sh
 	tests/packaging/deb.sh
 	tests/packaging/by_hand.sh
+	@tests/skipped.sh tell
 
 .PHONY: test-arm64 test-armhf
 test-arm64: ## Build for a Raspberry Pi with a 64-bit system and try it under an emulator (Linux, as root)

@@ -7,7 +7,7 @@ begin by-hand node debootstrap systemd-nspawn nsenter
 . tests/packaging/machine.sh
 place='**Any other Linux with systemd'
 
-archive=$(packaging/archive.sh | tail -n 1)
+archive=$(built packaging/archive.sh)
 boot
 
 typed "$place" 1

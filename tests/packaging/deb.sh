@@ -18,7 +18,7 @@ owner() { there stat -c '%U %a' /var/lib/hearth; }
 # The link, found as the package says.
 link() { there sh -c "$(sed -n 's/^ *sudo \(hearth setup-link\)/\1/p' "$work/dpkg")" | head -n 1; }
 
-deb=$(packaging/deb.sh | tail -n 1)
+deb=$(built packaging/deb.sh)
 version=$(dpkg-deb --field "$deb" Version)
 cp "$deb" "$work"
 deb=$work/$(basename "$deb")
@@ -159,7 +159,7 @@ until [ "$(property hearth.service ExecMainStatus)" = 74 ]; do
     [ "$waited" -lt 150 ] || fail "damaged data are not refused"
     sleep 0.2
 done
-inside node -e '
+ip netns exec "$lab" node -e '
     const again = () => require("net").connect(443, process.argv[1]).on("error", () => {}).on("connect", function () { this.destroy(); });
     setInterval(again, 100);
 ' "$address" &
@@ -221,6 +221,7 @@ probe ready "$address"
 probe again "$address"
 
 # Other servers have the two ports that Hearth can do without, from the start of the machine on and through an installation.
+: >"$work/taken"
 there dpkg --remove hearth >"$work/dpkg" 2>&1 || { cat "$work/dpkg" >&2; fail "the package can't be removed"; }
 ip netns exec "$lab" node -e '
     const answer = (asked, reply) => reply.end("Welcome to another server!");

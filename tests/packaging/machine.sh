@@ -5,9 +5,6 @@ sockets="hearth.socket hearth-http.socket hearth-turns.socket"
 nspawn=
 leader=
 
-# The first mirror of Debian in the sources of apt; without one, debootstrap knows where to go.
-mirror() { apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' 2>/dev/null | sed -n 's/^Debian [a-z]* //p' | head -n 1; }
-
 make_tree() {
     # One that was made for an earlier version of these tests may lack something.
     [ ! -x "$tree/usr/sbin/ufw" ] || return 0
