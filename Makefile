@@ -107,16 +107,23 @@ test: setup ## Everything that must be green
 static: ## Build a program that runs on any Linux, into target/TRIPLE/release; ARCH=arm64 or armhf for a Raspberry Pi
 	packaging/static.sh $(ARCH)
 
+.PHONY: archive
+archive: ## Make a file for any other Linux, the program with its units, into target/archive; ARCH as above
+	packaging/archive.sh $(ARCH)
+
 .PHONY: deb
 deb: ## Make a package for Debian, Ubuntu and Raspberry Pi OS, into target/debian; ARCH as above
 	packaging/deb.sh $(ARCH)
 
 .PHONY: test-packaging
-test-packaging: ## Try the static program, the image and the package, each in surroundings of its own (Linux, as root)
+test-packaging: ## Try the static program, the image, the package and the archive, each in surroundings of its own (Linux, as root)
+	@tests/skipped.sh forget
 	tests/packaging/setup.sh
 	tests/packaging/static.sh
 	tests/packaging/image.sh
 	tests/packaging/deb.sh
+	tests/packaging/by_hand.sh
+	@tests/skipped.sh tell
 
 .PHONY: test-arm64 test-armhf
 test-arm64: ## Build for a Raspberry Pi with a 64-bit system and try it under an emulator (Linux, as root)

@@ -1,69 +1,11 @@
 #!/bin/sh
 # deb.sh: the life of the package on a small Debian of its own, under a real systemd: installed, killed,
 # hung, damaged, restored, upgraded, removed, purged.
-# The Debian is made once by debootstrap, from the mirror that this machine uses, and kept in target/; MIRROR names another.
 cd "$(dirname "$0")/../.."
 . tests/packaging/lab.sh
 begin deb node debootstrap systemd-nspawn nsenter lintian
 
-tree=$PWD/target/packaging/bookworm
-machine=$work/machine
-sockets="hearth.socket hearth-http.socket hearth-turns.socket"
-nspawn=
-leader=
-
-# The first mirror of Debian in the sources of apt; without one, debootstrap knows where to go.
-mirror() { apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' 2>/dev/null | sed -n 's/^Debian [a-z]* //p' | head -n 1; }
-
-make_tree() {
-    [ ! -d "$tree" ] || return 0
-    echo "  making a small Debian; this is done once"
-    mkdir -p "$tree.new"
-    # shellcheck disable=SC2046 -- no mirror is no argument
-    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,procps bookworm "$tree.new" ${MIRROR:-$(mirror)} >"$work/debootstrap.log" ||
-        { tail -n 20 "$work/debootstrap.log" >&2; rm -rf "$tree.new"; fail "no Debian could be made"; }
-    rm -rf "$tree.new"/var/cache/apt/archives/*.deb "$tree.new"/var/lib/apt/lists/*
-    mv "$tree.new" "$tree"
-}
-
-boot() {
-    systemd-nspawn --quiet --directory="$machine" --machine="$lab" --register=no --keep-unit --boot --console=passive \
-        --network-namespace-path="/run/netns/$lab" </dev/null >"$work/console" 2>&1 &
-    nspawn=$!
-    waited=0
-    until [ "$(there systemctl is-system-running 2>/dev/null)" = running ]; do
-        kill -0 "$nspawn" 2>/dev/null || { cat "$work/console" >&2; fail "the machine did not start"; }
-        waited=$((waited + 1))
-        [ "$waited" -lt 120 ] || { there systemctl --failed >&2; fail "the machine did not start within 60 s"; }
-        sleep 0.5
-        leader=$(pgrep --parent "$nspawn" | head -n 1)
-    done
-}
-
-# there COMMAND...: runs it on that machine.
-there() {
-    [ -n "$leader" ] || return 1
-    nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup \
-        env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 TERM=dumb DEBIAN_FRONTEND=noninteractive SYSTEMD_PAGER= "$@"
-}
-
-also_end() {
-    if [ "$code" != 0 ] && [ -n "$leader" ]; then
-        echo "--- the machine ---" >&2
-        there systemctl status --no-pager --lines=0 $sockets hearth.service >&2 || true
-        there journalctl --no-pager --lines=60 -u hearth.service -u 'hearth*.socket' >&2 || true
-    fi
-    [ -z "${watcher:-}" ] || kill "$watcher" 2>/dev/null || true
-    [ -z "${others:-}" ] || kill "$others" 2>/dev/null || true
-    # SIGRTMIN+4, on which systemd powers off.
-    [ -z "$leader" ] || kill -38 "$leader" 2>/dev/null || true
-    waited=0
-    while [ -n "$nspawn" ] && kill -0 "$nspawn" 2>/dev/null; do
-        [ "$waited" -lt 100 ] || kill -KILL "$leader" "$nspawn" 2>/dev/null || true
-        waited=$((waited + 1))
-        sleep 0.1
-    done
-}
+. tests/packaging/machine.sh
 
 install_deb() {
     cp "$1" "$machine/root/hearth.deb"
@@ -72,14 +14,11 @@ install_deb() {
     # With nobody there to answer a question.
     there dpkg "$@" --install /root/hearth.deb >"$work/dpkg" 2>&1 </dev/null || { cat "$work/dpkg" >&2; fail "$otherwise"; }
 }
-state() { there systemctl is-active "$1" || true; }
-property() { there systemctl show --property "$2" --value "$1"; }
-must_be() { [ "$(state "$2")" = "$1" ] || fail "$2 is $(state "$2"), and should be $1: $3"; }
 owner() { there stat -c '%U %a' /var/lib/hearth; }
 # The link, found as the package says.
 link() { there sh -c "$(sed -n 's/^ *sudo \(hearth setup-link\)/\1/p' "$work/dpkg")" | head -n 1; }
 
-deb=$(packaging/deb.sh | tail -n 1)
+deb=$(built packaging/deb.sh)
 version=$(dpkg-deb --field "$deb" Version)
 cp "$deb" "$work"
 deb=$work/$(basename "$deb")
@@ -108,11 +47,12 @@ lintian --fail-on error --suppress-tags bogus-mail-host,bogus-mail-host-in-debia
     fail "lintian finds errors"
 ok "lintian finds no errors in $(basename "$deb"), $(stat -c %s "$deb") bytes"
 
-make_tree
-cp -a "$tree" "$machine"
 boot
-
-install_deb "$deb" "the package can't be installed"
+typed '**Debian, Ubuntu, Raspberry Pi OS.**' 1
+type_in "$deb"
+no_warning
+link=$(answered_link)
+sed -n '/^Hearth is installed/,$p' "$work/answer" | tr -d '\r' >"$work/dpkg"
 for unit in $sockets hearth.service; do must_be active "$unit" "after the installation"; done
 [ "$(there systemctl is-enabled $sockets hearth.service | sort -u)" = enabled ] || fail "it would not start with the machine"
 [ "$(owner)" = "hearth 700" ] || fail "the data belong to $(owner)"
@@ -120,7 +60,6 @@ for unit in $sockets hearth.service; do must_be active "$unit" "after the instal
 ok "installed: it runs as hearth, and starts with the machine"
 probe ready "$address"
 there journalctl -u hearth -o cat | grep -q "^setup: https://$address/setup#" || fail "the log has no link that leads here from elsewhere"
-link=$(link)
 [ "${link%#*}" = "https://$address/setup" ] || fail "the link leads elsewhere: $link"
 probe setup "$address" "$link"
 ! there hearth setup-link >/dev/null 2>&1 || fail "there is a link although there is an admin"
@@ -129,6 +68,12 @@ there hearth health >/dev/null || fail "hearth health finds nobody"
 ok "$(there hearth config check)"
 there systemd-analyze security --no-pager --threshold=15 hearth.service >"$work/security" || { cat "$work/security" >&2; fail "it is exposed too much"; }
 ok "$(tail -n 1 "$work/security" | sed 's/^[^O]*//')"
+
+typed '**Debian, Ubuntu, Raspberry Pi OS.**' 2
+type_in
+no_warning
+there ufw show added | grep '^ufw allow' >"$work/rules" || fail "the firewall has no new rules"
+ok "the firewall: $(paste -s -d ' ' "$work/rules")"
 
 # The probe takes the program's place in the unit, and so in its sandbox. Perl, which is no part of it, is let in with its libraries.
 install -D -m 0755 tests/packaging/sandbox.pl "$machine/usr/lib/hearth-probe/sandbox.pl"
@@ -214,7 +159,7 @@ until [ "$(property hearth.service ExecMainStatus)" = 74 ]; do
     [ "$waited" -lt 150 ] || fail "damaged data are not refused"
     sleep 0.2
 done
-inside node -e '
+ip netns exec "$lab" node -e '
     const again = () => require("net").connect(443, process.argv[1]).on("error", () => {}).on("connect", function () { this.destroy(); });
     setInterval(again, 100);
 ' "$address" &
@@ -276,6 +221,7 @@ probe ready "$address"
 probe again "$address"
 
 # Other servers have the two ports that Hearth can do without, from the start of the machine on and through an installation.
+: >"$work/taken"
 there dpkg --remove hearth >"$work/dpkg" 2>&1 || { cat "$work/dpkg" >&2; fail "the package can't be removed"; }
 ip netns exec "$lab" node -e '
     const answer = (asked, reply) => reply.end("Welcome to another server!");
@@ -307,7 +253,7 @@ ok "ports 80 and 5349 taken: it runs on 443 and says so; after a restart it has 
 there touch /etc/hearth/relay-secret /etc/hearth/metrics-token /etc/hearth/hearth.env
 purge() { there dpkg --purge hearth >"$work/dpkg" 2>&1 || { cat "$work/dpkg" >&2; fail "the package can't be purged"; }; }
 purge
-left=$(there find / -xdev -ipath '*hearth*' -not -path '/proc/*' -not -path '/root/*' -not -path '/var/log/journal/*')
+left=$(there find / -xdev -ipath '*hearth*' -not -path '/proc/*' -not -path '/root/*' -not -path '/home/*' -not -path '/var/log/journal/*')
 [ -z "$left" ] || fail "this is left: $left"
 ok "purged: nothing is left"
 install_deb "$deb" "the package can't be installed after it was purged"

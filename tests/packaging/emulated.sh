@@ -10,8 +10,8 @@ esac
 . tests/packaging/lab.sh
 begin "$1" node readelf "$emulator" "$compiler"
 
-own=$(packaging/static.sh | tail -n 1)
-binary=$(packaging/static.sh "$1" | tail -n 1)
+own=$(built packaging/static.sh)
+binary=$(built packaging/static.sh "$1")
 ! readelf --program-headers "$binary" | grep -q INTERP || fail "$binary asks for a dynamic linker"
 machine=$(readelf --file-header "$binary" | sed -n 's/^ *Machine: *//p')
 [ "$machine" != "$(readelf --file-header "$own" | sed -n 's/^ *Machine: *//p')" ] || fail "$binary is for this machine's processor"

@@ -1,19 +1,37 @@
 #!/bin/sh
-# image.sh: the last stage of the Dockerfile makes an image that runs as nobody in particular, on a read-only root, and whose health
-# check tells the truth. Its first stage compiles what packaging/static.sh compiles, in an image that would have to be fetched.
+# image.sh: the Dockerfile makes an image that runs as nobody in particular, on a read-only root, and whose health check tells the truth.
+# What its first stage begins with, fetched or made, and what that compiles is kept in target/.
 cd "$(dirname "$0")/../.."
 . tests/packaging/lab.sh
 begin image node chroot unshare buildah jq
-also_end() { bud umount --all >/dev/null 2>&1 || true; }
-bud() { buildah --root "$work/store" --runroot "$work/run" --storage-driver vfs "$@"; }
+store=$PWD/target/packaging/images
+compiled=$PWD/target/packaging/compiled
+also_end() { bud rm --all >/dev/null 2>&1 || true; }
+bud() { buildah --root "$store" --runroot "$work/run" "$@"; }
 setting() { bud inspect --type image hearth | jq -r ".Docker.config.$1"; }
+# build DIRECTORY OPTION...: makes the image of the Dockerfile there.
+build() {
+    directory=$1
+    shift
+    bud build --isolation chroot --format docker --pull-never --tag hearth "$@" "$directory" >"$work/build.log" 2>&1 ||
+        { tail -n 30 "$work/build.log" >&2; fail "the image can't be built"; }
+}
+. tests/packaging/base.sh
 
-binary=$(packaging/static.sh | tail -n 1)
-context=$work/context
-install -d -m 0700 "$context/image/own/data"
-cp "$binary" "$context/image/hearth"
-sed -n '/^FROM scratch/,$p' Dockerfile | sed 's/--from=build //' >"$context/Dockerfile"
-bud build --quiet --isolation chroot --format docker --tag hearth "$context" >/dev/null
+if have_base; then
+    mkdir -p "$compiled/target" "$compiled/registry"
+    build . --layers --volume "$compiled/target:/hearth/target" --volume "$compiled/registry:/usr/local/cargo/registry"
+    ok "the Dockerfile builds, from $base on"
+else
+    tests/skipped.sh note "$lab-first-stage" "$why"
+    # It compiles what packaging/static.sh compiles.
+    binary=$(built packaging/static.sh)
+    context=$work/context
+    install -d -m 0700 "$context/image/own/data"
+    cp "$binary" "$context/image/hearth"
+    sed -n '/^FROM scratch/,$p' Dockerfile | sed 's/--from=build //' >"$context/Dockerfile"
+    build "$context"
+fi
 root=$(bud mount "$(bud from hearth)")
 
 user=$(setting User)

@@ -15,6 +15,15 @@ fail() {
     exit 1
 }
 
+# The first mirror of Debian in the sources of apt; without one, debootstrap knows where to go.
+mirror() { apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' 2>/dev/null | sed -n 's/^Debian [a-z]* //p' | head -n 1; }
+
+# built COMMAND...: the path that a script of packaging/ prints last.
+built() {
+    "$@" >"$work/built" || fail "$* fails"
+    tail -n 1 "$work/built"
+}
+
 # begin NAME TOOL...: makes the network, called $lab, and a directory, $work.
 begin() {
     lab=hearth-$1-$$

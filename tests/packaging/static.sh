@@ -4,7 +4,7 @@ cd "$(dirname "$0")/../.."
 . tests/packaging/lab.sh
 begin static node chroot nft readelf
 
-binary=$(packaging/static.sh | tail -n 1)
+binary=$(built packaging/static.sh)
 ! readelf --program-headers "$binary" | grep -q INTERP || fail "$binary asks for a dynamic linker"
 size=$(stat -c %s "$binary")
 [ "$size" -le 25000000 ] || fail "it has $size bytes, and may have 25000000"
