@@ -1,4 +1,4 @@
-//! The composition root: the one place that makes services out of a configuration and joins them.
+//! The composition root: it and its modules alone make services out of a configuration and join them.
 
 use std::io::{self, Write};
 use std::pin::pin;

@@ -19,6 +19,9 @@ const WORK: Duration = Duration::from_millis(5);
 /// How long the service manager is asked to wait from then on; a disk may take that long for one step.
 pub const STEP: Duration = Duration::from_secs(120);
 
+/// What a thread is called that goes through a part of the start in the main thread's place.
+pub const STARTING_THREAD: &str = "starting";
+
 /// Asks the service manager, as long as this lives, not to give up on a start that takes long, as where data are backed up and brought
 /// to a new version. It is asked only while the program works: one that hangs is given up as usual, and started again.
 #[derive(Debug)]
@@ -32,7 +35,7 @@ pub fn starting(status: &str) -> Starting {
     if std::env::var_os("NOTIFY_SOCKET").is_some() {
         told(sd_notify::notify(&[NotifyState::Status(status)]));
         let (over, is_over) = mpsc::channel();
-        let asking = std::thread::Builder::new().name(String::from("starting")).spawn(move || ask_for_patience(&is_over));
+        let asking = std::thread::Builder::new().name(String::from("patience")).spawn(move || ask_for_patience(&is_over));
         if let Err(error) = asking {
             tracing::warn!(%error, "the service manager can't be asked for patience; a start that takes long may be given up");
         }
@@ -55,11 +58,17 @@ fn ask_for_patience(is_over: &Receiver<Infallible>) {
     }
 }
 
-/// How often the main thread, which goes through the start, has waited for something that then came: each step on a disk is one.
-/// `None` where the system doesn't tell.
+/// How often the threads that go through the start have waited for something that then came: each step on a disk is one. A thread that
+/// has ended counts no more, which looks like no step. `None` where the system doesn't tell.
 fn steps_of_the_start() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?.trim().parse().ok()
+    let main = std::process::id().to_string();
+    let threads = std::fs::read_dir("/proc/self/task").ok()?.flatten().filter_map(|thread| {
+        let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
+        let named = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let is_starting = thread.file_name() == *main || named("Name:") == Some(STARTING_THREAD);
+        named("voluntary_ctxt_switches:").filter(|_| is_starting)?.parse::<u64>().ok()
+    });
+    Some(threads.sum())
 }
 
 /// Time that the process has spent on the processors, without that of the thread that asks.

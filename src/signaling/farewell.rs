@@ -15,6 +15,8 @@ use super::upgrade::Socket;
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 /// How long a closed socket may take to say goodbye.
 const LINGER: Duration = Duration::from_secs(1);
+/// How much of what can't be read as messages is taken meanwhile.
+const MAX_REST_BYTES: u64 = 1024 * 1024;
 
 /// Closes a socket, and drops it when the client has said goodbye too, or has had the time for it.
 pub(super) async fn say(mut socket: Socket, closing: Closing) {
@@ -23,8 +25,9 @@ pub(super) async fn say(mut socket: Socket, closing: Closing) {
     let _ = timeout(DEADLINE, socket.send(Message::Close(Some(frame)))).await;
     // Closing with data unread would make the system reset the connection, and the frame might never be seen.
     let _ = timeout(LINGER, async {
-        if closing.ends_the_frames() {
-            let (rest, mut buffer) = (socket.get_mut(), [0; 4096]);
+        if closing.ends_reading() {
+            // A client that only waits for the connection to end, as it should (RFC 6455 §7.1.1), has the whole time.
+            let (mut rest, mut buffer) = (socket.get_mut().take(MAX_REST_BYTES), [0; 4096]);
             while rest.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
         } else {
             while let Some(Ok(_)) = socket.next().await {}

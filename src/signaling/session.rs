@@ -73,8 +73,8 @@ impl Closing {
         }
     }
 
-    /// Whether what the client sends can't be told apart into frames any more.
-    pub(super) const fn ends_the_frames(self) -> bool {
+    /// Whether what the client sends can't be read as messages any more.
+    pub(super) const fn ends_reading(self) -> bool {
         matches!(self, Self::ProtocolError | Self::NotUtf8 | Self::TooLong)
     }
 }
@@ -98,18 +98,18 @@ enum End {
 /// Serves one socket until it ends. The seat, if it got one, is then kept for the resume window by the room.
 /// `seatless` is dropped as soon as it has one.
 pub(super) async fn run(mut socket: Socket, context: Arc<Context>, authority: String, client: IpAddr, seatless: impl Send) {
-    let admitted = admit(&mut socket, &context).await;
-    drop(seatless);
-    let end = match admitted {
+    let (end, _seatless) = match admit(&mut socket, &context).await {
         Ok(admitted) => {
+            drop(seatless);
             let settings = *context.settings.get();
             let (pace, chat_pace) = (Pace::of_messages(), Pace::of_chat(settings.chat_lines_per_ten_seconds));
             let (dead_after, outcomes) = (settings.ping_timeout, Outcomes::default());
-            Session { socket: &mut socket, context: &context, authority, admitted, pace, chat_pace, dead_after, outcomes }
-                .run()
-                .await
+            let session =
+                Session { socket: &mut socket, context: &context, authority, admitted, pace, chat_pace, dead_after, outcomes };
+            (session.run().await, None)
         }
-        Err(end) => end,
+        // Until it is gone, it counts as one that has put off taking a seat.
+        Err(end) => (end, Some(seatless)),
     };
     if let End::Close(closing) = end {
         tracing::debug!(code = closing.code(), client = %Redacted(client), "socket closed");

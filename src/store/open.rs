@@ -17,6 +17,7 @@ use super::mark::Mark;
 use super::migrate::{self, Mismatch, Plan};
 use super::tables::Tables;
 use super::{OpenError, Settings};
+use crate::lifecycle::supervisor;
 
 const LOCK_FILE: &str = "lock";
 /// There once the database was created wholly. With it, an empty database means lost data and not a first start.
@@ -105,7 +106,7 @@ fn refuse_vanished(dir: &Path, created: bool) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// How long the data file is; one that is not there has no length.
+/// How long the data file is; 0 when it is not there.
 fn length_of_data(dir: &Path) -> io::Result<u64> {
     match fs::metadata(dir.join(DB_FILE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
@@ -150,7 +151,7 @@ fn attempt(
     let (sender, receiver) = mpsc::sync_channel(1);
     let dir = settings.dir.clone();
     thread::Builder::new()
-        .name(String::from("store-open"))
+        .name(String::from(supervisor::STARTING_THREAD))
         .spawn(move || {
             let opened = catch_unwind(AssertUnwindSafe(|| open_and_read(&dir, created, examine)));
             // Nobody may be waiting any more: the database is then closed again by being dropped.
@@ -205,11 +206,15 @@ fn set_aside(settings: &Settings) -> Result<(), OpenError> {
     let failed = |error: io::Error| from_io(dir, &error);
     let stamp = crate::clock::Timestamp::now().as_millis();
     let aside = |name: &str| dir.join(format!("{ASIDE}{stamp}.{name}"));
-    tracing::warn!(dir = %dir.display(), "the store's snapshot is damaged; reading the whole log. Files named aside.* may be deleted later");
-
     let already_copied = file_names(dir).map_err(failed)?.iter().any(|name| name.starts_with(ASIDE) && name.ends_with(".db"));
     // When the power fails during the very first start, the settings may be there without it.
     let needed = length_of_data(dir).map_err(failed)?;
+    let what = if needed == 0 {
+        "the first start was cut short; beginning anew"
+    } else {
+        "the store's snapshot is damaged; reading the whole log"
+    };
+    tracing::warn!(dir = %dir.display(), "{what}. Files named aside.* may be deleted later");
     if needed > 0 && !already_copied {
         if free_bytes(dir).map_err(failed)? < needed.saturating_add(settings.min_free_bytes) {
             return Err(OpenError::NoSpace { dir: dir.to_path_buf() });

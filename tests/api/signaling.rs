@@ -4,6 +4,8 @@ use std::io::ErrorKind;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::harness::socket::connect_tls;
 use crate::harness::{Options, Person, Socket, TestServer, no_media};
@@ -298,30 +300,80 @@ async fn w8_w9_malformed_messages_are_refused_and_the_room_goes_on() {
     two.expect_error_free().await;
 }
 
-#[tokio::test]
-async fn w9_who_sends_too_much_at_once_hears_why_and_is_not_cut_off_by_a_reset() {
-    let server = TestServer::start();
-    let mut stream = connect_tls(&server).await;
+/// Asks for a socket in the words that `differently` makes of the right ones; the head of the answer, in lower case.
+async fn opening(server: &TestServer, differently: impl FnOnce(String) -> String) -> (TlsStream<TcpStream>, String) {
+    let mut stream = connect_tls(server).await;
     let (host, origin) = (server.host(), &server.address);
     let request = format!(
         "GET /api/signaling HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: x, hearth.v1\r\n\r\n"
     );
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(differently(request).as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
         answer.push(stream.read_u8().await.unwrap());
     }
-    let answer = String::from_utf8(answer).unwrap().to_lowercase();
+    (stream, String::from_utf8(answer).unwrap().to_lowercase())
+}
+
+#[tokio::test]
+async fn who_asks_for_a_socket_in_another_way_is_told_what_to_ask_for() {
+    let server = TestServer::start();
+    for (asked, instead, status) in [
+        ("keep-alive, Upgrade", "keep-alive, Upgrade", 101),
+        ("x, hearth.v1", "hearth.v1", 101),
+        ("x, hearth.v1", "x\r\nSec-WebSocket-Protocol: hearth.v1", 101),
+        ("GET ", "HEAD ", 426),
+        ("HTTP/1.1", "HTTP/1.0", 426),
+        ("keep-alive, Upgrade", "keep-alive", 426),
+        ("Upgrade: WebSocket\r\n", "", 426),
+        ("Upgrade: WebSocket\r\n", "Upgrade: h2c\r\n", 426),
+        ("Version: 13", "Version: 8", 426),
+        ("Version: 13", "Version: 8, 13", 426),
+        ("Sec-WebSocket-Version: 13\r\n", "", 426),
+        ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 426),
+        ("x, hearth.v1", "HEARTH.V1", 400),
+        ("x, hearth.v1", "hearth.v10, xhearth.v1", 400),
+        ("Sec-WebSocket-Protocol: x, hearth.v1\r\n", "", 400),
+    ] {
+        let (_, answer) = opening(&server, |request| request.replacen(asked, instead, 1)).await;
+        let is_old = instead.ends_with("1.0");
+        assert!(answer.starts_with(&format!("http/1.{} {status} ", u8::from(!is_old))), "{instead:?}: {answer}");
+        if status == 426 && !is_old {
+            for line in ["connection: upgrade", "upgrade: websocket", "sec-websocket-version: 13"] {
+                assert!(answer.contains(&format!("\r\n{line}\r\n")), "{instead:?}: {answer}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn w9_a_flood_that_is_no_message_is_not_read_to_its_end() {
+    const MOST: usize = 64 * 1024 * 1024;
+    let server = TestServer::start();
+    let (mut stream, _) = opening(&server, |request| request).await;
+    // A text of a tebibyte.
+    stream.write_all(&[0x81, 0xFF, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]).await.unwrap();
+    let (mut sent, piece) = (0, [b'x'; 64 * 1024]);
+    while sent < MOST && stream.write_all(&piece).await.is_ok() {
+        sent += piece.len();
+    }
+    assert!(sent < MOST, "it read on and on");
+}
+
+#[tokio::test]
+async fn w9_who_sends_too_much_at_once_hears_why_and_is_not_cut_off_by_a_reset() {
+    let server = TestServer::start();
+    let (mut stream, answer) = opening(&server, |request| request).await;
     assert!(answer.starts_with("http/1.1 101 "), "{answer}");
     // The answer to this key in RFC 6455 §1.3.
     for line in ["sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=", "sec-websocket-protocol: hearth.v1", "upgrade: websocket"]
     {
         assert!(answer.contains(&format!("\r\n{line}\r\n")), "{answer}");
     }
-    // A text of 512 KiB, of which everything is under way before the first of it is looked at.
-    let mut frame = vec![0x81, 0xFF, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0];
-    frame.resize(frame.len() + 512 * 1024, b'x');
+    // A text of 128 KiB: twice what is taken.
+    let mut frame = vec![0x81, 0xFF, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0];
+    frame.resize(frame.len() + 128 * 1024, b'x');
     stream.write_all(&frame).await.expect("the server takes what it is not going to look at");
     stream.flush().await.unwrap();
     let mut heard = Vec::new();
