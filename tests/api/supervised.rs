@@ -265,8 +265,10 @@ impl Hung {
         let inject = "inject=all:delay_enter=600000000";
         let mut strace = Command::new("strace");
         let strace = strace.args(["-qq", "-o", "/dev/null", "-e", inject, "-p", &thread]);
-        let hung = Self(strace.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        while !held_up(pid).contains(&path) {}
+        let mut hung = Self(strace.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        while !held_up(pid).contains(&path) {
+            assert!(hung.0.try_wait().unwrap().is_none(), "the tracer could not take hold of thread {name}");
+        }
         hung
     }
 }

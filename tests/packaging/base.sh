@@ -21,16 +21,21 @@ have_base() {
     # shellcheck disable=SC2046 -- no mirror is no argument
     debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates "${base##*-}" "$work/base" ${MIRROR:-$(mirror)} >"$work/debootstrap.log" ||
         { tail -n 20 "$work/debootstrap.log" >&2; why="$why no Debian ${base##*-} can be made"; return 1; }
-    add_rust "$work/base"
-    # What this machine trusts beside the usual authorities, as a proxy at work.
-    cp -R /usr/local/share/ca-certificates "$work/base/usr/local/share/"
-    chroot "$work/base" update-ca-certificates >/dev/null 2>&1
-    container=$(bud from scratch)
-    bud add --quiet "$container" "$work/base" / >/dev/null
-    bud config --env RUSTUP_HOME=/usr/local/rustup --env CARGO_HOME=/usr/local/cargo \
-        --env PATH=/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$container"
-    bud commit --quiet --rm "$container" "$name" >/dev/null
-    rm -rf "$work/base"
+    make_base || { why="$why one like it can't be put together"; return 1; }
+}
+
+# Makes the image out of that Debian. Each step hangs on the one before: where a condition asks, the shell does not end at an error.
+make_base() {
+    add_rust "$work/base" &&
+        # What this machine trusts beside the usual authorities, as a proxy at work.
+        cp -R /usr/local/share/ca-certificates "$work/base/usr/local/share/" &&
+        chroot "$work/base" update-ca-certificates >/dev/null 2>&1 &&
+        container=$(bud from scratch) &&
+        bud add --quiet "$container" "$work/base" / >/dev/null &&
+        bud config --env RUSTUP_HOME=/usr/local/rustup --env CARGO_HOME=/usr/local/cargo \
+            --env PATH=/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$container" &&
+        bud commit --quiet --rm "$container" "$name" >/dev/null &&
+        rm -rf "$work/base"
 }
 
 # add_rust ROOT: lays this machine's Rust out there as that image has it, without what serves other architectures.
@@ -38,10 +43,11 @@ add_rust() {
     host=$(rustc -vV | sed -n 's/^host: //p')
     from=$(rustc --print sysroot)
     to=$1/usr/local/rustup/toolchains/$rust-$host
-    install -d "$to/lib/rustlib" "$1/usr/local/cargo/bin"
-    cp -a "$from/bin" "$to/"
-    find "$from/lib" -maxdepth 1 ! -type d -exec cp -a {} "$to/lib/" \;
-    cp -a "$from/lib/rustlib/$host" "$to/lib/rustlib/"
-    cp -L "$rustup" "$1/usr/local/cargo/bin/rustup"
-    for tool in cargo rustc; do ln -s rustup "$1/usr/local/cargo/bin/$tool"; done
+    install -d "$to/lib/rustlib" "$1/usr/local/cargo/bin" &&
+        cp -a "$from/bin" "$to/" &&
+        find "$from/lib" -maxdepth 1 ! -type d -exec cp -a {} "$to/lib/" \; &&
+        cp -a "$from/lib/rustlib/$host" "$to/lib/rustlib/" &&
+        cp -L "$rustup" "$1/usr/local/cargo/bin/rustup" &&
+        ln -s rustup "$1/usr/local/cargo/bin/cargo" &&
+        ln -s rustup "$1/usr/local/cargo/bin/rustc"
 }

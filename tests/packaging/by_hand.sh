@@ -86,3 +86,13 @@ left=$(there find /usr /etc/systemd -iname '*hearth*')
 [ -z "$left" ] || fail "this is left: $left"
 [ -d "$machine/var/lib/hearth/store" ] && [ -f "$machine/etc/hearth/config.toml" ] || fail "data or settings are gone"
 ok "removed: data and settings are kept"
+
+typed "$place" 1
+# The last line asks for a link, which is refused where there is an admin.
+sed -i '$d' "$machine/home/ada/typed"
+type_in
+no_warning
+probe ready "$address"
+probe again "$address"
+probe named "$address" "Chess club"
+ok "installed again: it found its data and its settings"

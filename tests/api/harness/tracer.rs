@@ -19,8 +19,9 @@ impl Tracer {
         for path in paths {
             command.arg("-P").arg(path);
         }
-        let tracer = Self(command.stdin(Stdio::null()).spawn().unwrap());
+        let mut tracer = Self(command.stdin(Stdio::null()).spawn().unwrap());
         while !has_hold_of(pid) {
+            assert!(tracer.0.try_wait().unwrap().is_none(), "the tracer could not take hold of process {pid}");
             std::thread::sleep(Duration::from_millis(10));
         }
         tracer
