@@ -9,6 +9,9 @@ use serde_json::json;
 use crate::harness::{Options, Person, TestServer, eventually};
 use crate::tools::{Tracer, again, can, can_trace, hearth, on_a_small_disk, program, rounds, run, said, traced, try_create};
 
+/// Settings for tests that ask more often than anybody may.
+const OFTEN: &str = "[limits]\nmeetings_per_hour = 100000\nrequests_per_minute = 100000";
+
 /// The calls that the store writes with, and the errors that they are given.
 const FAILURES: [(&str, &str); 7] = [
     ("pwrite64", "EIO"),
@@ -79,7 +82,7 @@ async fn r7_a_call_that_fails_acknowledges_nothing_that_is_lost_and_the_next_sta
     if !can_trace() {
         return;
     }
-    let mut server = TestServer::start();
+    let mut server = TestServer::with(&Options { config: String::from(OFTEN), ..Options::default() });
     let ben = Person::member(&server, "Ben").await;
     let mut acknowledged = vec![ben.create("Standup", json!({})).await];
     server.kill();
@@ -113,8 +116,7 @@ async fn r7_a_running_server_recovers_from_writes_that_failed() {
     if !can_trace() {
         return;
     }
-    let often = String::from("[limits]\nmeetings_per_hour = 100000\nrequests_per_minute = 100000");
-    let server = TestServer::with(&Options { config: often, ..Options::default() });
+    let server = TestServer::with(&Options { config: String::from(OFTEN), ..Options::default() });
     let ben = Person::member(&server, "Ben").await;
     let made = RefCell::new(Vec::new());
     let write = async || {
