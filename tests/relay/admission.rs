@@ -46,6 +46,7 @@ fn shape(answer: &Message) -> Vec<(u16, u16)> {
 }
 
 fn lifetime(answer: &Message) -> u64 {
+    assert_eq!(code(answer), 0, "it is refused");
     let mut lifetime = Lifetime::default();
     lifetime.get_from(answer).unwrap();
     lifetime.0.as_secs()

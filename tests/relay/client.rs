@@ -1,5 +1,6 @@
 //! A client that can say anything to a relay.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -95,6 +96,18 @@ pub enum Line {
     Stream(Mutex<Pipe>),
 }
 
+/// A socket at a port that no client of this test had before. The system gives those out again that are free, and the relay would take
+/// the new client for the old one, whose allocation is still there.
+async fn bound_anew(home: IpAddr) -> UdpSocket {
+    static HAD: std::sync::Mutex<BTreeSet<u16>> = std::sync::Mutex::new(BTreeSet::new());
+    loop {
+        let socket = UdpSocket::bind((home, 0)).await.unwrap();
+        if HAD.lock().unwrap().insert(socket.local_addr().unwrap().port()) {
+            return socket;
+        }
+    }
+}
+
 pub struct Client {
     pub line: Line,
     pub server: SocketAddr,
@@ -108,8 +121,7 @@ impl Client {
     /// A client by UDP on loopback, of the family that the server has.
     pub async fn new(server: SocketAddr, credential: Credential) -> Self {
         let home = if server.is_ipv6() { IpAddr::V6(Ipv6Addr::LOCALHOST) } else { IpAddr::V4(Ipv4Addr::LOCALHOST) };
-        let socket = UdpSocket::bind((home, 0)).await.unwrap();
-        Self::by(Line::Udp(socket), server, credential).await
+        Self::by(Line::Udp(bound_anew(home).await), server, credential).await
     }
 
     pub async fn by_stream(site: &Site, by: By, credential: Credential) -> Self {
@@ -119,7 +131,7 @@ impl Client {
 
     /// A client that has still to ask for its nonce.
     pub async fn without_nonce(server: SocketAddr, credential: Credential) -> Self {
-        Self::on(Line::Udp(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()), server, credential)
+        Self::on(Line::Udp(bound_anew(Ipv4Addr::LOCALHOST.into()).await), server, credential)
     }
 
     async fn by(line: Line, server: SocketAddr, credential: Credential) -> Self {
